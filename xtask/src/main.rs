@@ -1,0 +1,2 @@
+//! Drives tests, checks, benchmarks and releases.
+fn main() {}
