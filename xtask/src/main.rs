@@ -1,2 +1,110 @@
-//! Drives tests, checks, benchmarks and releases.
-fn main() {}
+//! Drives tests, checks and benchmarks: `cargo xtask --help`.
+//!
+//! Depends on no crate of the workspace, so that it builds in seconds. Every stage is timed and
+//! printed; what a machine lacks is named with its reason, never skipped in silence.
+
+// A program for people at a terminal.
+#![expect(clippy::print_stdout, reason = "stage names and summaries are its output")]
+
+mod bench;
+mod check;
+mod command;
+mod setup;
+mod stage;
+mod test;
+mod tidy;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test  [--setup] [--require-all]
+                 runs every test this machine can run and lists what it skipped and why;
+                 --setup installs first what is missing, --require-all skips nothing
+  setup [--yes]  says what the fuller tests need and why, and installs it
+  check          format, clippy, tidy, docs, each feature alone (no tests)
+  ci    [--setup] [--require-all]
+                 check, then test: what has to pass before a change lands
+  tidy           arrows between crates, file sizes, docs, words
+  bench rivals SUITE [--quick] [--json FILE]
+                 ours beside other libraries, in one process; `bench rivals --list` lists the suites
+  bench stack [--quick] [--json FILE]
+                 a cached hit through the whole gateway beside a bare axum handler
+
+Exit codes: 0 passed, 1 failed, 2 wrong usage.
+Build products go where CARGO_TARGET_DIR says.";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        [] | ["help" | "--help" | "-h", ..] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        ["test", flags @ ..] => test_flags(flags).and_then(|(setup, all)| test::run(setup, all)),
+        ["ci", flags @ ..] => test_flags(flags).and_then(|(setup, all)| {
+            check::run()?;
+            test::run(setup, all)
+        }),
+        ["setup"] => setup::run(false),
+        ["setup", "--yes"] => setup::run(true),
+        ["check"] => check::run(),
+        ["tidy"] => tidy::run(),
+        ["bench", "rivals", rest @ ..] => bench::rivals(rest),
+        ["bench", "stack", rest @ ..] => bench::stack(rest),
+        other => Err(usage(format!("unknown command `{}`", other.join(" ")))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            match error.downcast_ref::<Exit>() {
+                Some(Exit::Usage(_)) => {
+                    eprintln!("\n{HELP}");
+                    ExitCode::from(2)
+                }
+                Some(Exit::Code(code)) => ExitCode::from(*code),
+                None => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn test_flags(flags: &[&str]) -> Result<(bool, bool)> {
+    let (mut setup, mut all) = (false, false);
+    for flag in flags {
+        match *flag {
+            "--setup" => setup = true,
+            "--require-all" => all = true,
+            other => bail!(usage(format!("unknown flag `{other}`"))),
+        }
+    }
+    Ok((setup, all))
+}
+
+/// An error that asks for an exit code of its own.
+#[derive(Debug)]
+enum Exit {
+    /// The command line was wrong: 2.
+    Usage(String),
+    /// A program that we ran answered this.
+    Code(u8),
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exit::Usage(problem) => f.write_str(problem),
+            Exit::Code(code) => write!(f, "the program exited with {code}"),
+        }
+    }
+}
+
+impl std::error::Error for Exit {}
+
+fn usage(problem: String) -> anyhow::Error {
+    Exit::Usage(problem).into()
+}

@@ -1,0 +1,40 @@
+//! `cargo xtask bench`: runs the benchmark programs in release builds.
+
+use crate::command::{cargo, root};
+use crate::{Exit, usage};
+use anyhow::{Context, Result, bail};
+
+/// The suites of `bench rivals`.
+pub(crate) const SUITES: [&str; 2] = ["histogram", "memory"];
+
+/// Ours beside other libraries. The package lies outside the workspace, with its own lock file,
+/// so that no rival ever enters a user's dependency graph.
+pub(crate) fn rivals(args: &[&str]) -> Result<()> {
+    if args.is_empty() {
+        bail!(usage(format!("bench rivals needs a suite: {}", SUITES.join(", "))));
+    }
+    let manifest = root().join("benches/rivals/Cargo.toml");
+    let manifest = manifest.to_string_lossy();
+    let run = ["run", "--quiet", "--release", "--locked", "--manifest-path", &manifest, "--"];
+    passed_on(&[&run[..], args].concat())
+}
+
+/// A cached hit through the whole gateway beside a bare axum handler with the same body.
+pub(crate) fn stack(args: &[&str]) -> Result<()> {
+    let run = ["run", "--quiet", "--release", "--package", "perf-server"];
+    passed_on(&[&run[..], &["--example", "stack_vs_axum", "--"], args].concat())
+}
+
+/// Relative paths in the arguments are the caller's, so this stays in the caller's folder.
+fn passed_on(args: &[&str]) -> Result<()> {
+    let mut command = cargo(args);
+    if let Ok(here) = std::env::current_dir() {
+        command.current_dir(here);
+    }
+    let status = command.status().context("cannot start cargo")?;
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(code) => Err(Exit::Code(u8::try_from(code).unwrap_or(1)).into()),
+        None => bail!("the benchmark was ended by a signal"),
+    }
+}

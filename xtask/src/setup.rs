@@ -1,0 +1,148 @@
+//! What the fuller tests need beyond a Rust toolchain and a C compiler, and how to get it.
+
+use crate::command::{self, find, program, root};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, IsTerminal, Write};
+
+/// Something that some test needs.
+#[derive(Debug)]
+pub(crate) struct Need {
+    /// A few words for it.
+    pub(crate) what: &'static str,
+    /// Which tests need it, and for what.
+    why: &'static str,
+    /// Whether it is here.
+    present: fn() -> bool,
+    /// Debian packages that bring it.
+    packages: &'static [&'static str],
+    /// A step after the packages.
+    then: Option<fn() -> Result<()>>,
+}
+
+impl Need {
+    /// Whether it is here.
+    pub(crate) fn is_met(&self) -> bool {
+        (self.present)()
+    }
+}
+
+/// A browser for the dashboard's test.
+pub(crate) const CHROMIUM: Need = Need {
+    what: "Chromium",
+    why: "the dashboard's test opens a real browser",
+    present: || browser().is_some(),
+    packages: &["chromium"],
+    then: None,
+};
+
+/// What drives the browser.
+pub(crate) const NODE: Need = Need {
+    what: "Node.js 20 or later, with npm",
+    why: "the dashboard's test drives the browser from Node's own test runner",
+    present: || find("node").is_some() && find("npm").is_some(),
+    packages: &["nodejs", "npm"],
+    then: None,
+};
+
+/// The packages of the browser test, from its lock file.
+pub(crate) const BROWSER_PACKAGES: Need = Need {
+    what: "the browser test's npm packages",
+    why: "playwright-core speaks to the browser, axe-core checks accessibility",
+    present: || {
+        let installed = root().join(BROWSER_TEST).join("node_modules/.package-lock.json");
+        let wanted = root().join(BROWSER_TEST).join("package-lock.json");
+        match (modified(&installed), modified(&wanted)) {
+            (Some(installed), Some(wanted)) => installed >= wanted,
+            _ => false,
+        }
+    },
+    packages: &[],
+    then: Some(npm_ci),
+};
+
+/// Where the browser test lies.
+pub(crate) const BROWSER_TEST: &str = "crates/perfkit-cli/tests/browser";
+
+/// A Chromium or Chrome on the PATH.
+pub(crate) fn browser() -> Option<std::path::PathBuf> {
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(find)
+}
+
+/// Says what is missing and installs it, after a question unless `yes`.
+pub(crate) fn run(yes: bool) -> Result<()> {
+    let needs = [&CHROMIUM, &NODE, &BROWSER_PACKAGES];
+    for need in needs {
+        let state = if need.is_met() { "here   " } else { "missing" };
+        println!("  {state}  {}: {}", need.what, need.why);
+    }
+    let missing: Vec<&Need> = needs.into_iter().filter(|need| !need.is_met()).collect();
+    if missing.is_empty() {
+        println!("nothing to install");
+        return Ok(());
+    }
+    if !yes && !agreed()? {
+        println!("installed nothing; `cargo xtask setup --yes` installs without asking");
+        return Ok(());
+    }
+    let packages: Vec<&str> =
+        missing.iter().flat_map(|need| need.packages.iter().copied()).collect();
+    if !packages.is_empty() {
+        apt(&packages)?;
+    }
+    for need in needs {
+        if let (false, Some(then)) = (need.is_met(), need.then) {
+            then()?;
+        }
+        if !need.is_met() {
+            bail!("{} is still missing after the installation", need.what);
+        }
+    }
+    Ok(())
+}
+
+fn agreed() -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    print!("install what is missing (Debian packages with apt-get, npm packages)? [y/N] ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
+}
+
+fn apt(packages: &[&str]) -> Result<()> {
+    if find("apt-get").is_none() {
+        bail!("no apt-get here: install {} by the means of your system", packages.join(", "));
+    }
+    let sudo = !is_root() && find("sudo").is_some();
+    let apt_get = |args: &[&str]| {
+        let mut command = if sudo {
+            program("sudo", &[&["apt-get"], args].concat())
+        } else {
+            program("apt-get", args)
+        };
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command::run(&mut command)
+    };
+    apt_get(&["update", "-qq"]).context("failed to refresh the package lists")?;
+    apt_get(&[&["install", "-y", "-qq", "--no-install-recommends"], packages].concat())
+        .with_context(|| format!("failed to install {}", packages.join(", ")))
+}
+
+fn is_root() -> bool {
+    std::process::Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|out| out.stdout.trim_ascii() == b"0")
+}
+
+fn npm_ci() -> Result<()> {
+    let mut command = program("npm", &["ci", "--no-audit", "--no-fund"]);
+    command.current_dir(root().join(BROWSER_TEST));
+    command::run(&mut command).context("failed to install the browser test's packages")
+}
+
+fn modified(path: &std::path::Path) -> Option<std::time::SystemTime> {
+    path.metadata().and_then(|meta| meta.modified()).ok()
+}

@@ -1,0 +1,197 @@
+//! `cargo xtask test`: every test that this machine can run.
+
+use crate::command::{cargo, find, program, root, watch};
+use crate::setup::{self, BROWSER_PACKAGES, BROWSER_TEST, CHROMIUM, NODE, Need};
+use crate::stage::Stages;
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Runs the tests; `setup` installs first what is missing, `require_all` makes a skip a failure.
+pub(crate) fn run(setup: bool, require_all: bool) -> Result<()> {
+    let mut stages = Stages::default();
+    let mut counts = Counts::default();
+    if setup {
+        stages.run("setup", || setup::run(true));
+    }
+    stages.run("tests", || unit_and_integration(&mut counts));
+    stages.run("doc tests", || doc_tests(&mut counts));
+    match missing(&[&CHROMIUM, &NODE, &BROWSER_PACKAGES]) {
+        None => stages.run("dashboard in a real browser", || browser(&mut counts)),
+        Some(what) => skip(&mut stages, require_all, "dashboard in a real browser", &what),
+    }
+    stages.run("benches run once", || rivals_once(&mut counts));
+
+    stages.print();
+    if stages.skipped() > 0 {
+        println!("  `cargo xtask setup` installs what is missing");
+    }
+    // A stage can fail without a failed test: a build that broke, a tool that did not start.
+    counts.failed = counts.failed.max(stages.failed() as u64);
+    println!(
+        "\n{} passed, {} failed, {} skipped",
+        counts.passed,
+        counts.failed,
+        counts.skipped + stages.skipped() as u64
+    );
+    stages.verdict()
+}
+
+fn skip(stages: &mut Stages, require_all: bool, name: &str, what: &str) {
+    if require_all {
+        stages.run(name, || bail!("missing: {what}; `cargo xtask setup` installs it"));
+    } else {
+        stages.skip(name, &format!("missing: {what}"));
+    }
+}
+
+fn missing(needs: &[&Need]) -> Option<String> {
+    let missing: Vec<&str> =
+        needs.iter().filter(|need| !need.is_met()).map(|need| need.what).collect();
+    (!missing.is_empty()).then(|| missing.join(", "))
+}
+
+fn unit_and_integration(counts: &mut Counts) -> Result<()> {
+    // All features: the codecs, the runtimes and serde are tested too.
+    let nextest = find("cargo-nextest").is_some();
+    let mut command = if nextest {
+        cargo(&["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"])
+    } else {
+        cargo(&["test", "--workspace", "--all-features", "--all-targets", "--no-fail-fast"])
+    };
+    counted(&mut command, counts)
+}
+
+fn doc_tests(counts: &mut Counts) -> Result<()> {
+    counted(&mut cargo(&["test", "--workspace", "--all-features", "--doc"]), counts)
+}
+
+fn browser(counts: &mut Counts) -> Result<()> {
+    let mut build = cargo(&["build", "--package", "perfkit-cli"]);
+    crate::command::run(&mut build)?;
+    let program_path = target_dir()?.join("debug/perfkit");
+    let mut node = program("node", &["--test", "--test-reporter=tap"]);
+    node.current_dir(root().join(BROWSER_TEST)).env("PERFKIT_BIN", program_path);
+    if let Some(browser) = setup::browser() {
+        node.env("PERFKIT_BROWSER", browser);
+    }
+    counted(&mut node, counts)
+}
+
+/// The benchmark programs build, run and find their answers right. No figure is judged.
+fn rivals_once(counts: &mut Counts) -> Result<()> {
+    for suite in crate::bench::SUITES {
+        crate::bench::rivals(&[suite, "--quick"])
+            .with_context(|| format!("the rivals suite `{suite}` failed"))?;
+        counts.passed += 1;
+    }
+    crate::bench::stack(&["--quick"]).context("the stack benchmark failed")?;
+    counts.passed += 1;
+    Ok(())
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_dir() -> Result<PathBuf> {
+    let text =
+        crate::command::output(&mut cargo(&["metadata", "--no-deps", "--format-version", "1"]))?;
+    let metadata: serde_json::Value = serde_json::from_str(&text)?;
+    let dir = metadata["target_directory"].as_str().context("cargo names no target directory")?;
+    Ok(PathBuf::from(dir))
+}
+
+fn counted(command: &mut Command, counts: &mut Counts) -> Result<()> {
+    let before = *counts;
+    let passed = watch(command, &mut |line| counts.read(line))?;
+    if !passed {
+        if counts.failed == before.failed {
+            counts.failed += 1;
+        }
+        bail!("{} of the tests failed", counts.failed - before.failed);
+    }
+    if counts.passed == before.passed {
+        bail!("no test ran");
+    }
+    Ok(())
+}
+
+/// How many tests passed, failed and were skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Counts {
+    /// Adds what a runner's summary line says: cargo test, cargo-nextest or node's TAP reporter.
+    fn read(&mut self, line: &str) {
+        let line = line.trim();
+        if let Some(rest) = line.strip_prefix("# ") {
+            let mut words = rest.split(' ');
+            if let (Some(word), Some(Ok(n)), None) =
+                (words.next(), words.next().map(str::parse::<u64>), words.next())
+            {
+                match word {
+                    "pass" => self.passed += n,
+                    "fail" | "cancelled" => self.failed += n,
+                    "skipped" | "todo" => self.skipped += n,
+                    _ => {}
+                }
+            }
+            return;
+        }
+        if !(line.starts_with("test result:") || line.starts_with("Summary [")) {
+            return;
+        }
+        let words: Vec<&str> =
+            line.split(|c: char| c.is_whitespace() || ",;.:".contains(c)).collect();
+        for pair in words.windows(2) {
+            let Ok(n) = pair[0].parse::<u64>() else { continue };
+            match pair[1] {
+                "passed" => self.passed += n,
+                "failed" | "timed" => self.failed += n,
+                "ignored" | "skipped" => self.skipped += n,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Counts {
+        let mut counts = Counts::default();
+        counts.read(line);
+        counts
+    }
+
+    #[test]
+    fn reads_the_summary_of_cargo_test() {
+        let line = "test result: FAILED. 12 passed; 2 failed; 1 ignored; 0 measured; \
+                    3 filtered out; finished in 0.07s";
+        assert_eq!(read(line), Counts { passed: 12, failed: 2, skipped: 1 });
+    }
+
+    #[test]
+    fn reads_the_summary_of_nextest() {
+        let line = "     Summary [   1.234s] 15 tests run: 12 passed (1 slow), 2 failed, 1 skipped";
+        assert_eq!(read(line), Counts { passed: 12, failed: 2, skipped: 1 });
+    }
+
+    #[test]
+    fn reads_the_summary_of_node() {
+        let mut counts = Counts::default();
+        for line in ["# tests 9", "# pass 7", "# fail 2", "# skipped 0", "# duration_ms 12.5"] {
+            counts.read(line);
+        }
+        assert_eq!(counts, Counts { passed: 7, failed: 2, skipped: 0 });
+    }
+
+    #[test]
+    fn other_lines_count_nothing() {
+        assert_eq!(read("12 passed the exam, 3 failed"), Counts::default());
+        assert_eq!(read("# pass me the salt"), Counts::default());
+    }
+}
