@@ -1,1 +1,14 @@
-//! Work in progress.
+//! The HTTP and WebSocket API, the dashboard and the caching gateway of perfkit.
+//!
+//! An `Admin` server shows what a `PerformanceOptimizer` knows, on its own port: JSON under
+//! `/api/performance`, Prometheus text for scrapers, live snapshots over a WebSocket, and the
+//! dashboard, whose files are part of the program. Errors are [`Problem`] documents.
+
+mod access;
+mod admin;
+mod gateway;
+mod problem;
+
+pub use access::{ParseTokenError, Token};
+pub use admin::{AdminConfig, AdminError, ServiceInfo};
+pub use problem::Problem;

@@ -1,0 +1,1 @@
+//! The caching gateway in front of a folder or an HTTP origin.
