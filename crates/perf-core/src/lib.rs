@@ -27,6 +27,7 @@
 //!
 //! - `serde`: the value types serialize and deserialize (off by default).
 
+mod bucket;
 mod bytesize;
 mod clock;
 mod contract;
@@ -37,14 +38,16 @@ mod knob;
 mod priority;
 mod ratio;
 mod signal;
+mod stripe;
 mod striped;
 
+pub use bucket::Bucket;
 pub use bytesize::{ByteSize, ParseByteSizeError};
 pub use clock::{Clock, Instant, ManualClock};
 pub use contract::assert_tune_contract;
 pub use counter::Counter;
 pub use glob::{Glob, ParseGlobError};
-pub use histogram::{Bucket, Histogram};
+pub use histogram::Histogram;
 pub use knob::{Bounds, Direction, Effect, Knob, KnobError, KnobId, KnobValue, Tune, Turn, Turned};
 pub use priority::Priority;
 pub use ratio::{OutOfRange, Ratio};

@@ -1,0 +1,137 @@
+//! One place per thread, so that threads which record at once never write the same cache line.
+//!
+//! Every thread that records holds a *slot* of the process for as long as it lives. At most one
+//! living thread holds a slot, so whoever owns stripe `n` of a counter or histogram is its single
+//! writer: a plain load and store take the place of a locked instruction (1 ns against 4 alone and
+//! 40 contended). A thread that ends gives its slot back under a mutex, and the next owner takes it
+//! under the same mutex; that lock is what makes the former owner's relaxed stores visible to the
+//! next one. Slots are reused, so memory is bounded by the number of threads alive at once.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// How many threads can have a stripe of their own at once. Those beyond share one, at the price
+/// of a shared counter or a lock.
+pub(crate) const MAX_OWNERS: usize = (1 << CHUNKS) - 1;
+
+/// Chunk `b` holds 2^b stripes.
+const CHUNKS: usize = 7;
+
+/// Stripes of `T`, one for each slot, made when their thread first records.
+///
+/// In chunks of doubling size: one more indexing than a plain array, at most twice the memory that
+/// the threads need, and no copying when another thread appears.
+pub(crate) struct Stripes<T> {
+    chunks: [OnceLock<Box<[T]>>; CHUNKS],
+}
+
+impl<T> Stripes<T> {
+    pub(crate) const fn new() -> Stripes<T> {
+        Stripes { chunks: [const { OnceLock::new() }; CHUNKS] }
+    }
+
+    /// All stripes made so far.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().filter_map(OnceLock::get).flatten()
+    }
+}
+
+impl<T: Default> Stripes<T> {
+    /// The stripe that only the calling thread writes; `None` if all slots are taken.
+    #[inline]
+    pub(crate) fn own(&self) -> Option<&T> {
+        let mut place = PLACE.get();
+        if place == UNASSIGNED {
+            place = assign();
+        }
+        if place > MAX_OWNERS {
+            return None;
+        }
+        let chunk = place.ilog2() as usize;
+        let stripes = match self.chunks[chunk].get() {
+            Some(stripes) => stripes,
+            None => self.make(chunk),
+        };
+        stripes.get(place - (1 << chunk))
+    }
+
+    #[cold]
+    fn make(&self, chunk: usize) -> &[T] {
+        self.chunks[chunk].get_or_init(|| (0..1 << chunk).map(|_| T::default()).collect())
+    }
+}
+
+impl<T> fmt::Debug for Stripes<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stripes").field("made", &self.iter().count()).finish()
+    }
+}
+
+/// Keeps the value of one thread off the cache lines of another. Two lines, because processors
+/// fetch them in pairs.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Padded<T>(pub(crate) T);
+
+thread_local! {
+    /// The slot of this thread plus one. Apart from `LEASE` because a value without a destructor
+    /// is read without asking whether it still lives.
+    static PLACE: Cell<usize> = const { Cell::new(UNASSIGNED) };
+    static LEASE: Lease = Lease::take();
+}
+
+const UNASSIGNED: usize = 0;
+const SHARED: usize = usize::MAX;
+
+#[cold]
+fn assign() -> usize {
+    // Fails while the thread is being torn down: then it has given its slot back already.
+    let place = LEASE.try_with(|lease| lease.place).unwrap_or(SHARED);
+    PLACE.set(place);
+    place
+}
+
+/// The right to a slot, given back when the thread ends.
+struct Lease {
+    place: usize,
+}
+
+impl Lease {
+    fn take() -> Lease {
+        let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = slots.free.pop().unwrap_or_else(|| {
+            slots.taken += 1;
+            slots.taken
+        });
+        if place > MAX_OWNERS {
+            slots.taken -= 1;
+            return Lease { place: SHARED };
+        }
+        Lease { place }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // What other destructors of this thread record from here on goes to the shared stripe.
+        PLACE.set(SHARED);
+        if self.place != SHARED {
+            SLOTS.lock().unwrap_or_else(PoisonError::into_inner).free.push(self.place);
+        }
+    }
+}
+
+struct Slots {
+    /// How many slots have ever been taken; those given back are in `free`.
+    taken: usize,
+    free: Vec<usize>,
+}
+
+static SLOTS: Mutex<Slots> = Mutex::new(Slots { taken: 0, free: Vec::new() });
+
+impl<T> Default for Stripes<T> {
+    fn default() -> Stripes<T> {
+        Stripes::new()
+    }
+}
