@@ -1,0 +1,180 @@
+//! Building a response cache.
+
+use super::{ResponseCache, Shared};
+use crate::{Coding, ConfigError};
+use perf_core::{ByteSize, Clock};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Builds a [`ResponseCache`].
+#[derive(Debug)]
+#[must_use]
+pub struct ResponseCacheBuilder {
+    pub(super) name: String,
+    pub(super) clock: Clock,
+    pub(super) capacity: ByteSize,
+    pub(super) max_object: ByteSize,
+    pub(super) default_ttl: Duration,
+    pub(super) stale_while_revalidate: Duration,
+    pub(super) stale_if_error: Duration,
+    pub(super) wait: Duration,
+    pub(super) codings: Vec<Coding>,
+    pub(super) min_encoded: ByteSize,
+    pub(super) brotli_level: u8,
+    pub(super) zstd_level: u8,
+    pub(super) gzip_level: u8,
+    pub(super) ignore_request_directives: bool,
+    pub(super) ignore_cookies: bool,
+}
+
+impl ResponseCacheBuilder {
+    pub(super) fn new() -> ResponseCacheBuilder {
+        ResponseCacheBuilder {
+            name: "perfkit".into(),
+            clock: Clock::system(),
+            capacity: ByteSize::mib(256),
+            max_object: ByteSize::mib(8),
+            default_ttl: Duration::ZERO,
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            wait: Duration::from_secs(30),
+            codings: Coding::AVAILABLE.to_vec(),
+            min_encoded: ByteSize::kib(1),
+            brotli_level: 4,
+            zstd_level: 3,
+            gzip_level: 6,
+            ignore_request_directives: false,
+            ignore_cookies: false,
+        }
+    }
+
+    /// The name in `Cache-Status`, `perfkit` by default.
+    pub fn name(mut self, name: impl Into<String>) -> ResponseCacheBuilder {
+        self.name = name.into();
+        self
+    }
+
+    /// The clock; the system's by default.
+    pub fn clock(mut self, clock: Clock) -> ResponseCacheBuilder {
+        self.clock = clock;
+        self
+    }
+
+    /// How many bytes the memory tier may hold, codings included; 256 MiB by default.
+    pub fn capacity(mut self, capacity: ByteSize) -> ResponseCacheBuilder {
+        self.capacity = capacity;
+        self
+    }
+
+    /// The largest body that is stored, 8 MiB by default. Larger ones go through as they come.
+    pub fn max_object(mut self, max: ByteSize) -> ResponseCacheBuilder {
+        self.max_object = max;
+        self
+    }
+
+    /// How long an answer stays fresh when the origin says nothing. Zero, the default, stores only
+    /// what has explicit freshness, a `Last-Modified` to guess from, or a validator to ask with.
+    pub fn default_ttl(mut self, ttl: Duration) -> ResponseCacheBuilder {
+        self.default_ttl = ttl;
+        self
+    }
+
+    /// How long a stale answer may be served while it is fetched anew, when the origin says
+    /// nothing; zero by default.
+    pub fn stale_while_revalidate(mut self, span: Duration) -> ResponseCacheBuilder {
+        self.stale_while_revalidate = span;
+        self
+    }
+
+    /// How long a stale answer may be served while the origin fails, when the origin says nothing;
+    /// zero by default.
+    pub fn stale_if_error(mut self, span: Duration) -> ResponseCacheBuilder {
+        self.stale_if_error = span;
+        self
+    }
+
+    /// How long a request waits for another one's fetch of the same URL before it goes to the
+    /// origin itself; 30 seconds by default. Bounded only within a tokio runtime that has time.
+    pub fn collapsed_wait(mut self, wait: Duration) -> ResponseCacheBuilder {
+        self.wait = wait;
+        self
+    }
+
+    /// The codings to offer, best first; brotli, zstd, gzip by default, as far as their features
+    /// are on. A client's q-values go before this order. An empty list turns encoding off.
+    pub fn codings(mut self, codings: impl IntoIterator<Item = Coding>) -> ResponseCacheBuilder {
+        self.codings = codings.into_iter().collect();
+        self
+    }
+
+    /// Bodies smaller than this are not encoded; 1 KiB by default.
+    pub fn min_encoded(mut self, min: ByteSize) -> ResponseCacheBuilder {
+        self.min_encoded = min;
+        self
+    }
+
+    /// Brotli's level, 0 to 11; 4 by default.
+    pub fn brotli_level(mut self, level: u8) -> ResponseCacheBuilder {
+        self.brotli_level = level;
+        self
+    }
+
+    /// Zstandard's level, 1 to 19; 3 by default.
+    pub fn zstd_level(mut self, level: u8) -> ResponseCacheBuilder {
+        self.zstd_level = level;
+        self
+    }
+
+    /// Gzip's level, 1 to 9; 6 by default.
+    pub fn gzip_level(mut self, level: u8) -> ResponseCacheBuilder {
+        self.gzip_level = level;
+        self
+    }
+
+    /// Whether `Cache-Control` and `Pragma` of requests are ignored, so that a client cannot send
+    /// every request to the origin; `false` by default.
+    pub fn ignore_request_directives(mut self, ignore: bool) -> ResponseCacheBuilder {
+        self.ignore_request_directives = ignore;
+        self
+    }
+
+    /// Whether cookies do not matter to the origin, as with a folder of files; `false` by default.
+    ///
+    /// Otherwise a request with a cookie is neither answered from nor stored as an answer whose
+    /// freshness is only assumed: the origin must have said how long it is good for.
+    pub fn ignore_cookies(mut self, ignore: bool) -> ResponseCacheBuilder {
+        self.ignore_cookies = ignore;
+        self
+    }
+
+    /// Builds it.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a level is out of its range, the name is no token, the capacity is zero
+    /// or a coding's feature is off.
+    pub fn build(self) -> Result<ResponseCache, ConfigError> {
+        let levels = [
+            ("brotli_level", self.brotli_level, 0, 11),
+            ("zstd_level", self.zstd_level, 1, 19),
+            ("gzip_level", self.gzip_level, 1, 9),
+        ];
+        for (setting, level, min, max) in levels {
+            if !(min..=max).contains(&level) {
+                return Err(ConfigError::new(setting, format!("{level}; use {min} to {max}")));
+            }
+        }
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        if !self.name.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !self.name.bytes().all(token)
+        {
+            let problem = format!("`{}`; use letters, digits and -._, a letter first", self.name);
+            return Err(ConfigError::new("name", problem));
+        }
+        if let Some(coding) = self.codings.iter().find(|c| !Coding::AVAILABLE.contains(c)) {
+            let problem = format!("{coding} is not built in; turn on the feature `{coding}`");
+            return Err(ConfigError::new("codings", problem));
+        }
+        Ok(ResponseCache { shared: Arc::new(Shared { name: self.name }) })
+    }
+}
