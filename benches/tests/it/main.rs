@@ -1,0 +1,4 @@
+//! Definitions and traces as their users see them.
+
+mod definitions;
+mod traces;
