@@ -1,0 +1,284 @@
+// Caching: who answers and how fast, what the cache did, and the knobs that change it.
+import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "perfkit/ui";
+import * as live from "perfkit/live";
+import { Changes, Icon, Panel, SignIn, count, lengthOf, many, takeBack, tell, text, valueOf } from "perfkit/parts";
+import { Chart } from "perfkit/charts";
+
+const percent = (share) => (share == null ? "–" : text(share * 100, "%"));
+
+// ---- the flow from left to right -------------------------------------------------------------------------
+
+const FULL = 88; // height of all traffic in px; every ribbon is a share of it
+const HEAD = 48; // room for the two lines of words above a lane
+const GAP = 24;
+const THIN = 2; // the least that is still seen: one request in a million is not nothing
+
+/** A ribbon whose upper edge goes from `y1` to `y2` between `x1` and `x2`, `size` high at both ends. */
+function ribbon(x1, y1, x2, y2, size) {
+  const m = (x1 + x2) / 2;
+  return `M${x1} ${y1}C${m} ${y1} ${m} ${y2} ${x2} ${y2}V${y2 + size}C${m} ${y2 + size} ${m} ${y1 + size} ${x1} ${y1 + size}Z`;
+}
+
+/** A straight ribbon that ends in a point, so that its direction is seen without colour or motion. */
+const arrow = (x1, y, x2, size) => `M${x1} ${y}H${x2 - 12}L${x2} ${y + size / 2}L${x2 - 12} ${y + size}H${x1}Z`;
+
+const latency = (tier) => (tier.p50_ms == null ? "no answers yet" : `p50 ${text(tier.p50_ms, "ms")}, p95 ${text(tier.p95_ms, "ms")}`);
+const sentence = (data) => `Of ${many(data.requests, "request")}, ${data.tiers.map((tier) => `${tier.title.toLowerCase()} answers ${percent(tier.share)} with ${latency(tier)}`).join("; ")}.`;
+
+/** Lanes from top to bottom: each tier keeps what it answers and hands the rest to the next one. */
+function WideFlow({ data, width }) {
+  const tiers = data.tiers;
+  const step = (width - 8) / (tiers.length + 1);
+  let top = HEAD;
+  let left = 1;
+  const lanes = tiers.map((tier, i) => {
+    const share = tier.share ?? 0;
+    const last = i === tiers.length - 1;
+    const size = Math.max(THIN, share * FULL);
+    const incoming = Math.max(THIN, last ? size : left * FULL);
+    const lane = { tier, i, x: Math.round(step * (i + 1)), top, size, incoming, rest: Math.max(THIN, (left - share) * FULL), left, last };
+    left = Math.max(0, left - share);
+    top += Math.max(size, 12) + HEAD + GAP;
+    return lane;
+  });
+  const height = top - HEAD - GAP + Math.max(8, lanes[0].incoming - lanes[0].size - 8);
+  return html`<svg class="flow" width=${width} height=${height} role="img" aria-label=${sentence(data)}>
+    <path class="in" d=${`M0 ${HEAD}H${lanes[0].x}V${HEAD + FULL}H0Z`} />
+    ${lanes.map(({ tier, i, x, top, size, incoming, rest, left, last }) => {
+      const next = lanes[i + 1];
+      return html`<g class="tier tier-${i}">
+        ${next && html`<path class="rest" d=${ribbon(x + 8, top + incoming - rest, next.x, next.top, rest)} />
+          <text class="words" x=${x + 24} y=${Math.max(next.top + 16, top + incoming + 24)}><tspan class="strong">Misses ${percent(left - (tier.share ?? 0))}</tspan></text>
+          <text class="words" x=${x + 24} y=${Math.max(next.top + 16, top + incoming + 24) + 20}>${text(next.tier.per_second, "/s")}</text>`}
+        <path class="out" d=${arrow(x + 8, top, width, size)} />
+        <rect class="node" x=${x} y=${top} width="8" height=${last ? size : incoming} rx="2" />
+        <text class="words" x=${x} y=${top - 28}><tspan class="strong">${tier.title} answers ${percent(tier.share)}</tspan></text>
+        <text class="words" x=${x} y=${top - 8}>${text(tier.per_second, "/s")}, ${latency(tier)}</text>
+      </g>`;
+    })}
+    <rect class="node source" x="0" y=${HEAD} width="8" height=${FULL} rx="2" />
+    <text class="words" x="0" y=${HEAD - 28}><tspan class="strong">Requests in</tspan></text>
+    <text class="words" x="0" y=${HEAD - 8}>${text(data.per_second, "/s")}, ${count(data.requests)} in ${lengthOf(data.span_seconds)}</text>
+  </svg>`;
+}
+
+/** The same for narrow pages: one bar for each tier, starting where the one before ended. */
+function NarrowFlow({ data }) {
+  let before = 0;
+  return html`<div class="flow-list" role="img" aria-label=${sentence(data)}>
+    <p><b>Requests in</b> <span class="muted">${text(data.per_second, "/s")}, ${count(data.requests)} in ${lengthOf(data.span_seconds)}</span></p>
+    <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="in" width="100" height="10" /></svg>
+    ${data.tiers.map((tier, i) => {
+      const from = before * 100;
+      before += tier.share ?? 0;
+      return html`<p><b>${tier.title} answers ${percent(tier.share)}</b> <span class="muted">${text(tier.per_second, "/s")}, ${latency(tier)}</span></p>
+        <svg class="tier-${i}" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="10" /><rect class="out" x=${from} width=${Math.max(1, (tier.share ?? 0) * 100)} height="10" /></svg>`;
+    })}
+  </div>`;
+}
+
+function Flow({ data, listen }) {
+  const box = useRef(null);
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
+    if (!box.current) return undefined;
+    setWidth(box.current.clientWidth);
+    const watcher = new ResizeObserver(([entry]) => setWidth(Math.round(entry.contentRect.width)));
+    watcher.observe(box.current);
+    return () => watcher.disconnect();
+  }, [Boolean(data), data?.requests > 0]);
+  const none = data && !data.requests;
+  return html`<${Panel} title="Who answers" class="flow-panel" help="Every request meets the tiers from left to right. The height of a ribbon is its share of the traffic; latency is measured until the head of the answer is ready."
+    empty=${none && html`<p>No requests in the last ${lengthOf(live.span.value)}.</p><p class="muted">The tiers, their shares and their latency appear here as soon as requests come in${listen ? ` at ${listen}` : ""}.</p>`}>
+    <div class="flow-box" ref=${box}>${data && width > 0 && (width >= 720 ? html`<${WideFlow} data=${data} width=${width} />` : html`<${NarrowFlow} data=${data} />`)}</div>
+    ${data && html`<table class="hidden"><caption>Who answers</caption><thead><tr><th scope="col">Tier</th><th scope="col">Share</th><th scope="col">Requests</th><th scope="col">Latency</th></tr></thead>
+      <tbody>${data.tiers.map((tier) => html`<tr><th scope="row">${tier.title}</th><td>${percent(tier.share)}</td><td>${count(tier.requests)}</td><td>${latency(tier)}</td></tr>`)}</tbody></table>`}
+  <//>`;
+}
+
+// ---- what the cache did ----------------------------------------------------------------------------------
+
+const REASONS = {
+  size: "made room", expired: "expired", replaced: "replaced", removed: "removed",
+  br: "Brotli", zstd: "Zstandard", gzip: "gzip", identity: "not encoded",
+};
+const reason = (name) => REASONS[name] ?? name.replaceAll(/[_-]/g, " ");
+
+/** Counts by cause, largest first, with bars for the proportion. */
+function Breakdown({ title, counts, one, none }) {
+  const rows = Object.entries(counts ?? {}).filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]);
+  const total = rows.reduce((sum, [, n]) => sum + n, 0);
+  return html`<div class="breakdown"><h3>${title} <span class="muted">${count(total)}</span></h3>
+    ${rows.length === 0 ? html`<p class="muted">${none}</p>` : html`<dl>${rows.slice(0, 6).map(([name, n]) => html`<div key=${name}><dt>${reason(name)}</dt>
+      <dd><svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="4" /><rect class="fill" width=${Math.max(1, (100 * n) / total)} height="4" /></svg><b>${count(n)}</b></dd></div>`)}</dl>`}
+  </div>`;
+}
+
+const Fact = ({ title, value, children }) => html`<div class="fact"><dt>${title}</dt><dd><b>${value}</b>${children && html`<span class="muted">${children}</span>`}</dd></div>`;
+
+function Stats({ data }) {
+  const stats = data?.stats;
+  const filled = stats && stats.capacity_bytes ? stats.bytes / stats.capacity_bytes : null;
+  return html`<${Panel} title="What the cache did" class="stats">${stats && html`
+    <dl class="facts">
+      <${Fact} title="Hit ratio" value=${percent(stats.hit_ratio)}>${count(stats.hits)} of ${count((stats.hits ?? 0) + (stats.misses ?? 0))} lookups<//>
+      <${Fact} title="Entries" value=${count(stats.entries)}>${many(stats.insertions ?? 0, "insertion")}<//>
+      <${Fact} title="Memory used" value=${text(stats.bytes, "bytes")}>${filled == null ? "no capacity set" : `${percent(filled)} of ${text(stats.capacity_bytes, "bytes")}`}<//>
+      <${Fact} title="Bytes saved" value=${text(stats.bytes_saved, "bytes")}>by encoding and 304<//>
+      <${Fact} title="Shared fetches" value=${count(stats.joins)}>waited for one already on its way<//>
+      <${Fact} title="Not modified" value=${count(stats.not_modified)}>answered with 304 and no body<//>
+    </dl>
+    <div class="breakdowns">
+      <${Breakdown} title="Evictions" counts=${stats.evictions} none="Nothing has left the cache." />
+      <${Breakdown} title="Not stored" counts=${stats.not_stored} none=${`All ${count(stats.stored ?? 0)} answers were stored.`} />
+      <${Breakdown} title="Encoded" counts=${stats.encoded} none="No answer was encoded." />
+    </div>`}
+  <//>`;
+}
+
+// ---- knobs -----------------------------------------------------------------------------------------------
+
+const SIZES = { b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 };
+const TIMES = { ms: 0.001, s: 1, sec: 1, seconds: 1, m: 60, min: 60, minutes: 60, h: 3_600, hours: 3_600, d: 86_400, days: 86_400 };
+
+/** What was typed as the plain value of the API, or `undefined` if it cannot be read. */
+function read(kind, typed) {
+  if (kind === "switch") return typed === "on" || typed === true;
+  if (kind === "choice") return typed;
+  const spelled = String(typed).replaceAll("\u00a0", " ").trim().toLowerCase();
+  const units = kind === "bytes" ? SIZES : kind === "duration" ? TIMES : {};
+  let sum = 0;
+  let rest = spelled;
+  for (let part; rest && (part = /^([\d.]+(?:e[+-]?\d+)?)\s*([a-z]*)\s*/.exec(rest)); rest = rest.slice(part[0].length)) {
+    const [, number, unit] = part;
+    const size = unit === "" ? 1 : units[unit];
+    if (size === undefined || Number.isNaN(Number(number))) return undefined;
+    sum += Number(number) * size;
+  }
+  if (rest || !spelled) return undefined;
+  return kind === "bytes" ? Math.round(sum) : kind === "count" && !Number.isInteger(sum) ? undefined : sum;
+}
+
+const EXAMPLES = { bytes: "Write a size, like 512 MiB.", duration: "Write a length of time, like 30 s or 5 min.", count: "Write a whole number.", number: "Write a number." };
+const bounds = (knob) => (knob.min == null || knob.max == null ? "" : `${valueOf(knob.min, knob.kind)} to ${valueOf(knob.max, knob.kind)}`);
+
+/** Where the value stands between its bounds, by magnitude where the bounds are far apart. */
+function position({ value, min, max }) {
+  if (typeof value !== "number" || min == null || max == null || max <= min) return null;
+  const far = max / Math.max(min, 1) > 100;
+  const place = (n) => (far ? Math.log1p(Math.max(0, n - min)) : n - min);
+  return Math.min(1, Math.max(0, place(value) / place(max)));
+}
+
+const Moves = ({ moves }) => (moves?.length ? html`<p class="moves muted">Raising it moves ${moves.map(({ signal, direction }, i) => html`${i > 0 ? ", " : ""}<span class="move"><${Icon} name=${direction} label=${direction} />${signal.replaceAll("_", " ")}</span>`)}</p>` : null);
+
+/** The editor: choose, see what would change, confirm. What the server refuses is said beside the field. */
+function Editor({ knob, onDone }) {
+  const start = useRef(knob).current; // what the person saw when they began
+  const [typed, setTyped] = useState(() => (start.kind === "switch" ? (start.value ? "off" : "on") : valueOf(start.value, start.kind)));
+  const [review, setReview] = useState(null);
+  const [problem, setProblem] = useState(null);
+  const [rival, setRival] = useState(null);
+  const [busy, setBusy] = useState(false);
+  const field = useRef(null);
+  const confirm = useRef(null);
+  const id = useId();
+  useEffect(() => { field.current?.focus(); field.current?.select?.(); }, []);
+  useEffect(() => { if (review !== null) confirm.current?.focus(); }, [review, rival]);
+
+  const complain = (message) => {
+    setReview(null);
+    setProblem(message);
+    requestAnimationFrame(() => field.current?.focus());
+  };
+  const look = (event) => {
+    event?.preventDefault();
+    setProblem(null);
+    const value = read(knob.kind, typed);
+    if (value === undefined) return complain(`“${typed}” cannot be read. ${EXAMPLES[knob.kind] ?? ""}`);
+    if (knob.min != null && typeof value === "number" && (value < knob.min || value > knob.max)) return complain(`${valueOf(value, knob.kind)} is out of bounds: use ${bounds(knob)}.`);
+    if (value === knob.value) return complain(`It is ${valueOf(value, knob.kind)} already.`);
+    return setReview(value);
+  };
+  const turn = async (expect) => {
+    setBusy(true);
+    try {
+      const { event, knob: row } = await live.turn(knob.id, review, expect);
+      tell(`${knob.title} is ${row?.display ?? valueOf(review, knob.kind)} now`, { action: event && { label: "Undo", run: () => takeBack(event) } });
+      onDone();
+    } catch (refused) {
+      setBusy(false);
+      if (refused.status === 409) {
+        const rows = await live.ask("/api/performance/knobs").catch(() => null);
+        setRival({ message: refused.message, row: rows?.knobs.find((row) => row.id === knob.id) ?? knob });
+      } else complain(refused.status === 401 ? "You are no longer signed in. Sign in above and try again." : refused.message);
+    }
+  };
+  const cancel = (event) => { if (event.key === "Escape") { event.stopPropagation(); onDone(); } };
+  if (review !== null) {
+    const from = rival?.row ?? start;
+    return html`<div class="editor" role="group" aria-label=${`Confirm ${knob.title}`} onKeyDown=${cancel}>
+      ${rival && html`<p class="problem" role="alert"><${Icon} name="degraded" /> <span>Somebody else was faster. ${rival.message}</span></p>`}
+      <p class="review"><span>${valueOf(from.value, knob.kind)}</span> <span aria-label="to">→</span> <b>${valueOf(review, knob.kind)}</b></p>
+      <div class="row">
+        <button type="button" ref=${confirm} class="button primary" disabled=${busy} onClick=${() => turn(from.value)}>${busy ? "Turning" : rival ? `Turn to ${valueOf(review, knob.kind)} anyway` : `Turn to ${valueOf(review, knob.kind)}`}</button>
+        <button type="button" class="button" disabled=${busy} onClick=${() => (rival ? onDone() : setReview(null))}>${rival ? "Leave it" : "Back"}</button>
+      </div></div>`;
+  }
+  const input = { id, "aria-invalid": problem ? "true" : undefined, "aria-describedby": `${id}-hint ${id}-problem`, ref: field, value: typed, onInput: (event) => { setTyped(event.target.value); setProblem(null); } };
+  const options = knob.kind === "switch" ? ["on", "off"] : knob.options;
+  const quick = typeof start.value === "number" && start.value > 0 ? [["half", start.value / 2], ["double", start.value * 2], ["default", knob.default]].filter(([, v]) => v !== start.value && v >= knob.min && v <= knob.max && (knob.kind !== "count" || Number.isInteger(v))) : [];
+  return html`<form class="editor" onSubmit=${look} onKeyDown=${cancel} noValidate>
+    <label for=${id}>New value ${bounds(knob) && html`<span class="muted" id=${`${id}-hint`}>${bounds(knob)}</span>`}</label>
+    <div class="row">
+      ${options ? html`<select ...${input}>${options.map((name) => html`<option value=${name} selected=${name === typed}>${name}</option>`)}</select>`
+        : html`<input type="text" inputmode=${knob.kind === "count" ? "numeric" : "text"} autocomplete="off" spellcheck="false" ...${input} />`}
+      <button type="submit" class="button primary">Review</button>
+      <button type="button" class="button" onClick=${onDone}>Cancel</button>
+    </div>
+    ${quick.length > 0 && html`<div class="row quick">${quick.map(([name, value]) => html`<button type="button" class="button small quiet" onClick=${() => { setTyped(valueOf(value, knob.kind)); setProblem(null); field.current?.focus(); }}>${name}, ${valueOf(value, knob.kind)}</button>`)}</div>`}
+    <p class="problem" id=${`${id}-problem`} role="alert">${problem && html`<${Icon} name="degraded" /> <span>${problem}</span>`}</p>
+  </form>`;
+}
+
+function KnobRow({ knob }) {
+  const [editing, setEditing] = useState(false);
+  const button = useRef(null);
+  const place = position(knob);
+  const done = () => { setEditing(false); requestAnimationFrame(() => button.current?.focus()); };
+  return html`<li class="knob ${editing ? "editing" : ""}">
+    <div class="knob-head">
+      <h3>${knob.title}</h3>
+      <b class="knob-value" data-knob=${knob.id}>${valueOf(knob.value, knob.kind)}</b>
+      ${live.signedIn.value && !editing && html`<button type="button" ref=${button} class="button small" aria-label=${`Change ${knob.title}`} onClick=${() => setEditing(true)}>Change</button>`}
+    </div>
+    ${place !== null && html`<svg class="scale" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="4" /><rect class="fill" width=${place * 100} height="4" /></svg>
+      <p class="ends muted"><span>${valueOf(knob.min, knob.kind)}</span><span>default ${valueOf(knob.default, knob.kind)}</span><span>${valueOf(knob.max, knob.kind)}</span></p>`}
+    ${knob.pending != null && html`<p class="pending"><${Icon} name="info" /> Still moving to ${valueOf(knob.pending, knob.kind)}</p>`}
+    <p class="trades">${knob.trades}</p>
+    <${Moves} moves=${knob.moves} />
+    ${editing && html`<${Editor} knob=${knob} onDone=${done} />`}
+  </li>`;
+}
+
+const Knobs = ({ data }) => html`<${Panel} title="Knobs" class="knobs" help="Settings that can be changed while the service works. A turn is confirmed first, marked on the charts, listed under recent changes, and can be undone."
+  empty=${data?.knobs.length === 0 && html`<p>Nothing here can be turned.</p>`}>
+  ${!live.signedIn.value && html`<${SignIn}>Knobs are read-only here.<//>`}
+  ${data && html`<ul>${data.knobs.map((knob) => html`<${KnobRow} key=${knob.id} knob=${knob} />`)}</ul>`}
+<//>`;
+
+// ---- the view --------------------------------------------------------------------------------------------
+
+const CHARTS = { hit_ratio: {}, latency: { canLog: true }, memory: {} };
+
+export function Caching({ feed }) {
+  const data = feed.data;
+  return html`<${Flow} data=${data} listen=${live.frame.value?.service.listen} />
+    <${Stats} data=${data} />
+    <div class="columns">
+      <div class="charts">${Object.keys(CHARTS).map((id) => html`<${Chart} key=${id} chart=${data?.charts.find((chart) => chart.id === id)} events=${data?.events} ...${CHARTS[id]} />`)}</div>
+      <div class="side"><${Knobs} data=${data} />
+        <${Panel} class="history" title="Recent changes" empty=${data?.events.length === 0 && html`<p>No knob has been turned.</p><p class="muted">Each turn appears here and as a mark on the charts, with the way back.</p>`}>
+          ${data?.events.length > 0 && html`<${Changes} events=${data.events} />`}<//></div>
+    </div>`;
+}
