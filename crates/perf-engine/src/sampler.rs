@@ -1,0 +1,78 @@
+//! The thread that samples.
+
+use crate::engine::{Engine, lock};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Ends the sampling thread.
+#[derive(Debug, Default)]
+pub(crate) struct Stop {
+    stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    pub(crate) fn stop(&self) {
+        *lock(&self.stopped) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits; answers whether it was stopped.
+    fn wait_until(&self, deadline: Instant) -> bool {
+        let mut stopped = lock(&self.stopped);
+        while !*stopped {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            stopped =
+                self.changed.wait_timeout(stopped, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}
+
+/// Samples at once and then at whole multiples of the interval from there, so that small delays
+/// do not add up. Rounds missed because the machine slept are left out.
+pub(crate) fn start(engine: Arc<Engine>, stop: Arc<Stop>) -> io::Result<()> {
+    let every = engine.sample_every();
+    let run = move || {
+        let begun = Instant::now();
+        loop {
+            engine.sample();
+            if stop.wait_until(begun + next(begun.elapsed(), every)) {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("perfkit-sampler".to_owned()).spawn(run).map(drop)
+}
+
+/// The next multiple of `every` after `elapsed`.
+fn next(elapsed: Duration, every: Duration) -> Duration {
+    let rounds = elapsed.as_nanos() / every.as_nanos().max(1) + 1;
+    every.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_stand_at_multiples_and_missed_ones_are_left_out() {
+        let every = Duration::from_secs(1);
+        assert_eq!(next(Duration::from_millis(3), every), Duration::from_secs(1));
+        assert_eq!(next(Duration::from_millis(1004), every), Duration::from_secs(2));
+        assert_eq!(next(Duration::from_millis(7900), every), Duration::from_secs(8));
+    }
+
+    #[test]
+    fn a_stopped_wait_ends_at_once() {
+        let stop = Stop::default();
+        assert!(!stop.wait_until(Instant::now()));
+        stop.stop();
+        assert!(stop.wait_until(Instant::now() + Duration::from_secs(3600)));
+    }
+}
