@@ -42,18 +42,20 @@ impl Histogram {
     }
 
     /// Records one value.
+    ///
+    /// A histogram holds at most `u64::MAX` values; further ones are dropped.
     #[inline]
     pub fn record(&mut self, value: u64) {
+        if self.count == u64::MAX {
+            return;
+        }
         let index = index_of(value);
         match self.pages.get_mut(index / PER_OCTAVE) {
-            Some(Some(page)) => {
-                let count = &mut page[index % PER_OCTAVE];
-                *count = count.saturating_add(1);
-            }
-            _ => *self.slot(index) = 1,
+            Some(Some(page)) => page[index % PER_OCTAVE] += 1,
+            _ => self.page(index / PER_OCTAVE)[index % PER_OCTAVE] = 1,
         }
-        self.count = self.count.saturating_add(1);
-        self.sum = self.sum.saturating_add(u128::from(value));
+        self.count += 1;
+        self.sum += u128::from(value);
         self.min = self.min.min(value);
         self.max = self.max.max(value);
     }
@@ -64,21 +66,27 @@ impl Histogram {
         self.record(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// Records the same value `n` times. Counts stop at `u64::MAX` instead of starting over.
+    /// Records the same value `n` times, as far as there is room.
     pub fn record_n(&mut self, value: u64, n: u64) {
-        if n == 0 {
-            return;
+        let n = self.add(index_of(value), n);
+        if n > 0 {
+            self.add_totals(u128::from(value) * u128::from(n), value, value);
         }
-        self.add(index_of(value), n);
-        self.sum = self.sum.saturating_add(u128::from(value) * u128::from(n));
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
     }
 
     /// Adds everything that `other` holds. Exact. O(buckets).
     pub fn merge(&mut self, other: &Histogram) {
-        for (index, n) in other.counts() {
-            self.add(index, n);
+        match self.count.checked_add(other.count) {
+            Some(count) => {
+                self.count = count;
+                for (octave, theirs) in other.pages.iter().enumerate() {
+                    let Some(theirs) = theirs else { continue };
+                    for (ours, theirs) in self.page(octave).iter_mut().zip(theirs.iter()) {
+                        *ours += theirs;
+                    }
+                }
+            }
+            None => other.counts().for_each(|(index, n)| _ = self.add(index, n)),
         }
         self.add_totals(other.sum, other.min, other.max);
     }
@@ -153,12 +161,19 @@ impl Histogram {
         }
         let q = if q.is_nan() { 0.0 } else { q.clamp(0.0, 1.0) };
         let rank = ((q * self.count as f64).ceil() as u64).clamp(1, self.count);
-        let mut seen: u64 = 0;
-        for (index, n) in self.counts() {
-            seen = seen.saturating_add(n);
-            if seen >= rank {
-                let (low, high) = edges(index);
-                return Some((low + (high - low) / 2).clamp(self.min, self.max));
+        let mut before = 0;
+        for (octave, page) in self.pages() {
+            let inside: u64 = page.iter().sum();
+            if before + inside < rank {
+                before += inside;
+                continue;
+            }
+            for (i, n) in page.iter().enumerate() {
+                before += n;
+                if before >= rank {
+                    let (low, high) = edges(octave * PER_OCTAVE + i);
+                    return Some((low + (high - low) / 2).clamp(self.min, self.max));
+                }
             }
         }
         Some(self.max)
@@ -172,11 +187,16 @@ impl Histogram {
         })
     }
 
-    /// Adds `n` to one bucket and to the count. The caller owes `add_totals`.
-    pub(crate) fn add(&mut self, index: usize, n: u64) {
-        let slot = self.slot(index);
-        *slot = slot.saturating_add(n);
-        self.count = self.count.saturating_add(n);
+    /// Adds `n` to one bucket and to the count, or as many as there is room for; answers how many.
+    /// The caller owes `add_totals`. So the buckets always sum up to the count, and neither they
+    /// nor the sum can overflow.
+    pub(crate) fn add(&mut self, index: usize, n: u64) -> u64 {
+        let n = n.min(u64::MAX - self.count);
+        if n > 0 {
+            self.page(index / PER_OCTAVE)[index % PER_OCTAVE] += n;
+            self.count += n;
+        }
+        n
     }
 
     /// Adds what is known of values besides their buckets.
@@ -186,10 +206,13 @@ impl Histogram {
         self.max = self.max.max(max);
     }
 
-    fn counts(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+    fn pages(&self) -> impl Iterator<Item = (usize, &Page)> + '_ {
         let pages = self.pages.iter().enumerate();
-        pages
-            .filter_map(|(octave, page)| Some((octave, page.as_deref()?)))
+        pages.filter_map(|(octave, page)| Some((octave, page.as_deref()?)))
+    }
+
+    fn counts(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        self.pages()
             .flat_map(|(octave, page)| {
                 page.iter().enumerate().map(move |(i, n)| (octave * PER_OCTAVE + i, *n))
             })
@@ -204,13 +227,12 @@ impl Histogram {
     }
 
     #[inline(never)]
-    fn slot(&mut self, index: usize) -> &mut u64 {
-        let octave = index / PER_OCTAVE;
-        debug_assert!(octave < OCTAVES, "{index} is no bucket");
+    fn page(&mut self, octave: usize) -> &mut Page {
+        debug_assert!(octave < OCTAVES, "{octave} is no octave of u64");
         if self.pages.len() <= octave {
             self.pages.resize(octave + 1, None);
         }
-        &mut self.pages[octave].get_or_insert_with(|| Box::new([0; PER_OCTAVE]))[index % PER_OCTAVE]
+        self.pages[octave].get_or_insert_with(|| Box::new([0; PER_OCTAVE]))
     }
 }
 
@@ -293,12 +315,16 @@ mod tests {
     }
 
     #[test]
-    fn counts_stop_at_their_end() {
-        let mut h = Histogram::new();
+    fn a_full_histogram_drops_what_comes() {
+        let mut h = of([7]);
         h.record_n(1, u64::MAX);
-        h.record_n(1, 0);
-        h.record(1);
-        h.merge(&h.clone());
-        assert_eq!(h.count(), u64::MAX);
+        let full = h.clone();
+        assert_eq!((h.count(), h.sum()), (u64::MAX, u128::from(u64::MAX) - 1 + 7));
+        h.record(9);
+        h.record_n(9, 9);
+        h.merge(&Histogram::new());
+        assert_eq!(h, full);
+        h.merge(&full);
+        assert_eq!((h.count(), h.quantile(0.5)), (u64::MAX, Some(1)));
     }
 }
