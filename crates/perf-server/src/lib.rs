@@ -6,9 +6,13 @@
 
 mod access;
 mod admin;
+mod api;
+mod assets;
 mod gateway;
+mod live;
 mod problem;
+mod view;
 
 pub use access::{ParseTokenError, Token};
-pub use admin::{AdminConfig, AdminError, ServiceInfo};
+pub use admin::{Admin, AdminConfig, AdminError, ServiceInfo};
 pub use problem::Problem;

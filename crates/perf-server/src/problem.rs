@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 /// assert_eq!(document["type"], "urn:perfkit:problem:unknown-knob");
 /// assert_eq!(document["status"], 404);
 /// ```
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Problem {
     /// A name for this kind of problem, as a URN.
     #[serde(rename = "type")]

@@ -41,17 +41,15 @@ function WideFlow({ data, width }) {
     top += Math.max(size, 12) + HEAD + GAP;
     return lane;
   });
-  const under = (lane) => Math.max(lanes[lane.i + 1].top, lane.top + lane.incoming + 24); // the words of what goes on
-  const height = Math.max(top - HEAD - GAP, ...lanes.slice(0, -1).map((lane) => under(lane) + 28));
+  const height = top - HEAD - GAP + Math.max(8, lanes[0].incoming - lanes[0].size - 8);
   return html`<svg class="flow" width=${width} height=${height} role="img" aria-label=${sentence(data)}>
     <path class="in" d=${`M0 ${HEAD}H${lanes[0].x}V${HEAD + FULL}H0Z`} />
-    ${lanes.map((lane) => {
-      const { tier, i, x, top, size, incoming, rest, left, last } = lane;
+    ${lanes.map(({ tier, i, x, top, size, incoming, rest, left, last }) => {
       const next = lanes[i + 1];
       return html`<g class="tier tier-${i}">
         ${next && html`<path class="rest" d=${ribbon(x + 8, top + incoming - rest, next.x, next.top, rest)} />
-          <text class="words" x=${x} y=${under(lane)}><tspan class="strong">Misses ${percent(left - (tier.share ?? 0))}</tspan></text>
-          <text class="words" x=${x} y=${under(lane) + 20}>${text(next.tier.per_second, "/s")}</text>`}
+          <text class="words" x=${x + 24} y=${Math.max(next.top + 16, top + incoming + 24)}><tspan class="strong">Misses ${percent(left - (tier.share ?? 0))}</tspan></text>
+          <text class="words" x=${x + 24} y=${Math.max(next.top + 16, top + incoming + 24) + 20}>${text(next.tier.per_second, "/s")}</text>`}
         <path class="out" d=${arrow(x + 8, top, width, size)} />
         <rect class="node" x=${x} y=${top} width="8" height=${last ? size : incoming} rx="2" />
         <text class="words" x=${x} y=${top - 28}><tspan class="strong">${tier.title} answers ${percent(tier.share)}</tspan></text>
@@ -93,8 +91,8 @@ function Flow({ data, listen }) {
   return html`<${Panel} title="Who answers" class="flow-panel" help="Every request meets the tiers from left to right. The height of a ribbon is its share of the traffic; latency is measured until the head of the answer is ready."
     empty=${none && html`<p>No requests in the last ${lengthOf(live.span.value)}.</p><p class="muted">The tiers, their shares and their latency appear here as soon as requests come in${listen ? ` at ${listen}` : ""}.</p>`}>
     <div class="flow-box" ref=${box}>${data && width > 0 && (width >= 720 ? html`<${WideFlow} data=${data} width=${width} />` : html`<${NarrowFlow} data=${data} />`)}</div>
-    ${data && html`<div class="hidden"><table><caption>Who answers</caption><thead><tr><th scope="col">Tier</th><th scope="col">Share</th><th scope="col">Requests</th><th scope="col">Latency</th></tr></thead>
-      <tbody>${data.tiers.map((tier) => html`<tr><th scope="row">${tier.title}</th><td>${percent(tier.share)}</td><td>${count(tier.requests)}</td><td>${latency(tier)}</td></tr>`)}</tbody></table></div>`}
+    ${data && html`<table class="hidden"><caption>Who answers</caption><thead><tr><th scope="col">Tier</th><th scope="col">Share</th><th scope="col">Requests</th><th scope="col">Latency</th></tr></thead>
+      <tbody>${data.tiers.map((tier) => html`<tr><th scope="row">${tier.title}</th><td>${percent(tier.share)}</td><td>${count(tier.requests)}</td><td>${latency(tier)}</td></tr>`)}</tbody></table>`}
   <//>`;
 }
 
@@ -132,7 +130,7 @@ function Stats({ data }) {
     </dl>
     <div class="breakdowns">
       <${Breakdown} title="Evictions" counts=${stats.evictions} none="Nothing has left the cache." />
-      <${Breakdown} title="Not stored" counts=${stats.not_stored} none=${stats.stored ? `All ${count(stats.stored)} answers were stored.` : "Nothing had to be left out."} />
+      <${Breakdown} title="Not stored" counts=${stats.not_stored} none=${`All ${count(stats.stored ?? 0)} answers were stored.`} />
       <${Breakdown} title="Encoded" counts=${stats.encoded} none="No answer was encoded." />
     </div>`}
   <//>`;
@@ -254,7 +252,7 @@ function KnobRow({ knob }) {
       <b class="knob-value" data-knob=${knob.id}>${valueOf(knob.value, knob.kind)}</b>
       ${live.signedIn.value && !editing && html`<button type="button" ref=${button} class="button small" aria-label=${`Change ${knob.title}`} onClick=${() => setEditing(true)}>Change</button>`}
     </div>
-    ${place !== null && html`<div class="scale" aria-hidden="true"><i class="built" style=${{ left: `${position({ ...knob, value: knob.default }) * 100}%` }}></i><i class="stands" style=${{ left: `${place * 100}%` }}></i></div>
+    ${place !== null && html`<svg class="scale" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="4" /><rect class="fill" width=${place * 100} height="4" /></svg>
       <p class="ends muted"><span>${valueOf(knob.min, knob.kind)}</span><span>default ${valueOf(knob.default, knob.kind)}</span><span>${valueOf(knob.max, knob.kind)}</span></p>`}
     ${knob.pending != null && html`<p class="pending"><${Icon} name="info" /> Still moving to ${valueOf(knob.pending, knob.kind)}</p>`}
     <p class="trades">${knob.trades}</p>
@@ -271,17 +269,16 @@ const Knobs = ({ data }) => html`<${Panel} title="Knobs" class="knobs" help="Set
 
 // ---- the view --------------------------------------------------------------------------------------------
 
-const CHARTS = { hit_ratio: { title: "Hit ratio" }, latency: { title: "Answer time by outcome", canLog: true }, memory: { title: "Memory tier" } };
+const CHARTS = { hit_ratio: {}, latency: { canLog: true }, memory: {} };
 
 export function Caching({ feed }) {
   const data = feed.data;
   return html`<${Flow} data=${data} listen=${live.frame.value?.service.listen} />
     <${Stats} data=${data} />
     <div class="columns">
-      <div class="charts">${Object.keys(CHARTS).map((id) => html`<${Chart} key=${id} chart=${data?.charts.find((chart) => chart.id === id)} events=${data?.events} ...${CHARTS[id]} />`)}
-        <${Panel} class="changed" title="Recent changes" empty=${data?.events.length === 0 && html`<p>No knob has been turned.</p><p class="muted">Each turn appears here and as a mark on the charts, with the way back.</p>`}>
-          ${data?.events.length > 0 && html`<${Changes} events=${data.events} />`}<//>
-      </div>
-      <${Knobs} data=${data} />
+      <div class="charts">${Object.keys(CHARTS).map((id) => html`<${Chart} key=${id} chart=${data?.charts.find((chart) => chart.id === id)} events=${data?.events} ...${CHARTS[id]} />`)}</div>
+      <div class="side"><${Knobs} data=${data} />
+        <${Panel} class="history" title="Recent changes" empty=${data?.events.length === 0 && html`<p>No knob has been turned.</p><p class="muted">Each turn appears here and as a mark on the charts, with the way back.</p>`}>
+          ${data?.events.length > 0 && html`<${Changes} events=${data.events} />`}<//></div>
     </div>`;
 }

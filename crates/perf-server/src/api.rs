@@ -1,0 +1,13 @@
+//! The routes of the admin server. Handlers are thin: they read, ask [`crate::view`] or the engine,
+//! and answer.
+
+mod change;
+mod document;
+mod metrics;
+mod read;
+mod request;
+mod routes;
+mod session;
+
+pub(crate) use read::compute;
+pub(crate) use routes::router;

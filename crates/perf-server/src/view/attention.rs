@@ -1,0 +1,216 @@
+//! What needs attention, worst first.
+
+use super::shapes::{Action, Attention, ComponentRow, KnobRow};
+use super::traffic::{MEMORY, RESPONSES, TARGET_P95_MS, Traffic, WORST_ERROR_RATIO};
+use perf_analytics::{History, Select, Span};
+
+/// What somebody should look at now. Thresholds need enough requests behind them: one slow answer
+/// at night is no news.
+pub(super) fn attention(
+    history: &History,
+    span: Span,
+    traffic: &Traffic,
+    components: &[ComponentRow],
+    knobs: &[KnobRow],
+) -> Vec<Attention> {
+    let mut found: Vec<Attention> = components.iter().filter_map(unwell).collect();
+    found.extend(errors(traffic));
+    found.extend(slowness(traffic));
+    found.extend(few_hits(history, span, traffic));
+    found.extend(full_memory(history, span, knobs));
+    found.extend(switched_off(knobs));
+    if traffic.requests == 0 && found.is_empty() {
+        found.push(Attention {
+            severity: "info",
+            title: "No requests in this span".to_owned(),
+            detail: "Send some through the gateway, or choose a longer span.".to_owned(),
+            action: None,
+        });
+    }
+    found.sort_by_key(|attention| match attention.severity {
+        "critical" => 0,
+        "warning" => 1,
+        _ => 2,
+    });
+    found.truncate(MOST_SHOWN);
+    found
+}
+
+fn unwell(row: &ComponentRow) -> Option<Attention> {
+    let severity = match row.status {
+        "healthy" => return None,
+        "degraded" => "warning",
+        _ => "critical",
+    };
+    Some(Attention {
+        severity,
+        title: format!("{} is {}", row.component, row.status),
+        detail: [row.reason.as_str(), row.remedy.as_str()]
+            .iter()
+            .filter(|part| !part.is_empty())
+            .map(|part| sentence(part))
+            .collect::<Vec<_>>()
+            .join(" "),
+        action: None,
+    })
+}
+
+fn errors(traffic: &Traffic) -> Option<Attention> {
+    let ratio = traffic.error_ratio().filter(|ratio| *ratio > 0.01)?;
+    (traffic.requests >= ENOUGH).then(|| Attention {
+        severity: if ratio >= WORST_ERROR_RATIO { "critical" } else { "warning" },
+        title: format!("{:.1} % of the answers are errors", ratio * 100.0),
+        detail: format!(
+            "{} of {} answers were of class 5xx. Look at the origin's own log.",
+            traffic.errors, traffic.requests
+        ),
+        action: None,
+    })
+}
+
+fn slowness(traffic: &Traffic) -> Option<Attention> {
+    let p95 = traffic.p95_ms().filter(|p95| *p95 > TARGET_P95_MS)?;
+    (traffic.requests >= ENOUGH).then(|| Attention {
+        severity: "warning",
+        title: format!("Response time p95 is {p95:.0} ms"),
+        detail: format!(
+            "The target is {TARGET_P95_MS:.0} ms. Answers from the cache are fast: see which part \
+             of the requests reaches the origin."
+        ),
+        action: Some(caching("Where answers come from")),
+    })
+}
+
+fn few_hits(history: &History, span: Span, traffic: &Traffic) -> Option<Attention> {
+    let ratio = traffic.hit_ratio().filter(|ratio| *ratio < 0.5)?;
+    if traffic.served + traffic.fetched < ENOUGH {
+        return None;
+    }
+    let reasons = by_label(history, RESPONSES, "not_stored", "reason", span);
+    let detail = match reasons.iter().max_by_key(|(_, count)| *count) {
+        Some((reason, count)) if *count * 2 > traffic.fetched => format!(
+            "{count} answers could not be stored, most of them because of {reason}. The origin's \
+             headers decide that."
+        ),
+        _ => "More memory or a longer time to live may help.".to_owned(),
+    };
+    Some(Attention {
+        severity: "info",
+        title: format!("Only {:.0} % of the answers come from the cache", ratio * 100.0),
+        detail,
+        action: Some(caching("Turn a knob")),
+    })
+}
+
+fn full_memory(history: &History, span: Span, knobs: &[KnobRow]) -> Option<Attention> {
+    let evictions = Select::new(MEMORY, "evictions");
+    let pushed_out = ["size", "capacity"]
+        .iter()
+        .map(|cause| history.counter(&evictions.clone().label("cause", *cause), span))
+        .sum::<u64>();
+    let bytes = history.gauge(&Select::new(MEMORY, "bytes"), span)?;
+    let capacity = history.gauge(&Select::new(MEMORY, "capacity_bytes"), span)?;
+    if pushed_out < ENOUGH || bytes < 0.9 * capacity {
+        return None;
+    }
+    let knob = knobs.iter().find(|knob| knob.id == "memory/capacity");
+    Some(Attention {
+        severity: "info",
+        title: "The memory tier is full".to_owned(),
+        detail: format!(
+            "{pushed_out} entries were pushed out to make room{}.",
+            knob.map_or(String::new(), |knob| format!("; it may hold {}", knob.display))
+        ),
+        action: Some(caching("Give it more memory")),
+    })
+}
+
+fn switched_off(knobs: &[KnobRow]) -> Option<Attention> {
+    let knob = knobs.iter().find(|knob| knob.id == "responses/enabled")?;
+    (knob.value == false).then(|| Attention {
+        severity: "warning",
+        title: "The cache is switched off".to_owned(),
+        detail: "Every request goes to the origin.".to_owned(),
+        action: Some(caching("Switch it on")),
+    })
+}
+
+/// The counts of a signal by one of its labels, over a span. Labels without a count are left out.
+pub(super) fn by_label(
+    history: &History,
+    component: &str,
+    signal: &str,
+    label: &str,
+    span: Span,
+) -> std::collections::BTreeMap<String, u64> {
+    let mut counts = std::collections::BTreeMap::new();
+    for series in history.series() {
+        if series.component != component || series.signal != signal {
+            continue;
+        }
+        if let Some((_, value)) = series.labels.iter().find(|(key, _)| key == label) {
+            let select = Select::new(component, signal).label(label, value);
+            let count = history.counter(&select, span);
+            if count > 0 {
+                counts.insert(value.clone(), count);
+            }
+        }
+    }
+    counts
+}
+
+fn caching(label: &str) -> Action {
+    Action { label: label.to_owned(), href: "/caching".to_owned() }
+}
+
+/// `origin refuses` as `Origin refuses.`
+fn sentence(fragment: &str) -> String {
+    let mut letters = fragment.trim().trim_end_matches('.').chars();
+    let first: String = letters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+/// Requests, or entries, below which a ratio says nothing.
+const ENOUGH: u64 = 50;
+const MOST_SHOWN: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use perf_analytics::HistoryConfig;
+    use std::time::Duration;
+
+    fn look(traffic: &Traffic, components: &[ComponentRow]) -> Vec<Attention> {
+        let history = History::new(HistoryConfig::default());
+        attention(&history, Span::last(Duration::from_secs(300)), traffic, components, &[])
+    }
+
+    #[test]
+    fn silence_is_said_once_and_only_when_there_is_nothing_else() {
+        let quiet = look(&Traffic::default(), &[]);
+        assert_eq!(quiet.len(), 1);
+        assert_eq!(quiet[0].severity, "info");
+    }
+
+    #[test]
+    fn the_worst_comes_first_with_reason_and_remedy() {
+        let sick = ComponentRow {
+            component: "origin".to_owned(),
+            status: "unhealthy",
+            reason: "it refuses connections".to_owned(),
+            since: None,
+            remedy: "start it".to_owned(),
+        };
+        let traffic = Traffic { requests: 1_000, errors: 20, ..Traffic::default() };
+        let found = look(&traffic, &[sick]);
+        assert_eq!(found[0].severity, "critical");
+        assert_eq!(found[0].detail, "It refuses connections. Start it.");
+        assert_eq!(found[1].title, "2.0 % of the answers are errors");
+    }
+
+    #[test]
+    fn few_requests_are_no_news() {
+        let traffic = Traffic { requests: 10, errors: 5, fetched: 10, ..Traffic::default() };
+        assert!(look(&traffic, &[]).is_empty());
+    }
+}

@@ -1,0 +1,141 @@
+//! The charts of both pages.
+
+use super::course::{self, CHART_POINTS, Course, series};
+use super::shapes::{Chart, Series};
+use super::traffic::{FETCHED, MEMORY, PROCESS, SERVED, answer_time, answers, latency};
+use perf_analytics::{History, Points, Select, Span};
+
+/// Requests per second by outcome.
+pub(super) fn requests(history: &History, span: Span) -> Chart {
+    let groups: [(&str, &str, &[&str]); 4] = [
+        ("hit", "Hit", &["hit"]),
+        ("stale", "Stale", &["stale"]),
+        ("miss", "Miss", &["miss", "revalidated", "bypass"]),
+        ("error", "Error", &["error"]),
+    ];
+    let lines = groups.map(|(id, title, outcomes)| {
+        let rates =
+            outcomes.iter().map(|o| history.rates(&answers(o), span, CHART_POINTS)).collect();
+        (id, title, rates)
+    });
+    chart(
+        "requests",
+        "Requests per second",
+        "/s",
+        "By where the answer came from: the cache (hit, or stale while it is fetched anew), the \
+         origin (miss, which includes what was checked there or bypassed the cache), or an error.",
+        &lines,
+    )
+}
+
+/// Response times.
+pub(super) fn response_times(history: &History, span: Span) -> Chart {
+    let quantiles = history.many_quantiles(&latency(), &[0.5, 0.95, 0.99], span, CHART_POINTS);
+    let course = quantiles.first().map(Course::of).unwrap_or_default();
+    let names = ["p50", "p95", "p99"];
+    let lines = names
+        .iter()
+        .zip(&quantiles)
+        .map(|(name, points)| series(name, name, course::scale(&course.values(points), 1e-6)));
+    Chart {
+        id: "latency",
+        title: "Response time",
+        unit: "ms",
+        help: "From the request to the end of the answer: half of the requests were faster than \
+               p50, 95 of 100 faster than p95, 99 of 100 faster than p99.",
+        time: course.times(),
+        series: lines.collect(),
+    }
+}
+
+/// Memory by tier.
+pub(super) fn memory(history: &History, span: Span) -> Chart {
+    let gauge = |component: &str, signal: &str| {
+        vec![history.gauges(&Select::new(component, signal), span, CHART_POINTS)]
+    };
+    chart(
+        "memory",
+        "Memory",
+        "bytes",
+        "What the memory tier of the cache holds, and what the whole process has in memory.",
+        &[
+            ("memory", "Memory tier", gauge(MEMORY, "bytes")),
+            ("process", "Process", gauge(PROCESS, "resident_bytes")),
+        ],
+    )
+}
+
+/// The hit ratio over time.
+pub(super) fn hit_ratio(history: &History, span: Span) -> Chart {
+    let rates = |outcomes: &[&str]| -> Vec<Points> {
+        outcomes.iter().map(|o| history.rates(&answers(o), span, CHART_POINTS)).collect()
+    };
+    let (served, fetched) = (rates(&SERVED), rates(&FETCHED));
+    let course = longest(served.iter().chain(&fetched));
+    let total = |points: &[Points]| {
+        course::sum(&points.iter().map(|points| course.values(points)).collect::<Vec<_>>())
+    };
+    let ratio = course::part(&total(&served), &total(&fetched));
+    Chart {
+        id: "hit_ratio",
+        title: "Hit ratio",
+        unit: "%",
+        help: "(hit + stale) / (hit + stale + miss + revalidated).",
+        time: course.times(),
+        series: vec![series("hit_ratio", "Hit ratio", course::scale(&ratio, 100.0))],
+    }
+}
+
+/// The p95 of the time to an answer's head, by outcome.
+pub(super) fn answer_times(history: &History, span: Span) -> Chart {
+    let lines = [("hit", "Hit"), ("stale", "Stale"), ("miss", "Miss")].map(|(id, title)| {
+        let mut points = history.quantiles(&answer_time(id), 0.95, span, CHART_POINTS);
+        for value in points.values.iter_mut().flatten() {
+            *value *= 1e-6;
+        }
+        (id, title, vec![points])
+    });
+    chart(
+        "latency",
+        "Time to answer, p95",
+        "ms",
+        "Until the head of the answer is ready, by outcome; 95 of 100 were at least this fast.",
+        &lines,
+    )
+}
+
+/// What the memory tier holds against what it may.
+pub(super) fn tier_memory(history: &History, span: Span) -> Chart {
+    let gauge =
+        |signal: &str| vec![history.gauges(&Select::new(MEMORY, signal), span, CHART_POINTS)];
+    chart(
+        "memory",
+        "Memory tier",
+        "bytes",
+        "What the memory tier holds, and what it may hold at most.",
+        &[("bytes", "In use", gauge("bytes")), ("capacity", "Capacity", gauge("capacity_bytes"))],
+    )
+}
+
+/// A chart whose lines are each the sum of some points.
+fn chart(
+    id: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    help: &'static str,
+    lines: &[(&str, &str, Vec<Points>)],
+) -> Chart {
+    let course = longest(lines.iter().flat_map(|(_, _, points)| points));
+    let series: Vec<Series> = lines
+        .iter()
+        .map(|(id, title, points)| {
+            let values: Vec<_> = points.iter().map(|points| course.values(points)).collect();
+            series(id, title, course::sum(&values))
+        })
+        .collect();
+    Chart { id, title, unit, help, time: course.times(), series }
+}
+
+fn longest<'a>(points: impl Iterator<Item = &'a Points>) -> Course {
+    points.max_by_key(|points| points.time.len()).map(Course::of).unwrap_or_default()
+}

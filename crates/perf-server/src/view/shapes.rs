@@ -1,0 +1,293 @@
+//! The JSON that the API answers with.
+//!
+//! Times are seconds since 1970, spans are seconds, durations are milliseconds and say so in their
+//! name. A number that nothing is known about is null, never zero.
+
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// Is it healthy, what is slow, what needs attention: the first page of the dashboard.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Overview {
+    pub(crate) service: Service,
+    pub(crate) health: HealthSummary,
+    /// When this was true.
+    pub(crate) at: f64,
+    /// The span that every number belongs to.
+    pub(crate) span_seconds: u64,
+    pub(crate) cards: Vec<Card>,
+    pub(crate) charts: Vec<Chart>,
+    /// What needs attention, worst first.
+    pub(crate) attention: Vec<Attention>,
+    /// What was changed in the span, newest first.
+    pub(crate) events: Vec<EventRow>,
+}
+
+/// The service that is watched.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) uptime_seconds: f64,
+    /// Where its answers come from.
+    pub(crate) origin: Option<String>,
+    /// Where it listens.
+    pub(crate) listen: Option<String>,
+}
+
+/// Health in one word and one sentence.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct HealthSummary {
+    /// `healthy`, `degraded` or `unhealthy`.
+    pub(crate) status: &'static str,
+    pub(crate) summary: String,
+}
+
+/// One number with its change and its course.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Card {
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) value: Option<f64>,
+    pub(crate) unit: &'static str,
+    /// The value in the span before this one.
+    pub(crate) previous: Option<f64>,
+    /// How many samples stand behind the value.
+    pub(crate) count: u64,
+    /// Whether `up` or `down` is better.
+    pub(crate) better: &'static str,
+    /// What it is and how it is computed.
+    pub(crate) help: &'static str,
+    /// Its course over the span, oldest first; null where nothing is known.
+    pub(crate) spark: Vec<Option<f64>>,
+}
+
+/// Lines over time.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Chart {
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) time: Vec<f64>,
+    pub(crate) series: Vec<Series>,
+}
+
+/// One line of a chart; as many values as the chart has times.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Series {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) values: Vec<Option<f64>>,
+}
+
+/// Something to look at, and what to do about it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Attention {
+    /// `info`, `warning` or `critical`.
+    pub(crate) severity: &'static str,
+    pub(crate) title: String,
+    pub(crate) detail: String,
+    pub(crate) action: Option<Action>,
+}
+
+/// What to do, as a link of the dashboard.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Action {
+    pub(crate) label: String,
+    pub(crate) href: String,
+}
+
+/// A turn of a knob, or its undoing.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct EventRow {
+    pub(crate) id: u64,
+    pub(crate) at: f64,
+    /// `turn` or `undo`.
+    pub(crate) kind: &'static str,
+    pub(crate) component: String,
+    pub(crate) knob: String,
+    /// The value before, as the knob's own kind of JSON value.
+    pub(crate) from: Value,
+    /// The value after.
+    pub(crate) to: Value,
+    /// The value before, for people.
+    pub(crate) from_display: String,
+    /// The value after, for people.
+    pub(crate) to_display: String,
+    /// Who did it.
+    pub(crate) by: String,
+    /// The event that undid this one.
+    pub(crate) undone_by: Option<u64>,
+}
+
+/// One knob as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct KnobRow {
+    /// Its address: `component/knob`.
+    pub(crate) id: String,
+    pub(crate) component: String,
+    pub(crate) knob: String,
+    pub(crate) title: String,
+    /// The unit of the plain values.
+    pub(crate) unit: String,
+    /// `switch`, `count`, `number`, `duration` (seconds), `bytes` or `choice`.
+    pub(crate) kind: &'static str,
+    pub(crate) value: Value,
+    /// The value for people.
+    pub(crate) display: String,
+    pub(crate) default: Value,
+    pub(crate) min: Value,
+    pub(crate) max: Value,
+    pub(crate) step: Value,
+    /// What a choice can be.
+    pub(crate) options: Option<Vec<String>>,
+    /// What is gained and what is paid when it goes up.
+    pub(crate) trades: String,
+    /// Which signals it should move when it goes up, and which way.
+    pub(crate) moves: Vec<Move>,
+    /// The value it is still moving to.
+    pub(crate) pending: Value,
+}
+
+/// A signal that a knob moves.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Move {
+    pub(crate) signal: String,
+    /// `up` or `down`.
+    pub(crate) direction: &'static str,
+}
+
+/// Where answers come from and what the cache does.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Caching {
+    pub(crate) at: f64,
+    pub(crate) span_seconds: u64,
+    /// Those who answer, nearest first.
+    pub(crate) tiers: Vec<Tier>,
+    pub(crate) requests: u64,
+    pub(crate) per_second: Option<f64>,
+    pub(crate) stats: CachingStats,
+    pub(crate) charts: Vec<Chart>,
+    pub(crate) knobs: Vec<KnobRow>,
+    pub(crate) events: Vec<EventRow>,
+}
+
+/// One of those who answer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Tier {
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    /// Which part of all answers came from here, 0 to 1.
+    pub(crate) share: Option<f64>,
+    pub(crate) requests: u64,
+    pub(crate) per_second: Option<f64>,
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
+    pub(crate) entries: Option<f64>,
+    pub(crate) bytes: Option<f64>,
+    pub(crate) capacity_bytes: Option<f64>,
+}
+
+/// What the cache did in the span, and what it holds now.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub(crate) struct CachingStats {
+    pub(crate) entries: Option<f64>,
+    pub(crate) bytes: Option<f64>,
+    pub(crate) capacity_bytes: Option<f64>,
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    /// 0 to 1.
+    pub(crate) hit_ratio: Option<f64>,
+    /// By cause.
+    pub(crate) evictions: BTreeMap<String, u64>,
+    pub(crate) insertions: u64,
+    /// Requests that waited for the fetch of another.
+    pub(crate) joins: u64,
+    pub(crate) stored: u64,
+    /// By reason.
+    pub(crate) not_stored: BTreeMap<String, u64>,
+    pub(crate) not_modified: u64,
+    /// Bytes that encoding kept off the wire.
+    pub(crate) bytes_saved: u64,
+    /// By coding.
+    pub(crate) encoded: BTreeMap<String, u64>,
+}
+
+/// Health, component by component.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct HealthAnswer {
+    /// `healthy`, `degraded` or `unhealthy`.
+    pub(crate) status: &'static str,
+    pub(crate) summary: String,
+    pub(crate) at: f64,
+    pub(crate) components: Vec<ComponentRow>,
+}
+
+/// The health of one component.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct ComponentRow {
+    pub(crate) component: String,
+    pub(crate) status: &'static str,
+    /// Why, empty when healthy.
+    pub(crate) reason: String,
+    /// Since when.
+    pub(crate) since: Option<f64>,
+    /// What to do about it, empty when healthy.
+    pub(crate) remedy: String,
+}
+
+/// The server itself.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Status {
+    pub(crate) service: Service,
+    /// The version of perfkit.
+    pub(crate) version: &'static str,
+    pub(crate) at: f64,
+    pub(crate) components: Vec<String>,
+    pub(crate) signals: usize,
+    pub(crate) knobs: usize,
+    /// Whether reading needs the token too.
+    pub(crate) reads_need_token: bool,
+    pub(crate) sessions: usize,
+    /// Sessions that newer ones pushed out.
+    pub(crate) sessions_pushed_out: u64,
+    pub(crate) live: LiveStatus,
+}
+
+/// The live connections.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct LiveStatus {
+    pub(crate) connections: u64,
+    pub(crate) connections_most: u64,
+    /// Connections refused because there were too many.
+    pub(crate) refused: u64,
+    /// Snapshots sent.
+    pub(crate) sent: u64,
+    /// Snapshots that a slow client did not get because a newer one replaced them.
+    pub(crate) skipped: u64,
+}
+
+/// Every knob.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Knobs {
+    pub(crate) knobs: Vec<KnobRow>,
+}
+
+/// Every event that is kept, newest first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Events {
+    pub(crate) events: Vec<EventRow>,
+    /// Events that newer ones pushed out.
+    pub(crate) dropped: u64,
+}
+
+/// What a turn did.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct TurnAnswer {
+    pub(crate) event: EventRow,
+    /// The knob afterwards.
+    pub(crate) knob: KnobRow,
+}
