@@ -1,7 +1,9 @@
 //! Windows of measurements in memory, and a recorder of operations.
 
 mod history;
+pub mod json;
 mod process;
+pub mod prometheus;
 mod recorder;
 mod seconds;
 mod signal;

@@ -51,7 +51,7 @@ impl OwnedSignal {
 
 /// The value of an [`OwnedSignal`].
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OwnedReading {
     /// Only grows until it is reset.

@@ -256,7 +256,7 @@ struct Range {
 impl Range {
     fn of(span: Span, inner: &Inner, step: Duration) -> Range {
         let length = nanos(span.length).div_ceil(nanos(step)).max(1);
-        let ago = (nanos(span.ago) + nanos(step) / 2) / nanos(step);
+        let ago = nanos(span.ago).saturating_add(nanos(step) / 2) / nanos(step);
         // Saturation only cuts off what lies before the beginning.
         let to = inner.now.saturating_sub(ago);
         let from = (to + 1).saturating_sub(length);

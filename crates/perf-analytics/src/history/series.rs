@@ -75,8 +75,10 @@ impl Series {
         let covered = begun.map(|from| at.saturating_since(from));
         (self.last, self.since, self.last_slot) = (now, signal.since, slot);
         self.last_at = at.max(self.last_at);
-        // A gauge has no past: its first reading counts.
         let covered = match (covered, &delta) {
+            // Not a number is no reading.
+            (_, Window::Gauge { count: 0, .. }) => None,
+            // A gauge has no past: its first reading counts.
             (None, Window::Gauge { .. }) => Some(Duration::ZERO),
             (covered, _) => covered,
         };
