@@ -1,1 +1,79 @@
-//! Work in progress.
+//! A concurrent cache in memory: bounds on entries and bytes, time to live, single flight for
+//! synchronous and asynchronous callers, statistics, and knobs that may be turned while it runs.
+//!
+//! ```
+//! use perf_cache::Cache;
+//! use perf_core::{ByteSize, Clock};
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! let (clock, hand) = Clock::manual();
+//! let pages: Cache<String, Arc<str>> = Cache::builder()
+//!     .name("pages")
+//!     .max_bytes(ByteSize::mib(64))
+//!     .weigher(|path: &String, page: &Arc<str>| {
+//!         (path.len() + page.len()) as u64 + Cache::<String, Arc<str>>::ENTRY_OVERHEAD
+//!     })
+//!     .time_to_live(Duration::from_secs(300))
+//!     .clock(clock)
+//!     .build()?;
+//!
+//! // Made once, however many ask for it at the same time.
+//! let page = pages.get_with("/".to_owned(), || Arc::from("welcome"));
+//! assert_eq!(&*page, "welcome");
+//! assert_eq!(pages.get("/"), Some(page));
+//!
+//! hand.advance(Duration::from_secs(300));
+//! assert_eq!(pages.get("/"), None);
+//!
+//! let stats = pages.stats();
+//! assert_eq!((stats.hits, stats.misses, stats.loads), (1, 2, 1));
+//! assert_eq!(stats.evictions.expired, 1);
+//! # Ok::<(), perf_cache::ConfigError>(())
+//! ```
+//!
+//! # When not to use it
+//!
+//! - One thread only: an `lru` map without locks is faster.
+//! - A fixed set of values that never changes: use a `HashMap` in an `Arc`.
+//! - Values that must not be lost: a cache drops what it likes.
+//!
+//! # What it promises
+//!
+//! - Usage never passes a bound, not for an instant. Who inserts makes the room itself, before the
+//!   entry goes in; there is no queue that could fall behind. Only when a bound is lowered may
+//!   usage stand above it for a while, and it cannot grow then.
+//! - Bounds are for the whole cache, not for each shard: whatever is no heavier than the cache fits.
+//! - A read never answers an expired value, to the nanosecond of the clock. Expired entries are
+//!   freed when they are met, a few with each insertion, and by [`Cache::remove_expired`].
+//! - A value that was being loaded while its key was removed, inserted or cleared is not kept.
+//! - Keys and values are dropped outside of the locks. Weighers and loaders run outside of them.
+//!
+//! # Cost
+//!
+//! A lookup hashes the key once, takes one lock out of four for each core, and clones the value.
+//! Entries that never expire read no clock, others the coarse one. Each entry takes
+//! [`Cache::ENTRY_OVERHEAD`] bytes beside what key and value own on the heap; places that are
+//! vacant are kept for the next entries.
+//!
+//! The policy is least recently used, by shard. It is no part of the API and will change.
+
+mod budget;
+mod builder;
+mod cache;
+mod capacity;
+mod component;
+mod error;
+mod expiry;
+mod inner;
+mod load;
+mod loading;
+mod lru;
+mod shard;
+mod stats;
+
+pub use builder::CacheBuilder;
+pub use cache::Cache;
+pub use capacity::Capacity;
+pub use error::ConfigError;
+pub use stats::{CacheStats, Evictions};

@@ -1,0 +1,119 @@
+//! The cache as something the engine can watch and steer.
+
+use crate::{Cache, Capacity};
+use perf_core::{
+    Bounds, ByteSize, Component, Direction, Instant, Knob, KnobError, KnobValue, Observe, Signal,
+    Tune, Turn, Turned, Unit,
+};
+use std::hash::Hash;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+impl<K, V> Observe for Cache<K, V> {
+    fn observe(&self, visit: &mut dyn FnMut(Signal<'_>)) {
+        let (counts, _) = self.inner.counts();
+        let since = Instant::from_nanos(self.inner.since.load(Ordering::Relaxed));
+        let mut counter = |name, value, help| {
+            visit(Signal::counter(name, value, since).help(help));
+        };
+        counter("hits", counts.hits, "Lookups that found a value.");
+        counter("misses", counts.misses, "Lookups that found none, or an expired one.");
+        counter("insertions", counts.insertions, "Values taken in.");
+        counter("loads", counts.loads, "Loaders that ended, in whatever way.");
+        counter("load_failures", counts.load_failures, "Loaders that gave no value.");
+        counter("joins", counts.joins, "Lookups that waited for the load of another caller.");
+        for (cause, n) in counts.evictions().by_cause() {
+            let signal = Signal::counter("evictions", n, since).help("Entries that left.");
+            visit(signal.labels(&[("cause", cause)]));
+        }
+        let mut gauge = |name, unit, value: u64, help| {
+            visit(Signal::gauge(name, unit, value as f64).help(help));
+        };
+        gauge("entries", Unit::Count, self.inner.len(), "Entries held.");
+        gauge("bytes", Unit::Bytes, self.inner.weight(), "What the entries weigh.");
+        if let Some(max) = self.inner.entries.max() {
+            gauge("capacity_entries", Unit::Count, max, "Entries that may be held.");
+        }
+        if let Some(max) = self.inner.bytes.max() {
+            gauge("capacity_bytes", Unit::Bytes, max, "What the entries may weigh.");
+        }
+        let help = "How long loaders ran that gave a value or an error.";
+        let durations = &counts.load_duration;
+        visit(Signal::histogram("load_duration", Unit::Nanoseconds, durations, since).help(help));
+    }
+}
+
+/// Knobs: `capacity`, in bytes where those are bounded, else in entries, from a sixteenth to sixteen
+/// times of what was built; and `time_to_live`, where zero is for ever.
+impl<K, V> Tune for Cache<K, V> {
+    fn knobs(&self) -> Vec<Knob> {
+        let settings = self.inner.settings();
+        vec![self.capacity_knob(settings.capacity), self.ttl_knob(settings.ttl)]
+    }
+
+    fn turn(&self, turn: Turn) -> Result<Turned, KnobError> {
+        // Held to the end: nobody else turns between the check and the change.
+        let settings = self.inner.settings();
+        let knobs = [self.capacity_knob(settings.capacity), self.ttl_knob(settings.ttl)];
+        let Some(knob) = knobs.iter().find(|knob| knob.id == turn.knob) else {
+            let known = knobs.map(|knob| knob.id).to_vec();
+            return Err(KnobError::Unknown { knob: turn.knob, known });
+        };
+        knob.check(&turn)?;
+        match &turn.to {
+            KnobValue::Bytes(bytes) => self.move_capacity(Capacity::bytes(*bytes)),
+            KnobValue::Count(entries) => self.move_capacity(Capacity::entries(*entries)),
+            KnobValue::Duration(ttl) => self.move_time_to_live(*ttl),
+            _ => {}
+        }
+        Ok(Turned { from: knob.value.clone(), to: turn.to, settles: None })
+    }
+}
+
+impl<K, V> Component for Cache<K, V>
+where
+    K: Hash + Eq + Send + Sync,
+    V: Send + Sync,
+{
+}
+
+impl<K, V> Cache<K, V> {
+    fn capacity_knob(&self, default: u64) -> Knob {
+        let in_bytes = self.inner.bytes.max();
+        let now = in_bytes.or(self.inner.entries.max()).unwrap_or(default);
+        // Whoever sets it by `set_capacity` may go beyond; the bounds follow.
+        let min = (default / RANGE).max(1).min(now);
+        let max = default.saturating_mul(RANGE).max(now);
+        let step = min;
+        let (value, default, bounds) = if in_bytes.is_some() {
+            let bytes = |n| KnobValue::Bytes(ByteSize::from_bytes(n));
+            let [min, max, step] = [min, max, step].map(ByteSize::from_bytes);
+            (bytes(now), bytes(default), Bounds::Bytes { min, max, step })
+        } else {
+            let count = KnobValue::Count;
+            (count(now), count(default), Bounds::Count { min, max, step })
+        };
+        let pending = self.inner.has_excess().then(|| value.clone());
+        Knob::new("capacity", "Capacity", value, default, bounds)
+            .trades("More memory for a higher hit ratio.")
+            .moves("hits", Direction::Up)
+            .moves("misses", Direction::Down)
+            .moves("bytes", Direction::Up)
+            .pending(pending)
+    }
+
+    fn ttl_knob(&self, default: Duration) -> Knob {
+        let now = self.time_to_live().unwrap_or_default();
+        let max = LONGEST_TTL.max(now).max(default);
+        let bounds = Bounds::Duration { min: Duration::ZERO, max, step: Duration::from_secs(1) };
+        let (now, default) = (KnobValue::Duration(now), KnobValue::Duration(default));
+        Knob::new("time_to_live", "Time to live", now, default, bounds)
+            .trades("Older answers for fewer loads. Zero: for ever. Holds for what comes in next.")
+            .moves("hits", Direction::Up)
+            .moves("misses", Direction::Down)
+    }
+}
+
+/// How far from its default the capacity can be turned, as a factor.
+const RANGE: u64 = 16;
+const LONGEST_TTL: Duration = Duration::from_secs(30 * 24 * 3_600);

@@ -1,0 +1,174 @@
+//! The eviction policy: least recently used.
+//!
+//! Entries lie in a slab and are linked by 32-bit indices, newest to oldest; a table of indices
+//! finds them by hash. An entry keeps its hash, so nothing is ever hashed twice.
+//!
+//! Everything that knows the policy is in this file: the rest of the crate finds, touches, inserts
+//! and removes entries by [`Id`] and asks for the next victim.
+
+use hashbrown::HashTable;
+use std::borrow::Borrow;
+
+/// Where an entry lies, until it is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Id(u32);
+
+/// Entries in order of use. Bounds are the caller's business.
+#[derive(Debug)]
+pub(crate) struct Lru<K, V> {
+    table: HashTable<u32>,
+    slots: Vec<Slot<K, V>>,
+    /// First of the vacant slots, which are linked through `older`.
+    vacant: u32,
+    newest: u32,
+    oldest: u32,
+}
+
+#[derive(Debug)]
+struct Slot<K, V> {
+    hash: u64,
+    newer: u32,
+    older: u32,
+    entry: Option<Entry<K, V>>,
+}
+
+/// What is kept for a key.
+#[derive(Debug)]
+pub(crate) struct Entry<K, V> {
+    pub(crate) key: K,
+    pub(crate) value: V,
+    pub(crate) weight: u64,
+    /// When it expires, in nanoseconds of the cache's clock.
+    pub(crate) deadline: u64,
+}
+
+impl<K, V> Lru<K, V> {
+    pub(crate) const fn new() -> Lru<K, V> {
+        Lru { table: HashTable::new(), slots: Vec::new(), vacant: NONE, newest: NONE, oldest: NONE }
+    }
+
+    /// Puts in an entry whose key is not there, as the most recently used.
+    pub(crate) fn insert(&mut self, hash: u64, entry: Entry<K, V>) -> Id {
+        let slot = Slot { hash, newer: NONE, older: NONE, entry: Some(entry) };
+        let id = self.vacant;
+        let id = if id == NONE {
+            let id =
+                u32::try_from(self.slots.len()).expect("a shard holds fewer than 2^32 entries");
+            self.slots.push(slot);
+            id
+        } else {
+            self.vacant = self.slots[id as usize].older;
+            self.slots[id as usize] = slot;
+            id
+        };
+        self.table.insert_unique(hash, id, |&id| self.slots[id as usize].hash);
+        self.link_newest(id);
+        Id(id)
+    }
+
+    /// Puts another value in the place of this one, as the most recently used, and answers the old.
+    pub(crate) fn replace(&mut self, id: Id, entry: Entry<K, V>) -> Entry<K, V> {
+        self.touch(id);
+        std::mem::replace(self.get_mut(id), entry)
+    }
+
+    /// Takes an entry out.
+    pub(crate) fn remove(&mut self, Id(id): Id) -> Entry<K, V> {
+        self.unlink(id);
+        let slot = &mut self.slots[id as usize];
+        let entry = slot.entry.take().expect("an id names an entry until it is removed");
+        slot.older = self.vacant;
+        self.vacant = id;
+        if let Ok(found) = self.table.find_entry(slot.hash, |&other| other == id) {
+            found.remove();
+        }
+        entry
+    }
+
+    /// Marks an entry as the most recently used.
+    #[inline]
+    pub(crate) fn touch(&mut self, Id(id): Id) {
+        if self.newest != id {
+            self.unlink(id);
+            self.link_newest(id);
+        }
+    }
+
+    /// The entry that is to go next.
+    pub(crate) fn victim(&self) -> Option<Id> {
+        (self.oldest != NONE).then_some(Id(self.oldest))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, Id(id): Id) -> &Entry<K, V> {
+        self.slots[id as usize].entry.as_ref().expect("an id names an entry until it is removed")
+    }
+
+    fn get_mut(&mut self, Id(id): Id) -> &mut Entry<K, V> {
+        self.slots[id as usize].entry.as_mut().expect("an id names an entry until it is removed")
+    }
+
+    /// How many places there are to walk through with [`at`](Lru::at), vacant ones included.
+    pub(crate) fn places(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The entry at a place, if there is one.
+    pub(crate) fn at(&self, place: usize) -> Option<(Id, &Entry<K, V>)> {
+        let entry = self.slots.get(place)?.entry.as_ref()?;
+        Some((Id(u32::try_from(place).ok()?), entry))
+    }
+
+    #[inline]
+    fn unlink(&mut self, id: u32) {
+        let Slot { newer, older, .. } = self.slots[id as usize];
+        match newer {
+            NONE => self.newest = older,
+            _ => self.slots[newer as usize].older = older,
+        }
+        match older {
+            NONE => self.oldest = newer,
+            _ => self.slots[older as usize].newer = newer,
+        }
+    }
+
+    #[inline]
+    fn link_newest(&mut self, id: u32) {
+        let second = std::mem::replace(&mut self.newest, id);
+        match second {
+            NONE => self.oldest = id,
+            _ => self.slots[second as usize].newer = id,
+        }
+        let slot = &mut self.slots[id as usize];
+        slot.newer = NONE;
+        slot.older = second;
+    }
+}
+
+impl<K, V> Lru<K, V> {
+    /// Finds the entry of a key.
+    #[inline]
+    pub(crate) fn find<Q>(&self, hash: u64, key: &Q) -> Option<Id>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let is_it = |&id: &u32| {
+            self.slots[id as usize].entry.as_ref().is_some_and(|entry| entry.key.borrow() == key)
+        };
+        self.table.find(hash, is_it).copied().map(Id)
+    }
+}
+
+/// Bytes that one entry takes here beside what key and value own elsewhere: its slot, its share
+/// of the table, and nothing for growth.
+pub(crate) const fn entry_overhead<K, V>() -> usize {
+    size_of::<Slot<K, V>>() + 2 * size_of::<u32>()
+}
+
+/// No slot.
+const NONE: u32 = u32::MAX;
