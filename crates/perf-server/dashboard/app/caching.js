@@ -41,15 +41,17 @@ function WideFlow({ data, width }) {
     top += Math.max(size, 12) + HEAD + GAP;
     return lane;
   });
-  const height = top - HEAD - GAP + Math.max(8, lanes[0].incoming - lanes[0].size - 8);
+  const under = (lane) => Math.max(lanes[lane.i + 1].top, lane.top + lane.incoming + 24); // the words of what goes on
+  const height = Math.max(top - HEAD - GAP, ...lanes.slice(0, -1).map((lane) => under(lane) + 28));
   return html`<svg class="flow" width=${width} height=${height} role="img" aria-label=${sentence(data)}>
     <path class="in" d=${`M0 ${HEAD}H${lanes[0].x}V${HEAD + FULL}H0Z`} />
-    ${lanes.map(({ tier, i, x, top, size, incoming, rest, left, last }) => {
+    ${lanes.map((lane) => {
+      const { tier, i, x, top, size, incoming, rest, left, last } = lane;
       const next = lanes[i + 1];
       return html`<g class="tier tier-${i}">
         ${next && html`<path class="rest" d=${ribbon(x + 8, top + incoming - rest, next.x, next.top, rest)} />
-          <text class="words" x=${x + 24} y=${Math.max(next.top + 16, top + incoming + 24)}><tspan class="strong">Misses ${percent(left - (tier.share ?? 0))}</tspan></text>
-          <text class="words" x=${x + 24} y=${Math.max(next.top + 16, top + incoming + 24) + 20}>${text(next.tier.per_second, "/s")}</text>`}
+          <text class="words" x=${x} y=${under(lane)}><tspan class="strong">Misses ${percent(left - (tier.share ?? 0))}</tspan></text>
+          <text class="words" x=${x} y=${under(lane) + 20}>${text(next.tier.per_second, "/s")}</text>`}
         <path class="out" d=${arrow(x + 8, top, width, size)} />
         <rect class="node" x=${x} y=${top} width="8" height=${last ? size : incoming} rx="2" />
         <text class="words" x=${x} y=${top - 28}><tspan class="strong">${tier.title} answers ${percent(tier.share)}</tspan></text>
@@ -91,8 +93,8 @@ function Flow({ data, listen }) {
   return html`<${Panel} title="Who answers" class="flow-panel" help="Every request meets the tiers from left to right. The height of a ribbon is its share of the traffic; latency is measured until the head of the answer is ready."
     empty=${none && html`<p>No requests in the last ${lengthOf(live.span.value)}.</p><p class="muted">The tiers, their shares and their latency appear here as soon as requests come in${listen ? ` at ${listen}` : ""}.</p>`}>
     <div class="flow-box" ref=${box}>${data && width > 0 && (width >= 720 ? html`<${WideFlow} data=${data} width=${width} />` : html`<${NarrowFlow} data=${data} />`)}</div>
-    ${data && html`<table class="hidden"><caption>Who answers</caption><thead><tr><th scope="col">Tier</th><th scope="col">Share</th><th scope="col">Requests</th><th scope="col">Latency</th></tr></thead>
-      <tbody>${data.tiers.map((tier) => html`<tr><th scope="row">${tier.title}</th><td>${percent(tier.share)}</td><td>${count(tier.requests)}</td><td>${latency(tier)}</td></tr>`)}</tbody></table>`}
+    ${data && html`<div class="hidden"><table><caption>Who answers</caption><thead><tr><th scope="col">Tier</th><th scope="col">Share</th><th scope="col">Requests</th><th scope="col">Latency</th></tr></thead>
+      <tbody>${data.tiers.map((tier) => html`<tr><th scope="row">${tier.title}</th><td>${percent(tier.share)}</td><td>${count(tier.requests)}</td><td>${latency(tier)}</td></tr>`)}</tbody></table></div>`}
   <//>`;
 }
 
@@ -124,13 +126,13 @@ function Stats({ data }) {
       <${Fact} title="Hit ratio" value=${percent(stats.hit_ratio)}>${count(stats.hits)} of ${count((stats.hits ?? 0) + (stats.misses ?? 0))} lookups<//>
       <${Fact} title="Entries" value=${count(stats.entries)}>${many(stats.insertions ?? 0, "insertion")}<//>
       <${Fact} title="Memory used" value=${text(stats.bytes, "bytes")}>${filled == null ? "no capacity set" : `${percent(filled)} of ${text(stats.capacity_bytes, "bytes")}`}<//>
-      <${Fact} title="Bytes saved" value=${text(stats.bytes_saved, "bytes")}>by encoding and 304<//>
+      <${Fact} title="Bytes saved" value=${text(stats.bytes_saved, "bytes")}>by encoding answers<//>
       <${Fact} title="Shared fetches" value=${count(stats.joins)}>waited for one already on its way<//>
       <${Fact} title="Not modified" value=${count(stats.not_modified)}>answered with 304 and no body<//>
     </dl>
     <div class="breakdowns">
       <${Breakdown} title="Evictions" counts=${stats.evictions} none="Nothing has left the cache." />
-      <${Breakdown} title="Not stored" counts=${stats.not_stored} none=${`All ${count(stats.stored ?? 0)} answers were stored.`} />
+      <${Breakdown} title="Not stored" counts=${stats.not_stored} none=${stats.stored ? `All ${count(stats.stored)} answers were stored.` : "Nothing had to be left out."} />
       <${Breakdown} title="Encoded" counts=${stats.encoded} none="No answer was encoded." />
     </div>`}
   <//>`;
@@ -219,7 +221,7 @@ function Editor({ knob, onDone }) {
     const from = rival?.row ?? start;
     return html`<div class="editor" role="group" aria-label=${`Confirm ${knob.title}`} onKeyDown=${cancel}>
       ${rival && html`<p class="problem" role="alert"><${Icon} name="degraded" /> <span>Somebody else was faster. ${rival.message}</span></p>`}
-      <p class="review"><span>${valueOf(from.value, knob.kind)}</span> <span aria-label="to">→</span> <b>${valueOf(review, knob.kind)}</b></p>
+      <p class="review"><span>${valueOf(from.value, knob.kind)}</span> <span aria-hidden="true">→</span><span class="hidden"> to </span> <b>${valueOf(review, knob.kind)}</b></p>
       <div class="row">
         <button type="button" ref=${confirm} class="button primary" disabled=${busy} onClick=${() => turn(from.value)}>${busy ? "Turning" : rival ? `Turn to ${valueOf(review, knob.kind)} anyway` : `Turn to ${valueOf(review, knob.kind)}`}</button>
         <button type="button" class="button" disabled=${busy} onClick=${() => (rival ? onDone() : setReview(null))}>${rival ? "Leave it" : "Back"}</button>
@@ -252,7 +254,7 @@ function KnobRow({ knob }) {
       <b class="knob-value" data-knob=${knob.id}>${valueOf(knob.value, knob.kind)}</b>
       ${live.signedIn.value && !editing && html`<button type="button" ref=${button} class="button small" aria-label=${`Change ${knob.title}`} onClick=${() => setEditing(true)}>Change</button>`}
     </div>
-    ${place !== null && html`<svg class="scale" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="4" /><rect class="fill" width=${place * 100} height="4" /></svg>
+    ${place !== null && html`<div class="scale" aria-hidden="true"><i class="built" style=${{ left: `${position({ ...knob, value: knob.default }) * 100}%` }}></i><i class="stands" style=${{ left: `${place * 100}%` }}></i></div>
       <p class="ends muted"><span>${valueOf(knob.min, knob.kind)}</span><span>default ${valueOf(knob.default, knob.kind)}</span><span>${valueOf(knob.max, knob.kind)}</span></p>`}
     ${knob.pending != null && html`<p class="pending"><${Icon} name="info" /> Still moving to ${valueOf(knob.pending, knob.kind)}</p>`}
     <p class="trades">${knob.trades}</p>
@@ -269,16 +271,17 @@ const Knobs = ({ data }) => html`<${Panel} title="Knobs" class="knobs" help="Set
 
 // ---- the view --------------------------------------------------------------------------------------------
 
-const CHARTS = { hit_ratio: {}, latency: { canLog: true }, memory: {} };
+const CHARTS = { hit_ratio: { title: "Hit ratio" }, latency: { title: "Answer time by outcome", canLog: true }, memory: { title: "Memory tier" } };
 
 export function Caching({ feed }) {
   const data = feed.data;
   return html`<${Flow} data=${data} listen=${live.frame.value?.service.listen} />
     <${Stats} data=${data} />
     <div class="columns">
-      <div class="charts">${Object.keys(CHARTS).map((id) => html`<${Chart} key=${id} chart=${data?.charts.find((chart) => chart.id === id)} events=${data?.events} ...${CHARTS[id]} />`)}</div>
-      <div class="side"><${Knobs} data=${data} />
-        <${Panel} class="history" title="Recent changes" empty=${data?.events.length === 0 && html`<p>No knob has been turned.</p><p class="muted">Each turn appears here and as a mark on the charts, with the way back.</p>`}>
-          ${data?.events.length > 0 && html`<${Changes} events=${data.events} />`}<//></div>
+      <div class="charts">${Object.keys(CHARTS).map((id) => html`<${Chart} key=${id} chart=${data?.charts.find((chart) => chart.id === id)} events=${data?.events} ...${CHARTS[id]} />`)}
+        <${Panel} class="changed" title="Recent changes" empty=${data?.events.length === 0 && html`<p>No knob has been turned in the last ${lengthOf(live.span.value)}.</p><p class="muted">Each turn appears here and as a mark on the charts, with the way back.</p>`}>
+          ${data?.events.length > 0 && html`<${Changes} events=${data.events} />`}<//>
+      </div>
+      <${Knobs} data=${data} />
     </div>`;
 }

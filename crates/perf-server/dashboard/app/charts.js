@@ -19,7 +19,7 @@ function ink(name, strength = 1) {
   const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g);
   return `rgba(${red},${green},${blue},${strength})`;
 }
-const KNOWN = new Set(["hit", "stale", "revalidated", "miss", "bypass", "error", "p50", "p95", "p99", "memory", "process", "hit_ratio", "capacity"]);
+const KNOWN = new Set(["hit", "stale", "revalidated", "miss", "bypass", "error", "p50", "p95", "p99", "memory", "process", "hit_ratio", "bytes", "capacity"]);
 const colourName = (id, i) => (KNOWN.has(id) ? `--s-${id}` : `--s-${["hit", "p95", "memory", "p99", "error", "process"][i % 6]}`);
 const DASHES = { p99: [6, 3], capacity: [4, 4], process: [6, 3], error: [2, 2], stale: [6, 3] };
 const BINARY = Array.from({ length: 50 }, (_, power) => 2 ** power);
@@ -50,6 +50,7 @@ function marker(u, marks, colour, words) {
   ctx.save();
   ctx.font = `${12 * ratio}px ${css("--font")}`;
   ctx.textBaseline = "top";
+  ctx.textAlign = "left";
   for (const mark of marks) {
     const x = Math.round(u.valToPos(mark.at, "x", true));
     if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -102,7 +103,7 @@ function options({ chart, stacked, log, hidden, width, height, span, marks, onCu
   };
   return {
     width, height,
-    padding: [20, 12, 0, 0],
+    padding: [20, 28, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: "perfkit", setSeries: false }, drag: { x: false, y: false }, y: false, points: { size: 8, width: 2, stroke: (u, i) => u.series[i].stroke(), fill: ink("--surface") } },
     scales: {
@@ -110,7 +111,7 @@ function options({ chart, stacked, log, hidden, width, height, span, marks, onCu
       y: log ? { distr: 3, range: (u, low, high) => (low > 0 ? [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high * 1.001))] : [0.1, 10]) } : { range: top },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 28, gap: 6, space: span > 43_200 ? 130 : 96, values: (u, at) => at.map((t) => timeOn(t, span)) },
+      { ...axis, grid: { show: false }, size: 24, gap: 6, space: narrow ? 64 : 88, values: (u, at) => at.map((t) => timeOn(t, span)) },
       { ...axis, size: narrow ? 56 : 72, gap: 8, space: log ? 28 : 40, incrs: chart.unit === "bytes" ? BINARY : undefined, values: (u, at) => at.map((v) => axisText(v, chart.unit)) },
     ],
     bands: stacked ? shown.slice(1).map((i, n) => ({ series: [i + 1, shown[n] + 1] })) : [],
@@ -120,9 +121,9 @@ function options({ chart, stacked, log, hidden, width, height, span, marks, onCu
       return {
         label: series.title,
         stroke: colour,
-        width: stacked ? 1.5 : 2,
+        width: stacked ? 0 : 2, // a line on top of nothing would show a series that is not there
         dash: stacked ? undefined : DASHES[series.id],
-        fill: stacked ? ink(name, 0.55) : chart.series.length === 1 ? ink(name, 0.12) : undefined,
+        fill: stacked ? ink(name, 0.8) : chart.series.length === 1 ? ink(name, 0.12) : undefined,
         points: { show: false, size: 5, fill: colour, filter: lonely },
       };
     })],
@@ -151,7 +152,7 @@ function Legend({ chart, stacked, cursor, hidden, onToggle }) {
         <b>${at == null ? "–" : text(series.values[at], chart.unit)}</b>
       </button></li>`)}
     ${stacked && html`<li class="total"><span>Total</span> <b>${text(total, chart.unit)}</b></li>`}
-    <li class="when">${cursor.value == null ? "newest" : html`at ${timeOf(chart.time[at])}`}</li>
+    <li class="when ${cursor.value == null ? "newest" : ""}">${cursor.value == null ? "newest" : html`at ${timeOf(chart.time[at])}`}</li>
   </ul>`;
 }
 
@@ -188,7 +189,7 @@ function Points({ chart, open }) {
   const rows = [];
   for (let i = from; i > from - ROWS && i >= 0; i -= 1) rows.push(i);
   return html`<div class=${open ? "points" : "hidden"}>
-    <div class="scroll" tabIndex=${open ? 0 : undefined} role=${open ? "region" : undefined} aria-label=${open ? `${chart.title}, table` : undefined}><table>
+    <div class=${open ? "scroll" : ""} tabIndex=${open ? 0 : undefined} role=${open ? "region" : undefined} aria-label=${open ? `${chart.title}, table` : undefined}><table>
       <caption class="hidden">${chart.title}, newest first</caption>
       <thead><tr><th scope="col">Time</th>${chart.series.map((s) => html`<th scope="col" class="n">${s.title}</th>`)}</tr></thead>
       <tbody>${rows.map((i) => html`<tr key=${chart.time[i]}><th scope="row">${timeOf(chart.time[i])}</th>
@@ -205,17 +206,16 @@ function Points({ chart, open }) {
 
 /**
  * One chart of the API in its panel.
- * @param {{chart: any, events?: any[], stacked?: boolean, canLog?: boolean, empty?: any, class?: string}} props
+ * @param {{chart: any, title: string, events?: any[], stacked?: boolean, canLog?: boolean, empty?: any, class?: string}} props
  */
-export function Chart({ chart, events = [], stacked = false, canLog = false, empty, class: name }) {
+export function Chart({ chart, title, events = [], stacked = false, canLog = false, empty, class: name }) {
   const [log, setLog] = useState(false);
   const [table, setTable] = useState(false);
   const has = chart?.series.some((series) => series.values.some((value) => value != null));
   const tools = has && html`
     ${canLog && html`<button type="button" class="button small quiet" aria-pressed=${log} onClick=${() => setLog(!log)}>Log scale</button>`}
     <button type="button" class="button small quiet" aria-pressed=${table} onClick=${() => setTable(!table)}><${Icon} name="table" /> Table</button>`;
-  return html`<${Panel} class="chart ${name ?? ""}" title=${chart?.title ?? "Chart"} help=${chart?.help} note=${chart && (chart.unit === "bytes" || chart.unit === "ms" ? null : chart.unit === "/s" ? "per second" : chart.unit)}
-    tools=${tools} empty=${chart && !has ? empty ?? html`<p>Nothing measured in the last ${lengthOf(live.span.value)}.</p>` : null}>
+  return html`<${Panel} class="chart ${name ?? ""}" title=${chart?.title ?? title} help=${chart?.help} tools=${tools} empty=${chart && !has ? empty ?? html`<p>Nothing measured in the last ${lengthOf(live.span.value)}.</p>` : null}>
     ${chart && has && html`<${Plot} chart=${chart} events=${events} stacked=${stacked} log=${log} /><${Points} chart=${chart} open=${table} />`}
   <//>`;
 }
@@ -327,7 +327,7 @@ const Spoken = ({ said }) => html`<p class="hidden" aria-live="polite">${said.va
 /** Sixty points without axes. Scaled to what happened, but never so far that noise looks like news. */
 export function Sparkline({ values }) {
   const known = values.filter((value) => value != null);
-  if (known.length < 2) return html`<svg class="spark" viewBox="0 0 60 24" aria-hidden="true"></svg>`;
+  if (known.length < 2) return html`<svg class="spark" viewBox="0 0 60 24" preserveAspectRatio="none" aria-hidden="true"><path class="none" d="M0 22H60" /></svg>`;
   let low = Math.min(...known);
   let high = Math.max(...known);
   const least = Math.max(Math.abs(high) * 0.2, 1e-9);

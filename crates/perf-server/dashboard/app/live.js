@@ -52,7 +52,7 @@ export const age = computed(() => {
 /** A refusal in the server's own words (RFC 9457), or the network's. */
 export class Problem extends Error {
   constructor(status, body) {
-    super(body?.detail || body?.title || "the server did not answer");
+    super((body?.detail || body?.title || "the server did not answer").replace(/`([^`]*)`/g, "“$1”"));
     this.status = status;
     this.title = body?.title ?? "no answer";
     this.body = body ?? {};
@@ -171,9 +171,12 @@ export async function read() {
   return results.every(Boolean);
 }
 
+let polling = false;
 async function poll() {
-  if (!playing.peek() || socket?.readyState === WebSocket.OPEN) return;
+  if (polling || !playing.peek() || socket?.readyState === WebSocket.OPEN) return;
+  polling = true;
   const answered = await read();
+  polling = false;
   if (!playing.peek() || socket?.readyState === WebSocket.OPEN) return;
   link.value = answered ? "polling" : "reconnecting";
   later("poll", POLL_MS, poll);

@@ -68,7 +68,7 @@ function SpanPicker() {
   };
   const [amount, unit] = span % 3_600 === 0 ? [span / 3_600, "hours"] : [Math.max(1, Math.round(span / 60)), "minutes"];
   return html`<div class="segments spans" role="group" aria-label="Span of time">
-    ${SPANS.map(([seconds, short, long]) => html`<button type="button" aria-pressed=${span === seconds} aria-label=${`Last ${long}`} onClick=${() => { live.choose(seconds); setOpen(false); }}>${short}</button>`)}
+    ${SPANS.map(([seconds, short, long]) => html`<button type="button" aria-pressed=${span === seconds} aria-label=${`${short}, the last ${long}`} onClick=${() => { live.choose(seconds); setOpen(false); }}>${short}</button>`)}
     <button type="button" ref=${button} aria-pressed=${custom} aria-expanded=${open} aria-controls=${id} onClick=${() => setOpen(!open)}>${custom ? lengthOf(span) : "Custom"}</button>
     <div id=${id} class="popover" hidden=${!open} onKeyDown=${(event) => event.key === "Escape" && close()}>
       ${open && html`<form ref=${form} onSubmit=${apply}>
@@ -109,7 +109,7 @@ function Trouble() {
   if (!live.playing.value || live.link.value !== "reconnecting") return null;
   const wait = Math.max(0, Math.ceil((live.retryAt.value - live.now.value) / 1000));
   return html`<div class="trouble" role="status"><${Icon} name="degraded" />
-    <span>The server does not answer. ${data ? html`What you see is from ${timeOf(data.at)}. ` : ""}Trying again${wait ? ` in ${wait}\u00a0s` : ""}.</span>
+    <span>${live.feed.value.problem?.status ? `The server answers without numbers: ${live.feed.value.problem.message}.` : "The server does not answer."} ${data ? html`What you see is from ${timeOf(data.at)}. ` : ""}Trying again${wait ? ` in ${wait}\u00a0s` : ""}.</span>
     <button type="button" class="button small" onClick=${live.reconnect}>Try now</button></div>`;
 }
 
@@ -125,7 +125,7 @@ function Delta({ card, span }) {
   const size = points ? Math.abs(by) : previous === 0 ? Infinity : Math.abs(by / previous) * 100;
   if (size < (points ? 0.05 : 1) || by === 0) return html`<p class="delta"><${Icon} name="same" />about the same</p>`;
   const good = (by > 0) === (better === "up");
-  const amount = points ? `${words(size, "%")[0]} ${unit === "%" ? "points " : ""}` : size === Infinity ? "" : size > 999 ? "over 10 times " : `${size < 10 ? words(size, "%")[0] : count(Math.round(size))}\u00a0% `;
+  const amount = points ? `${words(size, "%")[0]} points ` : size === Infinity ? "" : size > 999 ? "over 10 times " : `${size < 10 ? words(size, "%")[0] : count(Math.round(size))}\u00a0% `;
   return html`<p class="delta ${good ? "good" : "bad"}" title=${`${text(previous, unit)} in the ${lengthOf(span)} before`}>
     <${Icon} name=${by > 0 ? "up" : "down"} />${amount}${by > 0 ? "higher" : "lower"}, ${good ? "better" : "worse"}</p>`;
 }
@@ -137,7 +137,7 @@ function Card({ card, span }) {
     <p class="value"><b>${number}</b> <span>${unit}</span></p>
     <${Delta} card=${card} span=${span} />
     <${Sparkline} values=${card.spark} />
-    <p class="muted samples">${card.count ? `from ${many(card.count, "sample")}` : "no samples yet"}</p>
+    <p class="muted samples">${card.count ? `from ${many(card.count, "sample")}` : "\u00a0"}</p>
   </section>`;
 }
 
@@ -159,7 +159,7 @@ const Attention = ({ items }) => html`<${Panel} class="attention" title="Needs a
 <//>`;
 
 const History = ({ events }) => html`<${Panel} class="history" title="Recent changes"
-  empty=${events?.length === 0 && html`<p>No knob has been turned.</p><p class="muted">Turns from the <${Link} href="/caching">Caching<//> view, the API or a program appear here and as marks on the charts, each with the way back.</p>`}>
+  empty=${events?.length === 0 && html`<p>No knob has been turned in the last ${lengthOf(live.span.value)}.</p><p class="muted">Turns from the <${Link} href="/caching">Caching<//> view, the API or a program appear here and as marks on the charts, each with the way back.</p>`}>
   ${events?.length > 0 && html`<${Changes} events=${events} />`}
 <//>`;
 
@@ -167,7 +167,11 @@ const History = ({ events }) => html`<${Panel} class="history" title="Recent cha
 const NoTraffic = ({ service }) => html`<p>No requests in the last ${lengthOf(live.span.value)}.</p>
   ${service?.listen && html`<p class="muted">Send one and it shows here within a second:</p><p><code>curl ${/^https?:/.test(service.listen) ? service.listen : `http://${service.listen}`}/</code></p>`}`;
 
-const CHARTS = { requests: { stacked: true }, latency: { canLog: true }, memory: {} };
+const CHARTS = {
+  requests: { title: "Requests per second", stacked: true },
+  latency: { title: "Response time", canLog: true, empty: html`<p>No response times yet.</p><p class="muted">Median, p95 and p99 appear with the first requests.</p>` },
+  memory: { title: "Memory" },
+};
 
 function Overview({ feed }) {
   const data = feed.data;
@@ -176,7 +180,7 @@ function Overview({ feed }) {
     <div class="columns">
       <${Attention} items=${data?.attention} />
       <div class="charts">${Object.keys(CHARTS).map((id) => html`<${Chart} key=${id} chart=${chart(id)} events=${data?.events} ...${CHARTS[id]}
-        empty=${id === "memory" ? undefined : html`<${NoTraffic} service=${data?.service} />`} />`)}</div>
+        empty=${id === "requests" ? html`<${NoTraffic} service=${data?.service} />` : CHARTS[id].empty} />`)}</div>
       <${History} events=${data?.events} />
     </div>`;
 }

@@ -9,13 +9,13 @@ const grouped = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const plain = [0, 1, 2, 3].map((digits) => new Intl.NumberFormat(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
 const clock = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const clockShort = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit" });
-const dated = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const dated = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short" });
 const exact = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "long" });
 
 /** Three digits that matter, no more. */
 function digits(value) {
   const size = Math.abs(value);
-  if (size >= 100 || size === 0) return grouped.format(value);
+  if (size >= 100 || Number.isInteger(value)) return grouped.format(value);
   if (size >= 10) return plain[1].format(value);
   return plain[size >= 0.01 ? 2 : 3].format(value);
 }
@@ -54,7 +54,9 @@ export const count = (value) => {
 export const many = (value, one, more = `${one}s`) => `${count(value)} ${value === 1 ? one : more}`;
 
 export const timeOf = (seconds) => clock.format(seconds * 1000);
-export const timeOn = (seconds, length) => (length > 43_200 ? dated : length > 900 ? clockShort : clock).format(seconds * 1000);
+const midnight = (seconds) => new Date(seconds * 1000).getHours() === 0 && new Date(seconds * 1000).getMinutes() === 0;
+/** A tick of the time axis: no more of the moment than tells it from its neighbours. */
+export const timeOn = (seconds, length) => (length > 43_200 && midnight(seconds) ? dated : seconds % 60 === 0 ? clockShort : clock).format(seconds * 1000);
 export const momentOf = (seconds) => exact.format(seconds * 1000);
 
 /** A length of time in the words of the span picker: "5 min", "1 h", "1 h 30 min". */
@@ -62,7 +64,7 @@ export function lengthOf(seconds) {
   const parts = [];
   let rest = Math.round(seconds);
   for (const [size, unit] of [[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]]) {
-    const n = Math.floor(rest / size);
+    const n = size === 86_400 && rest < 2 * size ? 0 : Math.floor(rest / size); // a day is "24 h", as the picker says
     if (n) parts.push(`${n}\u00a0${unit}`);
     rest -= n * size;
   }
@@ -86,12 +88,12 @@ const ICONS = {
   auto: "M8 1.8a6.2 6.2 0 1 0 0 12.4V1.8ZM8 1.8a6.2 6.2 0 0 1 0 12.4",
   light: "M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6ZM8 1.2v1.3M8 13.5v1.3M1.2 8h1.3M13.5 8h1.3M3.2 3.2l.9.9M11.9 11.9l.9.9M3.2 12.8l.9-.9M11.9 4.1l.9-.9",
   dark: "M13.6 9.6A6 6 0 0 1 6.4 2.4a6 6 0 1 0 7.2 7.2Z",
-  help: "M6.2 6.3c.1-2.4 3.7-2.3 3.6 0 0 1.4-1.8 1.5-1.8 2.9M8 11.6v.1",
+  help: "M5.6 6c.1-3.2 4.9-3 4.8 0 0 1.9-2.4 2-2.4 3.8M8 12.5v.1",
   undo: "M3 6.5h6.5a3.5 3.5 0 0 1 0 7H6M5.8 3.5 2.8 6.5l3 3",
-  knob: "M2 4.5h6.5M11.5 4.5H14M2 11.5h2.5M7.500 11.5H14M10 3v3M6 10v3",
-  table: "M2 3h12v10H2V3ZM2 6.4h12M2 9.700h12M6.500 3v10",
-  lock: "M4 7.2h8v6H4v-6ZM5.500 7V5.200a2.500 2.500 0 0 1 5 0V7",
-  retry: "M13 8a5 5 0 1 1-1.600-3.700M13.200 2v3h-3",
+  knob: "M2 4.5h6.5M11.5 4.5H14M2 11.5h2.5M7.5 11.5H14M10 3v3M6 10v3",
+  table: "M2 3h12v10H2V3ZM2 6.4h12M2 9.7h12M6.5 3v10",
+  lock: "M4 7.2h8v6H4v-6ZM5.5 7V5.2a2.5 2.5 0 0 1 5 0V7",
+  retry: "M13 8a5 5 0 1 1-1.6-3.7M13.2 2v3h-3",
 };
 const SOLID = new Set(["play"]);
 
@@ -168,27 +170,29 @@ export const Toasts = () => html`<div class="toasts" role="status" aria-live="po
 
 // ---- knobs and their turns -------------------------------------------------------------------------------
 
-/** The value of a knob, which events carry with its kind and rows without, in words. */
+/** The plain value of a knob in words. */
 export function valueOf(value, kind) {
-  if (value !== null && typeof value === "object") return valueOf(value.value, value.kind);
   switch (kind) {
     case "switch": return value ? "on" : "off";
     case "bytes": return text(Number(value), "bytes");
-    case "duration": return value === 0 ? "0\u00a0s" : value < 1 ? text(value * 1000, "ms") : lengthOf(value);
+    case "duration": return value === 0 ? "0\u00a0s" : value < 1 ? text(value * 1000, "ms") : value % 1 ? text(value, "s") : lengthOf(value);
     case "count": return count(value);
     default: return typeof value === "number" ? digits(value) : String(value);
   }
 }
 
 const sentence = (name) => name.replaceAll("_", " ");
-/** A knob's address in words: `memory/time_to_live` is "memory time to live". */
-export const knobName = ({ component, knob }) => `${sentence(component)} ${sentence(knob)}`;
+/** A knob's address in words: `memory/time_to_live` is "Memory time to live". */
+export function knobName({ component, knob }) {
+  const name = `${sentence(component)} ${sentence(knob)}`;
+  return name[0].toUpperCase() + name.slice(1);
+}
 
 /** Puts a turn back and says so. */
 export async function takeBack(event) {
   try {
     const { event: undone } = await live.undo(event.id);
-    tell(`${knobName(event)} is ${valueOf(undone?.to ?? event.from)} again`);
+    tell(`${knobName(event)} is ${undone.to_display} again`);
   } catch (problem) {
     tell(`Not undone: ${problem.message}`, { kind: "problem" });
   }
@@ -205,12 +209,12 @@ export function Changes({ events, limit = 6 }) {
       <${Icon} name=${event.kind === "undo" ? "undo" : "knob"} label=${event.kind === "undo" ? "undo" : "turn"} />
       <div>
         <p class="change-what">${knobName(event)}</p>
-        <p class="change-values">${valueOf(event.from)} <span aria-label="to">→</span> <b>${valueOf(event.to)}</b></p>
+        <p class="change-values">${event.from_display} <span aria-hidden="true">→</span><span class="hidden"> to </span> <b>${event.to_display}</b></p>
         <p class="muted"><time dateTime=${new Date(event.at * 1000).toISOString()} title=${momentOf(event.at)}>${agoOf(now - event.at)}</time>
           ${event.by ? ` by ${event.by}` : ""}${event.undone_by ? ", undone" : ""}</p>
       </div>
       ${event.kind === "turn" && !event.undone_by && live.signedIn.value
-        && html`<button type="button" class="button small" aria-label=${`Undo ${knobName(event)}`} onClick=${() => takeBack(event)}>Undo</button>`}
+        && html`<button type="button" class="button small" aria-label=${`Undo: ${knobName(event)}`} onClick=${() => takeBack(event)}>Undo</button>`}
     </li>`)}
   </ol>
   ${ordered.length > limit && html`<button type="button" class="button small quiet" aria-expanded=${all} onClick=${() => setAll(!all)}>${all ? "Show fewer" : `Show all ${ordered.length}`}</button>`}`;
