@@ -1,1 +1,109 @@
-//! Work in progress.
+//! Runs asynchronous operations: priorities, a limit on how many run at once, time-outs that stop
+//! the work, one run for many callers who want the same, and typed handles.
+//!
+//! A [`Manager`] takes [`Operation`]s. [`Manager::run`] awaits one where it stands and costs no
+//! task while there is room; [`Manager::submit`] gives a [`Handle`] and lets the operation go on by
+//! itself. When too many run, operations wait in order of priority, and waiting raises the
+//! priority, so that nobody waits for ever. The queue is bounded: beyond it callers are told at
+//! once.
+//!
+//! Not for work that must survive the process, and not a thread pool: an operation that computes
+//! for long without an await holds its thread, as on any async runtime.
+//!
+//! ```
+//! # #[cfg(feature = "tokio")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use perf_async::{Manager, Operation, OperationError};
+//! use perf_core::Priority;
+//! use std::time::Duration;
+//!
+//! let manager = Manager::builder().max_concurrent(2).build()?;
+//!
+//! let page = async { Ok::<_, std::io::Error>("page".to_owned()) };
+//! assert_eq!(manager.run(Operation::new("fetch", page)).await?, "page");
+//!
+//! let urgent = Operation::new("report", async { Err::<u32, _>("no such table") })
+//!     .priority(Priority::HIGHEST)
+//!     .timeout(Duration::from_secs(2));
+//! let error = manager.submit(urgent)?.await.unwrap_err();
+//! assert!(matches!(error, OperationError::Failed(why) if why.to_string() == "no such table"));
+//! assert_eq!(manager.stats().completed, 1);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "tokio"))]
+//! # fn main() {}
+//! ```
+//!
+//! # Time-outs
+//!
+//! Three clocks, each with its own name: [`queue_timeout`](Operation::queue_timeout) bounds the
+//! waiting for a turn, [`timeout`](Operation::timeout) the running, and
+//! [`total_timeout`](Operation::total_timeout) both together. An operation whose time passes while
+//! it waits never starts; one whose time passes while it runs is dropped, so it stops working.
+//!
+//! # Cancelling
+//!
+//! Every future of this crate may be dropped at any await: no place among the running is lost, and
+//! nobody else waits for ever. Dropping the future of [`Manager::run`] drops the operation;
+//! dropping a [`Handle`] lets it go on, unless the handle was told
+//! [`cancel_on_drop`](Handle::cancel_on_drop).
+//!
+//! # Order
+//!
+//! Each second of waiting (the aging time, [`ManagerBuilder::aging`]) counts as one level of
+//! priority. So an operation at level `p` is overtaken by one at level `q > p` only if that one
+//! came less than `(q - p)` seconds later. Priority decides who starts; the runtime decides who
+//! runs after that.
+//!
+//! # Features
+//!
+//! - `tokio` (default): the manager. Without it there is only the [`Scheduler`], a pure state
+//!   machine that any other runtime can drive.
+
+mod error;
+mod id;
+mod record;
+mod scheduler;
+mod sync;
+
+#[cfg(feature = "tokio")]
+mod driver;
+#[cfg(feature = "tokio")]
+mod handle;
+#[cfg(feature = "tokio")]
+mod manager;
+#[cfg(feature = "tokio")]
+mod operation;
+
+pub use error::{ConfigError, OperationError, Overloaded, TimeoutClock};
+#[cfg(feature = "tokio")]
+pub use handle::Handle;
+pub use id::OperationId;
+#[cfg(feature = "tokio")]
+pub use manager::{AsyncStats, Manager, ManagerBuilder};
+#[cfg(feature = "tokio")]
+pub use operation::Operation;
+pub use record::{CancelOutcome, Ended, OperationRecord, Status};
+pub use scheduler::{Finished, Next, OperationKey, Scheduler, SchedulerConfig, Submission, Totals};
+
+use std::time::Duration;
+
+/// How many operations run at once unless set otherwise.
+pub const DEFAULT_MAX_CONCURRENT: usize = 5;
+/// How many operations may wait unless set otherwise.
+pub const DEFAULT_QUEUE_LIMIT: usize = 10_000;
+/// How long an operation may run unless set otherwise.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an operation waits to gain one level of priority unless set otherwise.
+pub const DEFAULT_AGING: Duration = Duration::from_secs(1);
+/// How many ended operations are remembered unless set otherwise.
+pub const DEFAULT_FINISHED_KEPT: usize = 1_024;
+
+/// Few cases and a fixed seed, so that a run takes a second and repeats.
+#[cfg(test)]
+fn test_cases() -> proptest::test_runner::Config {
+    use proptest::test_runner::{Config, RngSeed};
+    let rng_seed = RngSeed::Fixed(20_261_121);
+    Config { cases: 128, rng_seed, failure_persistence: None, ..Config::default() }
+}

@@ -1,0 +1,22 @@
+//! Carries out on tokio what the scheduler decides.
+//!
+//! A place among the running is only ever given to a task that the runtime owns and polls, or to
+//! the future of `run` while it is being polled for the first time; never to a caller who is asleep
+//! and might not come back. Each place is held by a guard, so a caller or a runtime that goes away
+//! gives it back. Nothing of the user's (a future, a value, an error, a waker) is run or dropped
+//! under a lock.
+
+mod attempt;
+mod group;
+mod permit;
+mod runner;
+mod shared;
+mod timer;
+
+pub(crate) use group::Group;
+pub(crate) use shared::{Baseline, Settings, Shared};
+
+use std::error::Error;
+
+/// Any error, as an operation hands it in.
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;

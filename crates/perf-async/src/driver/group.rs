@@ -1,0 +1,250 @@
+//! Those who wait for one operation, and the result on its way to them.
+
+use super::attempt::{Stop, panicked};
+use crate::OperationError;
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
+use perf_core::Instant;
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll, Waker};
+
+/// An operation that others wait for, whatever its type of value.
+pub(crate) trait Operand: Any + Send + Sync {
+    fn stop(&self) -> &Stop;
+    /// Notes when it started, before it is polled.
+    fn started(&self, at: Instant);
+    /// Gives everyone the result that the operation left, or this error if it left none.
+    fn settle(&self, otherwise: OperationError);
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
+impl fmt::Debug for dyn Operand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Operand")
+    }
+}
+
+/// Those who wait for one operation with a value of type `T`.
+///
+/// The scheduler's lock may be held while this one is taken, never the other way round.
+pub(crate) struct Group<T> {
+    stop: Stop,
+    started: AtomicU64,
+    copy: Option<fn(&T) -> T>,
+    members: Mutex<Members<T>>,
+}
+
+struct Members<T> {
+    /// The first needs no allocation; most operations have no other.
+    first: Member<T>,
+    others: Vec<Member<T>>,
+    /// The numbers of those who have gone, to be given out again.
+    free: Vec<usize>,
+    waiting: usize,
+    /// Somebody went away and wants the operation to be done all the same.
+    detached: bool,
+    result: Option<Result<T, OperationError>>,
+}
+
+enum Member<T> {
+    Waiting(Option<Waker>),
+    Ready(Result<T, OperationError>),
+    Gone,
+}
+
+/// What is left when a member has gone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Remaining {
+    /// Somebody still wants the operation.
+    Some,
+    /// Nobody does.
+    Nobody,
+}
+
+impl<T: Send + 'static> Group<T> {
+    /// A group with one member, number 0.
+    pub(crate) fn new(copy: Option<fn(&T) -> T>) -> Arc<Group<T>> {
+        Arc::new(Group {
+            stop: Stop::default(),
+            started: AtomicU64::new(0),
+            copy,
+            members: Mutex::new(Members {
+                first: Member::Waiting(None),
+                others: Vec::new(),
+                free: Vec::new(),
+                waiting: 1,
+                detached: false,
+                result: None,
+            }),
+        })
+    }
+
+    pub(crate) fn started_at(&self) -> Instant {
+        // Relaxed: handing the task to the runtime orders it after the store.
+        Instant::from_nanos(self.started.load(Ordering::Relaxed))
+    }
+
+    /// Leaves the result where [`settle`](Operand::settle) finds it.
+    pub(crate) fn stash(&self, result: Result<T, OperationError>) {
+        lock(&self.members).result = Some(result);
+    }
+
+    /// Adds a member and answers its number, `None` if there are as many as may be.
+    pub(crate) fn join(&self, limit: usize) -> Option<usize> {
+        let mut members = lock(&self.members);
+        if members.waiting >= limit.max(1) {
+            return None;
+        }
+        members.waiting += 1;
+        let number = match members.free.pop() {
+            Some(number) => number,
+            None => {
+                members.others.push(Member::Gone);
+                members.others.len()
+            }
+        };
+        *members.get(number) = Member::Waiting(None);
+        Some(number)
+    }
+
+    /// Answers the result of that member, or keeps its waker.
+    pub(crate) fn poll(&self, number: usize, cx: &Context<'_>) -> Poll<Result<T, OperationError>> {
+        let mut members = lock(&self.members);
+        let member = members.get(number);
+        let old = match member {
+            Member::Waiting(Some(waker)) if waker.will_wake(cx.waker()) => None,
+            Member::Waiting(waker) => waker.replace(cx.waker().clone()),
+            Member::Ready(_) => match members.remove(number) {
+                Member::Ready(result) => return Poll::Ready(result),
+                _ => unreachable!("it was ready a line above, and the lock is held"),
+            },
+            Member::Gone => unreachable!("a handle forgets its number when it has answered"),
+        };
+        drop(members);
+        drop(old);
+        Poll::Pending
+    }
+
+    /// Whether that member has its result.
+    pub(crate) fn is_ready(&self, number: usize) -> bool {
+        !matches!(lock(&self.members).get(number), Member::Waiting(_))
+    }
+
+    /// The member goes away and wants the operation to be done all the same.
+    pub(crate) fn detach(&self, number: usize) {
+        let gone = {
+            let mut members = lock(&self.members);
+            members.detached = true;
+            members.remove(number)
+        };
+        drop(gone);
+    }
+
+    /// The member no longer wants the operation. Call with the scheduler's lock held, so that
+    /// nobody joins in between.
+    pub(crate) fn leave(&self, number: usize) -> (Remaining, Gone<T>) {
+        let mut members = lock(&self.members);
+        let gone = members.remove(number);
+        let nobody = members.waiting == 0 && !members.detached;
+        (if nobody { Remaining::Nobody } else { Remaining::Some }, Gone(gone))
+    }
+
+    /// The member no longer waits, if others still want the operation. Answers whether they do.
+    /// Call with the scheduler's lock held, so that nobody joins in between.
+    pub(crate) fn cancel_alone(&self, number: usize) -> (Remaining, Option<Waker>) {
+        let mut members = lock(&self.members);
+        if members.waiting == 1 && !members.detached {
+            return (Remaining::Nobody, None);
+        }
+        let member = members.get(number);
+        let Member::Waiting(waker) = member else { return (Remaining::Some, None) };
+        let waker = waker.take();
+        *member = Member::Ready(Err(OperationError::Cancelled));
+        members.waiting -= 1;
+        (Remaining::Some, waker)
+    }
+
+    /// Copies for all but one, the value itself for that one.
+    fn share(
+        &self,
+        result: Result<T, OperationError>,
+        many: usize,
+    ) -> Vec<Result<T, OperationError>> {
+        let mut shares = Vec::with_capacity(many);
+        for _ in 1..many {
+            shares.push(match (&result, self.copy) {
+                (Err(error), _) => Err(error.clone()),
+                // The user's own code copies the value.
+                (Ok(value), Some(copy)) => {
+                    catch_unwind(AssertUnwindSafe(|| copy(value))).map_err(panicked)
+                }
+                (Ok(_), None) => unreachable!("only operations with a key are joined"),
+            });
+        }
+        shares.push(result);
+        shares
+    }
+}
+
+/// What a member left behind; drop it without a lock.
+pub(crate) struct Gone<T>(Member<T>);
+
+impl<T: Send + 'static> Operand for Group<T> {
+    fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    fn started(&self, at: Instant) {
+        self.started.store(at.as_nanos(), Ordering::Relaxed);
+    }
+
+    fn settle(&self, otherwise: OperationError) {
+        let (result, waiting) = {
+            let mut members = lock(&self.members);
+            (members.result.take().unwrap_or(Err(otherwise)), members.waiting)
+        };
+        // Nobody joins any more: the operation has left the scheduler. Some may still leave.
+        let mut shares = self.share(result, waiting.max(1));
+        let mut wakers = Vec::new();
+        {
+            let mut members = lock(&self.members);
+            let Members { first, others, waiting, .. } = &mut *members;
+            for member in std::iter::once(first).chain(others) {
+                if let Member::Waiting(waker) = member {
+                    wakers.extend(waker.take());
+                    let share = shares.pop().expect("one share for each who waits");
+                    *member = Member::Ready(share);
+                }
+            }
+            *waiting = 0;
+        }
+        drop(shares);
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+impl<T> Members<T> {
+    fn get(&mut self, number: usize) -> &mut Member<T> {
+        match number.checked_sub(1) {
+            None => &mut self.first,
+            Some(other) => &mut self.others[other],
+        }
+    }
+
+    /// Takes a member out and frees its number.
+    fn remove(&mut self, number: usize) -> Member<T> {
+        let before = std::mem::replace(self.get(number), Member::Gone);
+        if matches!(before, Member::Waiting(_)) {
+            self.waiting -= 1;
+        }
+        self.free.push(number);
+        before
+    }
+}

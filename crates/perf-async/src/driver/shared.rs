@@ -1,0 +1,401 @@
+//! What the handles of one manager share.
+
+use super::attempt::{Stop, Timing, attempt, ended};
+use super::group::{Group, Operand, Remaining};
+use super::permit::{InlinePermit, Permit};
+use super::runner::{self, Work, work};
+use super::timer::Timer;
+use crate::operation::{Answer, Operation};
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
+use crate::{
+    CancelOutcome, Ended, Next, OperationError, OperationId, OperationKey, Overloaded, Scheduler,
+    SchedulerConfig, Status, Submission, TimeoutClock,
+};
+use perf_core::{Clock, Histogram, Instant, Priority, StripedHistogram};
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::ptr;
+use std::time::Duration;
+use tokio::runtime::Handle as Runtime;
+
+pub(crate) struct Shared {
+    pub(crate) core: Mutex<Scheduler<Payload>>,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    /// In nanoseconds.
+    timeout: AtomicU64,
+    pub(crate) waits: StripedHistogram,
+    pub(crate) runs: StripedHistogram,
+    pub(crate) baseline: Mutex<Baseline>,
+    pub(super) timer: Timer,
+}
+
+/// What a manager was built with.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    pub(crate) scheduler: SchedulerConfig,
+    pub(crate) timeout: Duration,
+}
+
+/// What had been recorded when the statistics were last reset.
+#[derive(Debug)]
+pub(crate) struct Baseline {
+    pub(crate) since: Instant,
+    pub(crate) waits: Histogram,
+    pub(crate) runs: Histogram,
+}
+
+/// What the scheduler keeps for the driver.
+pub(crate) enum Payload {
+    /// It waits.
+    Waiting(Job),
+    /// A task runs it.
+    Running(Arc<dyn Operand>),
+    /// The future of `run` polls it, and has had to wait at least once.
+    Inline(Arc<Stop>),
+    /// The future of `run` was cancelled during its first poll.
+    Cancelled,
+}
+
+/// A submitted operation that waits.
+pub(crate) struct Job {
+    work: Work,
+    operand: Arc<dyn Operand>,
+    runtime: Runtime,
+    clock: TimeoutClock,
+    limit: Duration,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings, clock: Clock) -> Shared {
+        let since = clock.now();
+        let baseline = Baseline { since, waits: Histogram::new(), runs: Histogram::new() };
+        Shared {
+            core: Mutex::new(Scheduler::new(settings.scheduler)),
+            clock,
+            timeout: AtomicU64::new(nanos(settings.timeout)),
+            settings,
+            waits: StripedHistogram::new(),
+            runs: StripedHistogram::new(),
+            baseline: Mutex::new(baseline),
+            timer: Timer::default(),
+        }
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        // Relaxed: a limit read a moment late is as good.
+        Duration::from_nanos(self.timeout.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_timeout(&self, timeout: Duration) {
+        self.timeout.store(nanos(timeout), Ordering::Relaxed);
+    }
+
+    /// Runs an operation where it stands if there is room; gives it back if not.
+    pub(crate) async fn run_inline<T, F>(
+        self: &Arc<Self>,
+        mut operation: Operation<T, F>,
+    ) -> Result<Result<T, OperationError>, Operation<T, F>>
+    where
+        F: Future<Output = Answer<T>>,
+    {
+        if operation.key.is_some() {
+            return Err(operation);
+        }
+        let now = self.clock.now();
+        let limits = operation.limits.or_run(self.timeout());
+        let id = {
+            let mut core = lock(&self.core);
+            if !core.can_start_now() {
+                drop(core);
+                return Err(operation);
+            }
+            let kind = std::mem::take(&mut operation.kind);
+            let submission =
+                Submission::new(kind).priority(operation.priority).timeout(limits.run());
+            core.start_now(submission, None, now)
+        };
+        let permit = InlinePermit::new(self, id);
+        self.waits.record(0);
+        let timing = Timing { clock: &self.clock, limits: &limits, submitted: now, started: now };
+        let result = attempt(operation.future, timing, permit.stop()).await;
+        permit.finish(ended(&result));
+        Ok(result)
+    }
+
+    /// Starts an operation in a task of its own, or queues it, or joins the one that is under way.
+    pub(crate) fn submit<T, F>(
+        self: &Arc<Self>,
+        operation: Operation<T, F>,
+    ) -> Result<(OperationId, Arc<Group<T>>, usize), Overloaded>
+    where
+        T: Send + 'static,
+        F: Future<Output = Answer<T>> + Send + 'static,
+    {
+        let Operation { kind, future, priority, key, limits } = operation;
+        let runtime = Runtime::current();
+        let now = self.clock.now();
+        let limits = limits.or_run(self.timeout());
+        let copy = key.as_ref().map(|key| key.copy);
+        let key = key.map(|key| OperationKey::new::<T>(kind.clone(), key.name));
+        let (start_by, clock, limit) = limits.start_by(now);
+
+        let mut core = lock(&self.core);
+        if let Some(key) = &key
+            && let Some(id) = core.find(key)
+        {
+            let group = group_of::<T>(core.payload(id));
+            let Some(number) = group.join(core.queue_limit()) else { return Err(core.reject()) };
+            core.join(id, priority);
+            drop(core); // Before the future, which is the user's.
+            return Ok((id, group, number));
+        }
+        let mut submission = limits.submission(kind, priority, now);
+        if let Some(key) = key {
+            submission = submission.key(key);
+        }
+        let group = Group::new(copy);
+        let operand: Arc<dyn Operand> = Arc::clone(&group) as Arc<dyn Operand>;
+        let start = core.can_start_now();
+        if !start && let Err(overloaded) = core.check_room() {
+            drop(core);
+            return Err(overloaded);
+        }
+        let work = work(future, Arc::clone(&group), self.clock.clone(), limits, now);
+        if start {
+            let payload = Payload::Running(Arc::clone(&operand));
+            let id = core.start_now(submission, Some(payload), now);
+            drop(core);
+            let permit = Permit::new(Arc::clone(self), id, operand);
+            self.begin(now, Duration::ZERO, &*group);
+            runtime.spawn(runner::run(work, permit));
+            return Ok((id, group, 0));
+        }
+        let job = Job { work: Box::pin(work), operand, runtime: runtime.clone(), clock, limit };
+        let queued = core.submit(submission, Payload::Waiting(job), now);
+        drop(core);
+        match queued {
+            Ok(id) => {
+                if let Some(moment) = start_by.moment() {
+                    self.timer.watch(self, &runtime, moment);
+                }
+                Ok((id, group, 0))
+            }
+            Err((overloaded, _)) => Err(overloaded),
+        }
+    }
+
+    fn begin(&self, now: Instant, waited: Duration, operand: &dyn Operand) {
+        operand.started(now);
+        self.waits.record_duration(waited);
+    }
+
+    /// Gives the place of a running operation back.
+    pub(super) fn finish(&self, id: OperationId, ended: Ended) {
+        let now = self.clock.now();
+        let finished = lock(&self.core).finish(id, ended, now);
+        if let Some(finished) = finished {
+            self.runs.record_duration(finished.ran);
+        }
+    }
+
+    /// The next operation for a task of this runtime, with its place. Starts those that belong to
+    /// other runtimes there.
+    pub(super) fn take_next(self: &Arc<Self>) -> Option<(Work, Permit)> {
+        let here = Runtime::current().id();
+        loop {
+            let (job, permit) = self.start_next()?;
+            if job.runtime.id() == here {
+                return Some((job.work, permit));
+            }
+            job.runtime.spawn(runner::run(job.work, permit));
+        }
+    }
+
+    pub(super) fn dispatch_if_needed(self: &Arc<Self>) {
+        if lock(&self.core).has_next() {
+            self.dispatch();
+        }
+    }
+
+    /// Starts operations as long as there is room.
+    pub(crate) fn dispatch(self: &Arc<Self>) {
+        // A runtime that shuts down drops what is spawned at once, and dropping it comes back here.
+        // The outer call goes on, so that the stack does not grow with the queue.
+        let Some(_guard) = Dispatching::enter(self) else { return };
+        while let Some((job, permit)) = self.start_next() {
+            job.runtime.spawn(runner::run(job.work, permit));
+        }
+    }
+
+    fn start_next(self: &Arc<Self>) -> Option<(Job, Permit)> {
+        loop {
+            let now = self.clock.now();
+            let mut core = lock(&self.core);
+            match core.next(now)? {
+                Next::Start { id, payload: Payload::Waiting(job), waited } => {
+                    core.set_payload(id, Payload::Running(Arc::clone(&job.operand)));
+                    drop(core);
+                    let permit = Permit::new(Arc::clone(self), id, Arc::clone(&job.operand));
+                    self.begin(now, waited, &*job.operand);
+                    return Some((job, permit));
+                }
+                Next::Expired { payload, .. } => {
+                    drop(core);
+                    expire(payload);
+                }
+                Next::Start { .. } => unreachable!("an operation that waits has a job"),
+            }
+        }
+    }
+
+    /// Ends the waiting of those whose time has passed.
+    pub(super) fn tick(&self, now: Instant) {
+        loop {
+            let expired = lock(&self.core).tick(now);
+            match expired {
+                Some((_, payload)) => expire(payload),
+                None => return,
+            }
+        }
+    }
+
+    pub(crate) fn status(&self, id: OperationId) -> Option<Status> {
+        lock(&self.core).status(id)
+    }
+
+    pub(crate) fn set_priority(&self, id: OperationId, priority: Priority) -> Option<Priority> {
+        lock(&self.core).set_priority(id, priority)
+    }
+
+    pub(crate) fn cancel(&self, id: OperationId) -> CancelOutcome {
+        let now = self.clock.now();
+        let core = lock(&self.core);
+        self.cancel_locked(core, id, now)
+    }
+
+    /// Cancels for one of those who wait: the operation itself only if nobody else wants it.
+    pub(crate) fn cancel_member<T: Send + 'static>(
+        &self,
+        id: OperationId,
+        group: &Group<T>,
+        number: usize,
+    ) -> CancelOutcome {
+        let now = self.clock.now();
+        let core = lock(&self.core);
+        match group.cancel_alone(number) {
+            (Remaining::Nobody, _) => self.cancel_locked(core, id, now),
+            (Remaining::Some, waker) => {
+                drop(core);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                CancelOutcome::Left
+            }
+        }
+    }
+
+    /// One of those who wait goes away; the operation ends if nobody else wants it.
+    pub(crate) fn leave<T: Send + 'static>(
+        &self,
+        id: OperationId,
+        group: &Group<T>,
+        number: usize,
+    ) {
+        let now = self.clock.now();
+        let core = lock(&self.core);
+        let (remaining, gone) = group.leave(number);
+        if remaining == Remaining::Nobody {
+            self.cancel_locked(core, id, now);
+        } else {
+            drop(core);
+        }
+        drop(gone);
+    }
+
+    fn cancel_locked(
+        &self,
+        mut core: crate::sync::MutexGuard<'_, Scheduler<Payload>>,
+        id: OperationId,
+        now: Instant,
+    ) -> CancelOutcome {
+        let (outcome, payload) = core.cancel(id, now);
+        if outcome != CancelOutcome::Signalled {
+            drop(core);
+            if let Some(Payload::Waiting(job)) = payload {
+                // Its destructor has run when the caller is told.
+                drop(job.work);
+                job.operand.settle(OperationError::Cancelled);
+            }
+            return outcome;
+        }
+        let running = match core.payload(id) {
+            Some(Payload::Running(operand)) => Some(Ok(Arc::clone(operand))),
+            Some(Payload::Inline(stop)) => Some(Err(Arc::clone(stop))),
+            Some(Payload::Waiting(_) | Payload::Cancelled) => None,
+            None => {
+                core.set_payload(id, Payload::Cancelled);
+                None
+            }
+        };
+        drop(core);
+        match running {
+            Some(Ok(operand)) => operand.stop().request(),
+            Some(Err(stop)) => stop.request(),
+            None => {}
+        }
+        outcome
+    }
+}
+
+/// Tells those who wait for an operation that its time passed in the queue.
+fn expire(payload: Payload) {
+    if let Payload::Waiting(Job { work, operand, clock, limit, .. }) = payload {
+        drop(work);
+        operand.settle(OperationError::TimedOut { clock, limit });
+    }
+}
+
+fn group_of<T: Send + 'static>(payload: Option<&Payload>) -> Arc<Group<T>> {
+    let operand = match payload {
+        Some(Payload::Waiting(job)) => &job.operand,
+        Some(Payload::Running(operand)) => operand,
+        _ => unreachable!("operations with a key are never run inline"),
+    };
+    Arc::clone(operand).into_any().downcast().expect("the key holds the type of the value")
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Marks this thread as starting operations of one manager.
+struct Dispatching {
+    before: *const Shared,
+}
+
+thread_local! {
+    static DISPATCHING: Cell<*const Shared> = const { Cell::new(ptr::null()) };
+}
+
+impl Dispatching {
+    fn enter(shared: &Arc<Shared>) -> Option<Dispatching> {
+        let this = Arc::as_ptr(shared);
+        let before = DISPATCHING.replace(this);
+        (before != this).then_some(Dispatching { before })
+    }
+}
+
+impl Drop for Dispatching {
+    fn drop(&mut self) {
+        DISPATCHING.set(self.before);
+    }
+}

@@ -1,0 +1,126 @@
+//! Why an operation has no value.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why an operation has no value. Cheap to clone: those who wait for the same operation share it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum OperationError {
+    /// The operation ended with this error.
+    Failed(Arc<dyn Error + Send + Sync>),
+    /// Its time passed; it was dropped, or never started.
+    TimedOut {
+        /// Which clock ran out.
+        clock: TimeoutClock,
+        /// The time that it was given.
+        limit: Duration,
+    },
+    /// Somebody cancelled it, or the runtime that ran it shut down.
+    Cancelled,
+    /// It panicked with this message.
+    Panicked(Arc<str>),
+    /// It was turned away.
+    Overloaded(Overloaded),
+}
+
+impl OperationError {
+    /// The operation's own error, if it failed with one of that type.
+    #[must_use]
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        match self {
+            OperationError::Failed(error) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for OperationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OperationError::Failed(_) => f.write_str("operation failed"),
+            OperationError::TimedOut { clock, limit } => match clock {
+                TimeoutClock::Queue => write!(f, "no turn within {limit:?}: the queue is too long"),
+                TimeoutClock::Run => write!(f, "not done after running for {limit:?}"),
+                TimeoutClock::Total => write!(f, "not done within {limit:?} of submission"),
+            },
+            OperationError::Cancelled => f.write_str("operation cancelled"),
+            OperationError::Panicked(message) => write!(f, "operation panicked: {message}"),
+            OperationError::Overloaded(overloaded) => overloaded.fmt(f),
+        }
+    }
+}
+
+impl Error for OperationError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            OperationError::Failed(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Overloaded> for OperationError {
+    fn from(overloaded: Overloaded) -> OperationError {
+        OperationError::Overloaded(overloaded)
+    }
+}
+
+/// Which of an operation's clocks ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TimeoutClock {
+    /// The waiting for a turn: `queue_timeout`.
+    Queue,
+    /// The running: `timeout`.
+    Run,
+    /// Both together, from the submission: `total_timeout`.
+    Total,
+}
+
+/// An operation that was turned away, because as many wait as may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Overloaded {
+    /// How many wait.
+    pub waiting: usize,
+    /// How many may.
+    pub limit: usize,
+}
+
+impl fmt::Display for Overloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} operations wait and {} may: try again later, or raise queue_limit or max_concurrent",
+            self.waiting, self.limit
+        )
+    }
+}
+
+impl Error for Overloaded {}
+
+/// A setting of a manager that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    pub(crate) setting: &'static str,
+    pub(crate) value: String,
+    pub(crate) remedy: String,
+}
+
+impl ConfigError {
+    /// The name of the setting, as the builder's method.
+    #[must_use]
+    pub const fn setting(&self) -> &'static str {
+        self.setting
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` cannot be {}: use {}", self.setting, self.value, self.remedy)
+    }
+}
+
+impl Error for ConfigError {}

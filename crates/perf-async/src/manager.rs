@@ -1,0 +1,178 @@
+//! The face of this crate.
+
+mod builder;
+mod stats;
+mod tune;
+
+pub use builder::ManagerBuilder;
+pub use stats::AsyncStats;
+
+use crate::driver::{BoxError, Shared};
+use crate::sync::{Arc, lock};
+use crate::{
+    CancelOutcome, Handle, Operation, OperationError, OperationId, OperationRecord, Overloaded,
+    Status,
+};
+use perf_core::Priority;
+use std::future::Future;
+use std::time::Duration;
+
+/// Runs operations, at most so many at once, the most urgent first.
+///
+/// Cheap to clone: each clone is a handle to the same manager. See the [crate page](crate).
+#[derive(Clone, Debug)]
+#[doc(alias = "AsyncOperationsManager")]
+pub struct Manager {
+    shared: Arc<Shared>,
+}
+
+impl Manager {
+    /// Five operations at once, 10,000 waiting, 30 s each, until set otherwise.
+    #[must_use]
+    pub fn builder() -> ManagerBuilder {
+        ManagerBuilder::new()
+    }
+
+    /// The name it was built with.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.settings.name
+    }
+
+    /// Runs an operation and answers its value. Dropping this future drops the operation.
+    ///
+    /// While there is room the operation is polled right here, and costs no task and no allocation;
+    /// it then counts as running until this future is dropped, so do not keep it unpolled. If it
+    /// has to wait, or has a key, a task of its own runs it.
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError`]: it failed, panicked, took too long, was cancelled, or was turned away.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with its timer enabled, if the operation has to wait.
+    pub async fn run<T, F>(&self, operation: Operation<T, F>) -> Result<T, OperationError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, BoxError>> + Send + 'static,
+    {
+        match self.shared.run_inline(operation).await {
+            Ok(result) => result,
+            Err(operation) => self.submit(operation)?.cancel_on_drop().await,
+        }
+    }
+
+    /// Starts an operation, or queues it if too many run, and answers a handle to it.
+    ///
+    /// # Errors
+    ///
+    /// [`Overloaded`] if as many wait as may. The operation is dropped.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    #[doc(alias = "queue_operation")]
+    #[doc(alias = "wait_for_operation")]
+    pub fn submit<T, F>(&self, operation: Operation<T, F>) -> Result<Handle<T>, Overloaded>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, BoxError>> + Send + 'static,
+    {
+        let taken = self.shared.submit(operation)?;
+        Ok(Handle::new(Arc::clone(&self.shared), taken))
+    }
+
+    /// Cancels an operation for all who wait for it. One that waits is gone, and its future
+    /// dropped, when this returns; one that runs is dropped as soon as it gives way.
+    #[doc(alias = "cancel_operation")]
+    pub fn cancel(&self, id: OperationId) -> CancelOutcome {
+        self.shared.cancel(id)
+    }
+
+    /// Where an operation stands; `None` if there is none or it has been forgotten.
+    #[must_use]
+    #[doc(alias = "operation_status")]
+    pub fn status(&self, id: OperationId) -> Option<Status> {
+        self.shared.status(id)
+    }
+
+    /// What is known of an operation; `None` if there is none or it has been forgotten.
+    #[must_use]
+    pub fn record(&self, id: OperationId) -> Option<OperationRecord> {
+        lock(&self.shared.core).record(id)
+    }
+
+    /// Changes the priority of an operation that waits; it keeps the time that it has waited.
+    /// Answers the priority before, `None` if no operation with this id waits.
+    pub fn set_priority(&self, id: OperationId, priority: Priority) -> Option<Priority> {
+        self.shared.set_priority(id, priority)
+    }
+
+    /// The operations that wait, in order of arrival. For their number see
+    /// [`pending_count`](Manager::pending_count).
+    #[must_use]
+    #[doc(alias = "pending_operations")]
+    pub fn pending(&self) -> Vec<OperationRecord> {
+        self.records(Status::Queued)
+    }
+
+    /// The operations that run, in order of arrival.
+    #[must_use]
+    pub fn running(&self) -> Vec<OperationRecord> {
+        self.records(Status::InProgress)
+    }
+
+    /// The last operations that ended, oldest first: at most as many as were set with
+    /// [`finished_kept`](ManagerBuilder::finished_kept).
+    #[must_use]
+    pub fn finished(&self) -> Vec<OperationRecord> {
+        lock(&self.shared.core).finished().cloned().collect()
+    }
+
+    /// How many operations wait.
+    #[must_use]
+    #[doc(alias = "pending_operations_count")]
+    pub fn pending_count(&self) -> usize {
+        lock(&self.shared.core).pending()
+    }
+
+    /// How many operations run.
+    #[must_use]
+    pub fn running_count(&self) -> usize {
+        lock(&self.shared.core).running()
+    }
+
+    /// How many may run at once.
+    #[must_use]
+    pub fn max_concurrent(&self) -> usize {
+        lock(&self.shared.core).max_concurrent()
+    }
+
+    /// How many may wait.
+    #[must_use]
+    pub fn queue_limit(&self) -> usize {
+        lock(&self.shared.core).queue_limit()
+    }
+
+    /// How long an operation may run that does not say.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.shared.timeout()
+    }
+
+    /// Read in pages, so that the lock is held for a short time only.
+    fn records(&self, status: Status) -> Vec<OperationRecord> {
+        let mut records = Vec::new();
+        let mut from = Some(0);
+        while let Some(start) = from {
+            let (page, next) = lock(&self.shared.core).page(start, PAGE);
+            records.extend(page.into_iter().filter(|record| record.status == status));
+            from = next;
+        }
+        records.sort_by_key(|record| record.queued_at);
+        records
+    }
+}
+
+const PAGE: usize = 256;

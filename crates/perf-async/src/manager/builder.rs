@@ -1,0 +1,118 @@
+//! How a manager is set, and what cannot be.
+
+use super::Manager;
+use super::tune::{MAX_CONCURRENT, MAX_QUEUE, MAX_TIMEOUT, MIN_TIMEOUT};
+use crate::driver::{Settings, Shared};
+use crate::sync::Arc;
+use crate::{ConfigError, DEFAULT_TIMEOUT, SchedulerConfig};
+use perf_core::{Clock, Instant};
+use std::fmt::Debug;
+use std::time::Duration;
+
+/// Builds a [`Manager`].
+#[derive(Clone, Debug)]
+pub struct ManagerBuilder {
+    settings: Settings,
+    clock: Option<Clock>,
+}
+
+impl ManagerBuilder {
+    pub(super) fn new() -> ManagerBuilder {
+        let scheduler = SchedulerConfig::default();
+        let settings = Settings { name: "operations".into(), scheduler, timeout: DEFAULT_TIMEOUT };
+        ManagerBuilder { settings, clock: None }
+    }
+
+    /// Its name, for people. The default is `operations`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> ManagerBuilder {
+        self.settings.name = name.into();
+        self
+    }
+
+    /// How many operations run at once. The default is 5.
+    #[must_use]
+    pub fn max_concurrent(mut self, operations: usize) -> ManagerBuilder {
+        self.settings.scheduler.max_concurrent = operations;
+        self
+    }
+
+    /// How many operations may wait, and how many callers may share one; zero if none shall wait.
+    /// The default is 10,000.
+    #[must_use]
+    pub fn queue_limit(mut self, operations: usize) -> ManagerBuilder {
+        self.settings.scheduler.queue_limit = operations;
+        self
+    }
+
+    /// How long an operation may run that does not say. The default is 30 s.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> ManagerBuilder {
+        self.settings.timeout = limit;
+        self
+    }
+
+    /// How long an operation waits to gain one level of priority. The default is one second;
+    /// [`Duration::MAX`] means strict priority, and then urgent work can keep the rest waiting for
+    /// ever.
+    #[must_use]
+    pub fn aging(mut self, time: Duration) -> ManagerBuilder {
+        self.settings.scheduler.aging = time;
+        self
+    }
+
+    /// How many ended operations are remembered for [`Manager::status`] and
+    /// [`Manager::finished`]. The default is 1,024.
+    #[must_use]
+    pub fn finished_kept(mut self, operations: usize) -> ManagerBuilder {
+        self.settings.scheduler.finished_kept = operations;
+        self
+    }
+
+    /// The clock that waiting and running are measured with. The default is tokio's, which a test
+    /// can pause. Time-outs are tokio's timers in any case, so the clock must keep its pace.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> ManagerBuilder {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a setting is out of its bounds; the message names setting, value and
+    /// remedy.
+    pub fn build(self) -> Result<Manager, ConfigError> {
+        let Settings { scheduler, timeout, .. } = &self.settings;
+        within("max_concurrent", scheduler.max_concurrent as u64, 1, MAX_CONCURRENT)?;
+        within("queue_limit", scheduler.queue_limit as u64, 0, MAX_QUEUE)?;
+        within("finished_kept", scheduler.finished_kept as u64, 0, MAX_FINISHED)?;
+        within("timeout", *timeout, MIN_TIMEOUT, MAX_TIMEOUT)?;
+        let clock = self.clock.unwrap_or_else(runtime_clock);
+        Ok(Manager { shared: Arc::new(Shared::new(self.settings, clock)) })
+    }
+}
+
+fn within<V: PartialOrd + Debug>(
+    setting: &'static str,
+    value: V,
+    min: V,
+    max: V,
+) -> Result<(), ConfigError> {
+    if min <= value && value <= max {
+        return Ok(());
+    }
+    let remedy = format!("{min:?} to {max:?}");
+    Err(ConfigError { setting, value: format!("{value:?}"), remedy })
+}
+
+/// tokio's clock on the time line of [`Clock::system`], so that readings compare with those of
+/// other components; under a paused runtime it is the runtime's.
+fn runtime_clock() -> Clock {
+    let origin = tokio::time::Instant::now();
+    let offset = Clock::system().now();
+    Clock::from_fn(move || -> Instant {
+        offset + tokio::time::Instant::now().saturating_duration_since(origin)
+    })
+}
+
+const MAX_FINISHED: u64 = 1_000_000;

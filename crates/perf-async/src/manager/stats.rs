@@ -1,0 +1,155 @@
+//! What a manager reports.
+
+use super::Manager;
+use crate::driver::Baseline;
+use crate::sync::lock;
+use perf_core::{Component, Histogram, Instant, Observe, Signal, Unit};
+use std::time::Duration;
+
+/// What has happened since the statistics were last reset, and how things stand.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AsyncStats {
+    /// Since when it has been counting.
+    pub since: Instant,
+    /// Operations taken on, without those that joined another. The sum of all that ended, wait or
+    /// run.
+    pub submitted: u64,
+    /// Operations that ended with a value.
+    pub completed: u64,
+    /// Operations that ended with an error or a panic.
+    pub failed: u64,
+    /// Operations whose time passed.
+    pub timed_out: u64,
+    /// Operations that were cancelled or abandoned.
+    pub cancelled: u64,
+    /// Operations that were turned away.
+    pub rejected: u64,
+    /// Callers who joined an operation with the same key.
+    pub joined: u64,
+    /// Operations that wait.
+    pub pending: usize,
+    /// Operations that run.
+    pub running: usize,
+    /// How many may run at once.
+    pub max_concurrent: usize,
+    /// How many may wait.
+    pub queue_limit: usize,
+    /// Ended operations forgotten to make room for later ones.
+    pub forgotten: u64,
+    /// How long operations waited for their turn, in nanoseconds.
+    pub wait_duration: Histogram,
+    /// How long operations ran, in nanoseconds.
+    pub run_duration: Histogram,
+}
+
+impl AsyncStats {
+    /// How long operations waited for their turn, on average.
+    #[must_use]
+    pub fn mean_wait(&self) -> Option<Duration> {
+        mean(&self.wait_duration)
+    }
+
+    /// How long operations ran, on average.
+    #[must_use]
+    pub fn mean_run(&self) -> Option<Duration> {
+        mean(&self.run_duration)
+    }
+
+    /// The longest that an operation ran; after a reset at most 1.1 % off.
+    #[must_use]
+    pub fn longest_run(&self) -> Option<Duration> {
+        self.run_duration.max().map(Duration::from_nanos)
+    }
+}
+
+impl Manager {
+    /// What has happened since the statistics were last reset, and how things stand.
+    #[must_use]
+    pub fn stats(&self) -> AsyncStats {
+        let core = lock(&self.shared.core);
+        let totals = core.totals();
+        let (pending, running) = (core.pending(), core.running());
+        let (max_concurrent, queue_limit) = (core.max_concurrent(), core.queue_limit());
+        let forgotten = core.forgotten();
+        drop(core);
+        let baseline = lock(&self.shared.baseline);
+        AsyncStats {
+            since: baseline.since,
+            submitted: totals.submitted,
+            completed: totals.completed,
+            failed: totals.failed,
+            timed_out: totals.timed_out,
+            cancelled: totals.cancelled,
+            rejected: totals.rejected,
+            joined: totals.joined,
+            pending,
+            running,
+            max_concurrent,
+            queue_limit,
+            forgotten,
+            wait_duration: self.shared.waits.snapshot().minus(&baseline.waits),
+            run_duration: self.shared.runs.snapshot().minus(&baseline.runs),
+        }
+    }
+
+    /// Starts counting from zero. Operations that wait or run count as submitted.
+    pub fn reset_statistics(&self) {
+        let mut baseline = lock(&self.shared.baseline);
+        lock(&self.shared.core).reset_totals();
+        *baseline = Baseline {
+            since: self.shared.clock.now(),
+            waits: self.shared.waits.snapshot(),
+            runs: self.shared.runs.snapshot(),
+        };
+    }
+}
+
+impl Observe for Manager {
+    fn observe(&self, visit: &mut dyn FnMut(Signal<'_>)) {
+        let stats = self.stats();
+        let counters = [
+            (
+                "submitted",
+                stats.submitted,
+                "Operations taken on, without those that joined another.",
+            ),
+            ("completed", stats.completed, "Operations that ended with a value."),
+            ("failed", stats.failed, "Operations that ended with an error or a panic."),
+            (
+                "timed_out",
+                stats.timed_out,
+                "Operations whose time passed while they waited or ran.",
+            ),
+            ("cancelled", stats.cancelled, "Operations that were cancelled or abandoned."),
+            ("rejected", stats.rejected, "Operations turned away because too many waited."),
+            ("joined", stats.joined, "Callers who joined an operation with the same key."),
+        ];
+        for (name, value, help) in counters {
+            visit(Signal::counter(name, value, stats.since).help(help));
+        }
+        let gauges = [
+            ("pending", stats.pending, "Operations that wait for their turn."),
+            ("running", stats.running, "Operations that run."),
+            ("concurrency", stats.max_concurrent, "How many operations may run at once."),
+        ];
+        for (name, value, help) in gauges {
+            visit(Signal::gauge(name, Unit::Count, value as f64).help(help));
+        }
+        let histograms = [
+            ("wait_duration", &stats.wait_duration, "How long operations waited for their turn."),
+            ("run_duration", &stats.run_duration, "How long operations ran, without waiting."),
+        ];
+        for (name, histogram, help) in histograms {
+            visit(Signal::histogram(name, Unit::Nanoseconds, histogram, stats.since).help(help));
+        }
+    }
+}
+
+impl Component for Manager {}
+
+fn mean(histogram: &Histogram) -> Option<Duration> {
+    let count = u128::from(histogram.count());
+    let mean = histogram.sum().checked_div(count)?;
+    Some(Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX)))
+}
