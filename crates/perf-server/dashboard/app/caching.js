@@ -147,18 +147,25 @@ const TIMES = { ms: 0.001, s: 1, sec: 1, seconds: 1, m: 60, min: 60, minutes: 60
 function read(kind, typed) {
   if (kind === "switch") return typed === "on" || typed === true;
   if (kind === "choice") return typed;
-  const spelled = String(typed).replaceAll("\u00a0", " ").trim().toLowerCase();
+  const clean = String(typed).replaceAll("\u00a0", " ").trim().toLowerCase();
   const units = kind === "bytes" ? SIZES : kind === "duration" ? TIMES : {};
   let sum = 0;
-  let rest = spelled;
+  let rest = clean;
   for (let part; rest && (part = /^([\d.]+(?:e[+-]?\d+)?)\s*([a-z]*)\s*/.exec(rest)); rest = rest.slice(part[0].length)) {
     const [, number, unit] = part;
     const size = unit === "" ? 1 : units[unit];
     if (size === undefined || Number.isNaN(Number(number))) return undefined;
     sum += Number(number) * size;
   }
-  if (rest || !spelled) return undefined;
+  if (rest || !clean) return undefined;
   return kind === "bytes" ? Math.round(sum) : kind === "count" && !Number.isInteger(sum) ? undefined : sum;
+}
+
+/** The value as it is typed: exact, and spelled alike in every language. */
+function spelled(value, kind) {
+  const units = kind === "bytes" ? [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 1024], ["B", 1]] : kind === "duration" ? [["h", 3_600], ["min", 60], ["s", 1], ["ms", 0.001]] : [];
+  const [unit, size] = units.find(([, size]) => Number.isInteger(value / size)) ?? ["", 1];
+  return kind === "duration" && value === 0 ? "0 s" : `${value / size} ${unit}`.trim();
 }
 
 const EXAMPLES = { bytes: "Write a size, like 512 MiB.", duration: "Write a length of time, like 30 s or 5 min.", count: "Write a whole number.", number: "Write a number." };
@@ -177,7 +184,7 @@ const Moves = ({ moves }) => (moves?.length ? html`<p class="moves muted">Raisin
 /** The editor: choose, see what would change, confirm. What the server refuses is said beside the field. */
 function Editor({ knob, onDone }) {
   const start = useRef(knob).current; // what the person saw when they began
-  const [typed, setTyped] = useState(() => (start.kind === "switch" ? (start.value ? "off" : "on") : valueOf(start.value, start.kind)));
+  const [typed, setTyped] = useState(() => (start.kind === "switch" ? (start.value ? "off" : "on") : spelled(start.value, start.kind)));
   const [review, setReview] = useState(null);
   const [problem, setProblem] = useState(null);
   const [rival, setRival] = useState(null);
@@ -238,7 +245,7 @@ function Editor({ knob, onDone }) {
       <button type="submit" class="button primary">Review</button>
       <button type="button" class="button" onClick=${onDone}>Cancel</button>
     </div>
-    ${quick.length > 0 && html`<div class="row quick">${quick.map(([name, value]) => html`<button type="button" class="button small quiet" onClick=${() => { setTyped(valueOf(value, knob.kind)); setProblem(null); field.current?.focus(); }}>${name}, ${valueOf(value, knob.kind)}</button>`)}</div>`}
+    ${quick.length > 0 && html`<div class="row quick">${quick.map(([name, value]) => html`<button type="button" class="button small quiet" onClick=${() => { setTyped(spelled(value, knob.kind)); setProblem(null); field.current?.focus(); }}>${name}, ${valueOf(value, knob.kind)}</button>`)}</div>`}
     <p class="problem" id=${`${id}-problem`} role="alert">${problem && html`<${Icon} name="degraded" /> <span>${problem}</span>`}</p>
   </form>`;
 }

@@ -135,8 +135,9 @@ function state(feed, empty) {
 export function Panel({ title, help, tools, note, empty, class: name = "", children }) {
   const feed = live.feed.value;
   const old = live.age.value;
+  const waiting = feed.data && feed.data.span_seconds !== live.span.value;
   const id = useId();
-  return html`<section class="panel ${name} ${old ? "old" : ""}" aria-labelledby=${id} aria-busy=${!feed.data && !feed.problem}>
+  return html`<section class="panel ${name} ${old || waiting ? "old" : ""}" aria-labelledby=${id} aria-busy=${Boolean(waiting) || (!feed.data && !feed.problem)}>
     <header class="panel-head">
       <h2 id=${id}>${title}</h2>
       ${help && html`<${Tip} label=${title.toLowerCase()}>${help}<//>`}
