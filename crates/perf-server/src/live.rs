@@ -4,6 +4,7 @@
 //! generation a channel and span is computed at most once, whoever asks: a page of a thousand open
 //! dashboards costs as much as one.
 
+mod component;
 mod protocol;
 mod socket;
 
@@ -217,6 +218,11 @@ mod tests {
         });
         assert_eq!(live.snapshot(Channel::Overview, 0).await.data(), "null");
         assert_eq!(live.snapshot(Channel::Overview, 1).await.data(), "1");
+    }
+
+    #[test]
+    fn it_keeps_the_contract_of_components() {
+        perf_core::assert_tune_contract(&*counting().0);
     }
 
     #[test]

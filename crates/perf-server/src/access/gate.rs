@@ -47,6 +47,10 @@ impl Gate {
                 .detail("this request ended in a panic; the others go on. Please report it")
                 .into_response()
         });
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let how = HeaderValue::from_static("Bearer realm=\"perfkit\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
+        }
         self.secure(response.headers_mut());
         response
     }

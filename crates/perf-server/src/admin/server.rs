@@ -8,6 +8,7 @@ use crate::view::shapes::{
     ComponentRow, EventRow, Events, HealthSummary, KnobRow, LiveStatus, Service, Status,
 };
 use crate::view::{Scene, knobs};
+use perf_analytics::prometheus::Text;
 use perf_core::{Clock, Instant};
 use perf_engine::{Event, EventKind, Health, PerformanceOptimizer, Status as Condition};
 use std::sync::Arc;
@@ -38,7 +39,7 @@ impl Server {
         let health = self.optimizer.health_status();
         Scene {
             history: self.optimizer.history(),
-            at: seconds(self.clock.wall()),
+            at: seconds(health.at),
             service: self.service(),
             health: HealthSummary { status: word(health.status), summary: health.summary() },
             components: component_rows(&health),
@@ -80,6 +81,15 @@ impl Server {
                 skipped: counts.skipped.load(Relaxed),
             },
         }
+    }
+
+    /// Every signal in the format of Prometheus.
+    pub(crate) fn prometheus(&self) -> String {
+        let mut text = Text::new();
+        for signal in self.optimizer.signals() {
+            text.add_owned(&signal);
+        }
+        text.finish()
     }
 
     fn service(&self) -> Service {

@@ -1,4 +1,4 @@
-//! Operations: their numbers as JSON.
+//! Operations: their numbers as JSON, and every signal as Prometheus text.
 
 use super::request;
 use crate::Problem;
@@ -9,21 +9,32 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, Uri, header};
+use http::{HeaderMap, StatusCode, Uri, header};
+use perf_analytics::prometheus;
 use std::sync::Arc;
 
-/// The numbers of every operation.
+/// The numbers of every operation, or every signal as Prometheus text for those who prefer that.
 #[utoipa::path(
     get, path = "/api/performance/metrics", tag = "metrics",
     params(
         ("span" = Option<String>, Query, description = "Seconds, or a text like 5m or 1h; 3600 if not said"),
+        ("accept" = Option<String>, Header, description = "text/plain gets every signal in the format of Prometheus"),
     ),
     responses(
-        (status = 200, description = "The operations", body = Operations),
+        (status = 200, description = "The operations", content((Operations = "application/json"), (String = "text/plain"))),
         (status = 422, description = "No such span", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn all(State(server): State<Arc<Server>>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn all(
+    State(server): State<Arc<Server>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if request::prefers_text(&headers) {
+        let text = server.prometheus();
+        let headers = [(header::CONTENT_TYPE, prometheus::CONTENT_TYPE), (header::VARY, "accept")];
+        return Ok((headers, text).into_response());
+    }
     let span = request::span(&uri, Span::HOUR)?;
     let answer = operations(server.optimizer.history(), server.optimizer.recorder(), span);
     Ok(([(header::VARY, "accept")], Json(answer)).into_response())

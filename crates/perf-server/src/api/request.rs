@@ -3,7 +3,7 @@
 use crate::Problem;
 use crate::view::Span;
 use axum::body::{Body, to_bytes};
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri, header};
 use serde::de::DeserializeOwned;
 
 /// The `span` of a query, or the one that is shown without.
@@ -40,12 +40,68 @@ pub(super) async fn json<T: DeserializeOwned>(body: Body, wanted: &str) -> Resul
     })
 }
 
+/// Whether somebody would rather have Prometheus text than JSON.
+pub(super) fn prefers_text(headers: &HeaderMap) -> bool {
+    let (mut text, mut json) = (0.0, (0_u8, 0.0));
+    for item in headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+    {
+        let mut parts = item.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let q = parts
+            .find_map(|part| part.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()))
+            .unwrap_or(1.0);
+        // The most particular range that names JSON counts for it.
+        let particular = match kind.as_str() {
+            "application/json" => 3,
+            "application/*" => 2,
+            "*/*" => 1,
+            "text/plain" | "application/openmetrics-text" => {
+                text = f32::max(text, q);
+                0
+            }
+            _ => 0,
+        };
+        if particular > json.0 {
+            json = (particular, q);
+        }
+    }
+    text > json.1
+}
+
 /// RFC 9110 asks for no limit; a knob's value has a few dozen bytes.
 const LARGEST_BODY: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn scrapers_get_text_and_everybody_else_json() {
+        for (accept, wanted) in [
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.1",
+                true,
+            ),
+            ("text/plain", true),
+            ("text/plain, application/json", false),
+            ("text/plain;q=0.9, application/json;q=0.1, */*", true),
+            ("*/*", false),
+            ("application/json", false),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", false),
+            ("text/plain;q=nonsense, */*;q=0.1", true),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            assert_eq!(prefers_text(&headers), wanted, "{accept}");
+        }
+        assert!(!prefers_text(&HeaderMap::new()));
+    }
 
     #[test]
     fn a_span_that_is_none_is_named() {

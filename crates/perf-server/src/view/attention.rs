@@ -1,7 +1,7 @@
 //! What needs attention, worst first.
 
 use super::shapes::{Action, Attention, ComponentRow, KnobRow};
-use super::traffic::{MEMORY, RESPONSES, TARGET_P95_MS, Traffic, WORST_ERROR_RATIO};
+use super::traffic::{GATEWAY, MEMORY, RESPONSES, TARGET_P95_MS, Traffic, WORST_ERROR_RATIO};
 use perf_analytics::{History, Select, Span};
 
 /// What somebody should look at now. Thresholds need enough requests behind them: one slow answer
@@ -14,7 +14,10 @@ pub(super) fn attention(
     knobs: &[KnobRow],
 ) -> Vec<Attention> {
     let mut found: Vec<Attention> = components.iter().filter_map(unwell).collect();
-    found.extend(errors(traffic));
+    // The gateway's own complaint is about the same errors.
+    if !found.iter().any(|attention| attention.title.starts_with(GATEWAY)) {
+        found.extend(errors(traffic));
+    }
     found.extend(slowness(traffic));
     found.extend(few_hits(history, span, traffic));
     found.extend(full_memory(history, span, knobs));

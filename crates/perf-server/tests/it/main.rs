@@ -1,0 +1,11 @@
+//! What the admin server does, seen from outside: a real server on a port of its own, asked by real
+//! clients.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod access;
+mod document;
+mod knobs;
+mod live;
+mod pages;
+mod rig;
