@@ -23,6 +23,8 @@ pub(crate) struct Engine {
     history: Arc<History>,
     recorder: Arc<Recorder>,
     vitals: Arc<Vitals>,
+    #[cfg(any(feature = "cache", feature = "operations"))]
+    pub(crate) bundled: crate::bundled::Bundled,
     events: Mutex<Events>,
     turning: Mutex<()>,
     pub(crate) on_event: Listeners<Event>,
@@ -80,6 +82,8 @@ impl Engine {
             history,
             recorder,
             vitals,
+            #[cfg(any(feature = "cache", feature = "operations"))]
+            bundled: crate::bundled::Bundled::default(),
             events: Mutex::new(Events::new(max_events)),
             turning: Mutex::new(()),
             on_event: Listeners::new(),
@@ -89,6 +93,14 @@ impl Engine {
             sampling: Mutex::new(Sampling::default()),
             rounds: Mutex::new(()),
         }
+    }
+
+    /// Takes in what the builder was given, before anybody else can take its name.
+    #[cfg(any(feature = "cache", feature = "operations"))]
+    pub(crate) fn bring(mut self, bundled: crate::bundled::Bundled) -> Engine {
+        bundled.watch(&self.registry);
+        self.bundled = bundled;
+        self
     }
 
     /// Observes every component into the history, then tells those who wait for it.

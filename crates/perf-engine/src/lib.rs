@@ -1,5 +1,7 @@
 //! Watches and steers the components of a service.
 
+#[cfg(any(feature = "cache", feature = "operations"))]
+mod bundled;
 mod engine;
 mod event;
 mod examine;
@@ -11,6 +13,8 @@ mod sampler;
 mod turning;
 mod vitals;
 
+#[cfg(feature = "cache")]
+pub use bundled::BytesCache;
 pub use event::{Event, EventKind};
 pub use health::{ComponentHealth, Health, HealthView, Status, Verdict};
 pub use listener::{Subscription, TooManySubscriptions};

@@ -8,7 +8,7 @@ use crate::listener::{Subscription, TooManySubscriptions};
 use crate::registry::NameTaken;
 use crate::sampler::{self, Stop};
 use crate::turning::TurnError;
-use perf_analytics::{History, HistoryConfig, OwnedSignal, Recorder};
+use perf_analytics::{History, HistoryConfig, Metrics, OwnedSignal, Recorder, TraceId, prometheus};
 use perf_core::{ByteSize, Clock, Component, Instant, Knob, Turn};
 use serde::Serialize;
 use std::fmt;
@@ -48,6 +48,8 @@ pub struct OptimizerBuilder {
     max_events: usize,
     history_bytes: ByteSize,
     history_series: usize,
+    #[cfg(any(feature = "cache", feature = "operations"))]
+    pub(crate) bundled: crate::bundled::Bundled,
 }
 
 impl OptimizerBuilder {
@@ -115,14 +117,17 @@ impl OptimizerBuilder {
             .clock(self.clock.clone())
             .history(Arc::clone(&history))
             .build();
-        let engine = Arc::new(Engine::new(
+        let engine = Engine::new(
             self.clock,
             self.sample_every,
             !self.manual,
             history,
             Arc::new(recorder),
             self.max_events.max(1),
-        ));
+        );
+        #[cfg(any(feature = "cache", feature = "operations"))]
+        let engine = engine.bring(self.bundled);
+        let engine = Arc::new(engine);
         let recorder = Arc::clone(engine.recorder()) as Arc<dyn Component>;
         // The registry is new and empty.
         for (name, own) in [(ENGINE, engine.vitals()), (RECORDER, recorder)] {
@@ -148,6 +153,8 @@ impl PerformanceOptimizer {
             max_events: 1_000,
             history_bytes: ByteSize::from_bytes(64 << 20),
             history_series: 4_000,
+            #[cfg(any(feature = "cache", feature = "operations"))]
+            bundled: crate::bundled::Bundled::default(),
         }
     }
 
@@ -187,6 +194,34 @@ impl PerformanceOptimizer {
     #[must_use]
     pub fn recorder(&self) -> &Recorder {
         self.engine().recorder()
+    }
+
+    /// Begins an operation of the program, which may end on another thread.
+    #[must_use]
+    pub fn start_performance_tracking(&self, name: &str) -> TraceId {
+        self.recorder().start_operation(name)
+    }
+
+    /// Ends an operation of the program; answers how long it took, `None` if it was not open.
+    pub fn end_performance_tracking(
+        &self,
+        id: TraceId,
+        success: bool,
+        error: Option<&str>,
+    ) -> Option<Duration> {
+        self.recorder().end_operation(id, success, error)
+    }
+
+    /// Numbers of every recorded operation over the last `window`.
+    #[must_use]
+    pub fn performance_metrics(&self, window: Duration) -> Vec<Metrics> {
+        self.recorder().all_metrics(window)
+    }
+
+    /// Every signal as Prometheus text.
+    #[must_use]
+    pub fn export_metrics(&self) -> String {
+        self.signals().iter().collect::<prometheus::Text>().finish()
     }
 
     /// Every signal of every component, as it stands now.
@@ -275,7 +310,7 @@ impl PerformanceOptimizer {
         self.engine().add_check(component, Arc::new(check))
     }
 
-    fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.handle.engine
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn of(health: &Health, component: &str) -> ComponentHealth {
-    health.components.iter().find(|c| c.component == component).unwrap().clone()
+    health.components.iter().find(|c| c.component == component).expect("listed").clone()
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the engine does, seen from outside.
 
+#[cfg(all(feature = "cache", feature = "operations"))]
+mod bundled;
 mod health;
 mod listening;
 mod pump;
