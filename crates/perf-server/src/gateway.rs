@@ -1,1 +1,214 @@
 //! The caching gateway in front of a folder or an HTTP origin.
+
+mod body;
+mod component;
+mod config;
+mod fetch;
+mod listener;
+mod origin;
+mod route;
+mod screen;
+mod socket;
+
+pub use config::{GatewayConfig, GatewayError};
+pub use origin::{Origin, ParseOriginError};
+
+use component::{Front, Process};
+use fetch::{Fetch, Source};
+use listener::{Connections, Limits, Stop};
+use origin::{Folder, Upstream};
+use perf_async::Manager;
+use perf_core::{Observe, Reading};
+use perf_engine::{NameTaken, PerformanceOptimizer};
+use perf_http::{Hygiene, Measure, ResponseCache};
+use screen::{Rules, Screen};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tower_layer::Layer;
+
+/// A gateway that is up: it answers from its cache, and fetches from its origin what it lacks.
+///
+/// A request passes the measuring of `gateway`, the screen that refuses what is not sound, the
+/// cache `responses`, and on a miss the operations manager `origin`. Dropping the gateway ends it
+/// at once; [`shutdown`](Gateway::shutdown) lets open requests end first.
+#[derive(Debug)]
+pub struct Gateway {
+    address: SocketAddr,
+    origin: Origin,
+    front: Arc<Front>,
+    responses: Arc<ResponseCache>,
+    operations: Arc<Manager>,
+    process: Arc<Process>,
+    stop: Stop,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Gateway {
+    /// Opens the origin, listens, and starts to answer.
+    ///
+    /// Needs a tokio runtime with time and I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError`] if the folder cannot be opened, the address cannot be listened on or a
+    /// setting cannot work.
+    pub async fn start(config: GatewayConfig) -> Result<Gateway, GatewayError> {
+        let hygiene = Hygiene::new(pseudonym()).map_err(setting("name"))?;
+        let is_folder = matches!(config.origin, Origin::Folder(_));
+        let source = match &config.origin {
+            Origin::Folder(folder) => Source::Folder(
+                Folder::open(folder)
+                    .map_err(|source| GatewayError::Folder { folder: folder.clone(), source })?,
+            ),
+            Origin::Upstream(uri) => Source::Upstream(
+                Upstream::new(uri, &config, hygiene.clone())
+                    .ok_or_else(|| GatewayError::Upstream { address: uri.to_string() })?,
+            ),
+        };
+        if config.max_connections == 0 {
+            return Err(setting("max-connections")("0 lets nobody in: use 1 or more"));
+        }
+        let operations = Manager::builder()
+            .name("origin")
+            .max_concurrent(config.concurrency)
+            .queue_limit(config.queue_limit)
+            .timeout(config.timeout)
+            .clock(config.clock.clone())
+            .build()
+            .map_err(setting("concurrency"))?;
+        let responses = ResponseCache::builder()
+            .name(&config.name)
+            .capacity(config.cache_memory)
+            .default_ttl(config.default_ttl)
+            .clock(config.clock.clone())
+            .ignore_cookies(is_folder)
+            .collapsed_wait(config.timeout)
+            .build()
+            .map_err(setting("cache"))?;
+        let measure = Measure::builder()
+            .name("gateway")
+            .clock(config.clock.clone())
+            .route(|parts| route::template(parts.uri.path()))
+            .build()
+            .map_err(setting("routes"))?;
+
+        let fetch = Fetch::new(source, operations.clone(), config.timeout);
+        let cached = responses.layer().layer(fetch);
+        let screened = Screen::new(cached, Rules { hygiene, files: is_folder });
+        let stack = measure.layer().layer(screened);
+
+        let listening = |source| GatewayError::Listen { listen: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(listening)?;
+        let address = listener.local_addr().map_err(listening)?;
+        let connections = Arc::new(Connections::default());
+        let stop = Stop::default();
+        let limits = Limits {
+            max_connections: config.max_connections,
+            header_timeout: config.header_timeout,
+            max_header: usize::try_from(config.max_header.as_u64()).unwrap_or(usize::MAX),
+        };
+        let accepting = tokio::spawn(listener::run(
+            listener,
+            stack,
+            limits,
+            Arc::clone(&connections),
+            stop.clone(),
+        ));
+        Ok(Gateway {
+            address,
+            origin: config.origin,
+            front: Arc::new(Front { measure, connections }),
+            responses: Arc::new(responses),
+            operations: Arc::new(operations),
+            process: Arc::new(Process::default()),
+            stop,
+            accepting: Some(accepting),
+        })
+    }
+
+    /// Where it listens, with the port that was really taken.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its answers come from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The cache of answers.
+    #[must_use]
+    pub fn responses(&self) -> &ResponseCache {
+        &self.responses
+    }
+
+    /// Requests answered so far.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        let mut requests = 0;
+        self.front.measure.observe(&mut |signal| {
+            if let ("requests", Reading::Counter(n)) = (signal.name, signal.reading) {
+                requests += n;
+            }
+        });
+        requests
+    }
+
+    /// Clients connected now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.front.connections.open()
+    }
+
+    /// Shows its components to an engine: `gateway`, `responses`, `origin`, `process`.
+    ///
+    /// # Errors
+    ///
+    /// [`NameTaken`] if the engine watches another component of such a name.
+    pub fn register(&self, optimizer: &PerformanceOptimizer) -> Result<(), NameTaken> {
+        optimizer.register("gateway", &self.front)?;
+        optimizer.register("responses", &self.responses)?;
+        optimizer.register("origin", &self.operations)?;
+        optimizer.register("process", &self.process)
+    }
+
+    /// Stops accepting, waits for open requests, but not longer than `drain`, and ends. Answers
+    /// how many connections had to be cut.
+    pub async fn shutdown(mut self, drain: Duration) -> usize {
+        self.stop.accepting.cancel();
+        let Some(mut accepting) = self.accepting.take() else { return 0 };
+        if tokio::time::timeout(drain, &mut accepting).await.is_ok() {
+            return 0;
+        }
+        let cut = self.connections();
+        self.stop.serving.cancel();
+        // Ends as soon as every connection has seen the signal; an error is a panic, which the
+        // runtime has reported.
+        let _ = accepting.await;
+        cut
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stop.accepting.cancel();
+        self.stop.serving.cancel();
+    }
+}
+
+/// The name in `Via`: of its own for each gateway, so that two in a row are no loop.
+fn pseudonym() -> String {
+    let mut id = [0; 4];
+    // Without randomness the name is shared, and two gateways in a row are refused as a loop.
+    let _ = getrandom::fill(&mut id);
+    format!("perfkit-{:08x}", u32::from_ne_bytes(id))
+}
+
+fn setting<E: std::fmt::Display>(setting: &'static str) -> impl Fn(E) -> GatewayError {
+    move |error| GatewayError::Setting { setting, reason: error.to_string() }
+}

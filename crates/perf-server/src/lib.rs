@@ -15,4 +15,5 @@ mod view;
 
 pub use access::{ParseTokenError, Token};
 pub use admin::{Admin, AdminConfig, AdminError, ServiceInfo};
+pub use gateway::{Gateway, GatewayConfig, GatewayError, Origin, ParseOriginError};
 pub use problem::Problem;

@@ -1,2 +1,37 @@
-//! Drives tests, checks, benchmarks and releases.
-fn main() {}
+//! The program `perfkit`: a caching, measuring gateway with a live dashboard.
+
+mod arguments;
+mod bars;
+mod demo;
+mod failure;
+mod load;
+mod output;
+mod serve;
+mod service;
+mod settings;
+mod signals;
+mod span;
+
+use arguments::{Arguments, Command};
+use clap::{CommandFactory, FromArgMatches};
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let Some((_, matches)) = matches.subcommand() else {
+        return Err(Failure::usage("name a command: `perfkit serve` or `perfkit demo`"));
+    };
+    match arguments.command {
+        Command::Serve(arguments) => serve::run(&arguments, matches),
+        Command::Demo(arguments) => demo::run(&arguments),
+    }
+}

@@ -1,0 +1,186 @@
+//! The bodies that pass through the gateway.
+
+use crate::Problem;
+use crate::problem::MEDIA_TYPE;
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+use tower_http::services::fs::ServeFileSystemResponseBody;
+
+/// What can end a body early.
+pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of a request, and who sent it.
+///
+/// The sender travels here and not in the request's extensions, because the first extension of a
+/// request costs an allocation, on every hit.
+#[derive(Debug)]
+pub(super) struct ClientBody {
+    incoming: Option<Incoming>,
+    peer: SocketAddr,
+    ambiguous: bool,
+}
+
+impl ClientBody {
+    /// `ambiguous` says that the request gave its length in two ways.
+    pub(super) fn new(incoming: Incoming, peer: SocketAddr, ambiguous: bool) -> ClientBody {
+        let incoming = (!incoming.is_end_stream()).then_some(incoming);
+        ClientBody { incoming, peer, ambiguous }
+    }
+
+    /// Whether the request gave its length in two ways.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.ambiguous
+    }
+
+    /// Who sent the request.
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.incoming {
+            Some(incoming) => {
+                Pin::new(incoming).poll_frame(cx).map(|frame| frame.map(|f| f.map_err(Into::into)))
+            }
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.incoming {
+            Some(incoming) => incoming.size_hint(),
+            None => SizeHint::with_exact(0),
+        }
+    }
+}
+
+/// The body of a request to the origin: the client's, or none where the cache itself asks.
+pub(super) type FetchBody = perf_http::RequestBody<ClientBody>;
+
+/// The body of an answer from the origin, or of the gateway's own answer.
+pub(super) enum OriginBody {
+    /// A short text of the gateway's own.
+    Own(Option<Bytes>),
+    /// A file.
+    File(ServeFileSystemResponseBody),
+    /// What the upstream sends, given up when it falls silent.
+    Upstream(Watched),
+}
+
+impl fmt::Debug for OriginBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OriginBody::Own(_) => "Own",
+            OriginBody::File(_) => "File",
+            OriginBody::Upstream(_) => "Upstream",
+        })
+    }
+}
+
+impl Body for OriginBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            OriginBody::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            OriginBody::File(file) => {
+                Pin::new(file).poll_frame(cx).map(|frame| frame.map(|f| f.map_err(Into::into)))
+            }
+            OriginBody::Upstream(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            OriginBody::Own(text) => text.is_none(),
+            OriginBody::File(file) => file.is_end_stream(),
+            OriginBody::Upstream(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            OriginBody::Own(text) => {
+                SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
+            }
+            OriginBody::File(file) => file.size_hint(),
+            OriginBody::Upstream(body) => body.incoming.size_hint(),
+        }
+    }
+}
+
+/// An upstream body that ends in an error after too long a silence.
+pub(super) struct Watched {
+    incoming: Incoming,
+    idle: Duration,
+    /// Armed only while the body is waited for: most bodies are there with their head.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Watched {
+    pub(super) fn new(incoming: Incoming, idle: Duration) -> Watched {
+        Watched { incoming, idle, alarm: None }
+    }
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(cx) {
+            if let Some(alarm) = &mut this.alarm {
+                alarm.as_mut().reset(Instant::now() + this.idle);
+            }
+            return Poll::Ready(frame.map(|f| f.map_err(Into::into)));
+        }
+        let idle = this.idle;
+        let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        match alarm.as_mut().poll(cx) {
+            Poll::Ready(()) => {
+                Poll::Ready(Some(Err(format!("the origin sent nothing for {idle:?}").into())))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// A problem as an answer that no cache keeps.
+pub(super) fn problem_response(problem: &Problem) -> Response<OriginBody> {
+    let text = Bytes::from(problem.to_json());
+    let mut response = Response::new(OriginBody::Own(Some(text)));
+    *response.status_mut() = problem.status();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

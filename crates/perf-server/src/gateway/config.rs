@@ -1,0 +1,193 @@
+//! How a gateway is set up, and why it may not start.
+
+use crate::Origin;
+use perf_core::{ByteSize, Clock};
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a gateway is set up.
+///
+/// ```
+/// use perf_core::ByteSize;
+/// use perf_server::{GatewayConfig, Origin};
+/// let mut config = GatewayConfig::new(Origin::Folder("./site".into()));
+/// config.cache_memory = ByteSize::mib(64);
+/// assert_eq!(config.listen.port(), 8080);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GatewayConfig {
+    /// Where answers come from.
+    pub origin: Origin,
+    /// Where to listen. Port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// The name that stands in `Cache-Status`.
+    pub name: String,
+    /// How much memory the cached answers may take.
+    pub cache_memory: ByteSize,
+    /// How long an answer counts as fresh that does not say so itself.
+    pub default_ttl: Duration,
+    /// How many fetches run against the origin at once.
+    pub concurrency: usize,
+    /// How many fetches may wait for their turn; more are answered with 503.
+    pub queue_limit: usize,
+    /// How long the origin may take to the head of its answer, waiting for a turn included.
+    pub timeout: Duration,
+    /// How long connecting to the origin may take.
+    pub connect_timeout: Duration,
+    /// How long the origin may fall silent within a body.
+    pub body_idle_timeout: Duration,
+    /// How long a client may take to send the head of a request, and stay idle between two.
+    pub header_timeout: Duration,
+    /// The longest head of a request; longer ones are answered with 431.
+    pub max_header: ByteSize,
+    /// How many clients may be connected; more are turned away with 503.
+    pub max_connections: usize,
+    /// Whether an upstream gets the client's `Host` instead of its own name.
+    pub keep_host: bool,
+    /// Where time comes from.
+    pub clock: Clock,
+}
+
+impl GatewayConfig {
+    /// The defaults, in front of this origin.
+    #[must_use]
+    pub fn new(origin: Origin) -> GatewayConfig {
+        GatewayConfig {
+            origin,
+            listen: GatewayConfig::DEFAULT_LISTEN,
+            name: "perfkit".to_owned(),
+            cache_memory: GatewayConfig::DEFAULT_CACHE_MEMORY,
+            default_ttl: GatewayConfig::DEFAULT_TTL,
+            concurrency: GatewayConfig::DEFAULT_CONCURRENCY,
+            queue_limit: GatewayConfig::DEFAULT_QUEUE_LIMIT,
+            timeout: GatewayConfig::DEFAULT_TIMEOUT,
+            connect_timeout: GatewayConfig::DEFAULT_CONNECT_TIMEOUT,
+            body_idle_timeout: GatewayConfig::DEFAULT_BODY_IDLE_TIMEOUT,
+            header_timeout: GatewayConfig::DEFAULT_HEADER_TIMEOUT,
+            max_header: GatewayConfig::DEFAULT_MAX_HEADER,
+            max_connections: GatewayConfig::DEFAULT_MAX_CONNECTIONS,
+            keep_host: false,
+            clock: Clock::system(),
+        }
+    }
+
+    /// `127.0.0.1:8080`.
+    pub const DEFAULT_LISTEN: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+    /// 256 MiB.
+    pub const DEFAULT_CACHE_MEMORY: ByteSize = ByteSize::mib(256);
+    /// 300 s.
+    pub const DEFAULT_TTL: Duration = Duration::from_secs(300);
+    /// 256 fetches.
+    pub const DEFAULT_CONCURRENCY: usize = 256;
+    /// 1 024 fetches.
+    pub const DEFAULT_QUEUE_LIMIT: usize = 1024;
+    /// 30 s.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+    /// 5 s.
+    pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+    /// 30 s.
+    pub const DEFAULT_BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+    /// 60 s.
+    pub const DEFAULT_HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+    /// 64 KiB.
+    pub const DEFAULT_MAX_HEADER: ByteSize = ByteSize::kib(64);
+    /// 10 000 clients.
+    pub const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
+}
+
+/// Why a gateway does not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum GatewayError {
+    /// The origin folder cannot be opened.
+    Folder {
+        /// Its path.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The origin's address names no host.
+    Upstream {
+        /// The address.
+        address: String,
+    },
+    /// The address to listen on cannot be had.
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A setting has a value that cannot work.
+    Setting {
+        /// Which.
+        setting: &'static str,
+        /// The value and the remedy.
+        reason: String,
+    },
+}
+
+impl fmt::Display for GatewayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GatewayError::Folder { folder, source } => {
+                let folder = folder.display();
+                match source.kind() {
+                    io::ErrorKind::NotFound => write!(
+                        f,
+                        "there is no origin folder `{folder}`: check the path, or name an address \
+                         such as http://127.0.0.1:3000"
+                    ),
+                    io::ErrorKind::NotADirectory => {
+                        write!(f, "the origin `{folder}` is a file: name the folder it is in")
+                    }
+                    io::ErrorKind::PermissionDenied => write!(
+                        f,
+                        "the origin folder `{folder}` may not be read: give this user read and \
+                         search permission"
+                    ),
+                    _ => write!(f, "the origin folder `{folder}` cannot be opened"),
+                }
+            }
+            GatewayError::Upstream { address } => {
+                write!(
+                    f,
+                    "the origin `{address}` names no host: write it like http://127.0.0.1:3000"
+                )
+            }
+            GatewayError::Listen { listen, source } => match source.kind() {
+                io::ErrorKind::AddrInUse => write!(
+                    f,
+                    "{listen} is in use by another program: stop it, or choose another port (port \
+                     0 takes any free one)"
+                ),
+                io::ErrorKind::PermissionDenied => write!(
+                    f,
+                    "{listen} may not be listened on by this user: choose a port from 1024 up"
+                ),
+                io::ErrorKind::AddrNotAvailable => write!(
+                    f,
+                    "{listen} is not an address of this machine: use 127.0.0.1, or 0.0.0.0 for all"
+                ),
+                _ => write!(f, "{listen} cannot be listened on"),
+            },
+            GatewayError::Setting { setting, reason } => write!(f, "{setting}: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for GatewayError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            GatewayError::Folder { source, .. } | GatewayError::Listen { source, .. } => {
+                Some(source)
+            }
+            GatewayError::Upstream { .. } | GatewayError::Setting { .. } => None,
+        }
+    }
+}

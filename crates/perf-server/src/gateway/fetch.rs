@@ -1,0 +1,111 @@
+//! Fetches from the origin, a bounded number at a time.
+
+use super::body::{FetchBody, OriginBody, problem_response};
+use super::origin::{Folder, Upstream};
+use crate::Problem;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use perf_async::{Manager, Operation, OperationError};
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower_service::Service;
+
+/// Where a fetch goes.
+#[derive(Debug)]
+pub(super) enum Source {
+    Folder(Folder),
+    Upstream(Upstream),
+}
+
+impl Source {
+    async fn fetch(&self, request: Request<FetchBody>) -> Result<Response<OriginBody>, Failed> {
+        match self {
+            Source::Folder(folder) => folder.clone().fetch(request).await,
+            Source::Upstream(upstream) => upstream.fetch(request).await,
+        }
+    }
+}
+
+/// A fetch that brought no answer; the problem is what the client is told.
+#[derive(Debug)]
+pub(super) struct Failed(pub(super) Problem);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_json())
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// The service below the cache: one operation of the manager `origin` for each request.
+///
+/// An operation ends with the head of the answer. The body flows outside it, bounded by its own
+/// time-out, so that slow readers do not hold the origin's places.
+#[derive(Clone, Debug)]
+pub(super) struct Fetch {
+    source: Arc<Source>,
+    operations: Manager,
+    queue_timeout: Duration,
+}
+
+impl Fetch {
+    pub(super) fn new(source: Source, operations: Manager, queue_timeout: Duration) -> Fetch {
+        Fetch { source: Arc::new(source), operations, queue_timeout }
+    }
+}
+
+impl Service<Request<FetchBody>> for Fetch {
+    type Response = Response<OriginBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<FetchBody>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            let source = Arc::clone(&this.source);
+            let operation = Operation::new("fetch", async move { source.fetch(request).await })
+                .queue_timeout(this.queue_timeout);
+            let answer = this.operations.run(operation).await;
+            Ok(answer.unwrap_or_else(|error| failed(&error)))
+        })
+    }
+}
+
+fn failed(error: &OperationError) -> Response<OriginBody> {
+    if let Some(Failed(problem)) = error.downcast_ref() {
+        return problem_response(problem);
+    }
+    let problem = match error {
+        OperationError::Overloaded(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "origin-overloaded",
+            "the origin has too much to do",
+        )
+        .detail(format!("{error}; try again in a second, or raise the concurrency or the queue")),
+        OperationError::TimedOut { limit, .. } => Problem::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "origin-timeout",
+            "the origin did not answer in time",
+        )
+        .detail(format!(
+            "no head of an answer within {limit:?} ({error}); look why the origin is slow, or \
+             raise the time-out"
+        )),
+        _ => Problem::new(StatusCode::BAD_GATEWAY, "origin-failed", "the origin failed")
+            .detail(format!("the fetch did not end: {error}")),
+    };
+    let mut response = problem_response(&problem);
+    if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}

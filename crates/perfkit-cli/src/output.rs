@@ -1,0 +1,15 @@
+//! Standard output, for results only.
+
+use crate::failure::Failure;
+use std::io::{self, Write};
+
+/// Writes to standard output at once. A reader that has gone is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("standard output cannot be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

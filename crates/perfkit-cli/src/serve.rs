@@ -1,0 +1,70 @@
+//! `perfkit serve`: the gateway until somebody ends it.
+
+use crate::arguments::ServeArguments;
+use crate::failure::Failure;
+use crate::output;
+use crate::service::Service;
+use crate::settings::Settings;
+use crate::signals::Signals;
+use clap::ArgMatches;
+use perf_server::AdminConfig;
+use std::time::Instant;
+
+pub(crate) fn run(arguments: &ServeArguments, matches: &ArgMatches) -> Result<(), Failure> {
+    let settings = Settings::gather(arguments, matches)?;
+    if arguments.print_config {
+        return output::print(&settings.to_toml());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
+    let ended = runtime.block_on(serve(&settings, arguments.json));
+    // What still runs now has had its time.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn serve(settings: &Settings, json: bool) -> Result<(), Failure> {
+    let mut admin = AdminConfig::new(settings.admin.value);
+    if let Some(token) = &settings.token {
+        admin = admin.token(token.value.clone());
+    }
+    // Before anything listens: a signal that comes during the start must end it in peace too.
+    let mut signals = Signals::new()
+        .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+    let service = Service::start(settings.gateway(), admin, settings.sample_every.value.0).await?;
+    let since = Instant::now();
+    let (listen, dashboard) = (service.gateway.address(), service.dashboard.clone());
+    if json {
+        let line = serde_json::json!({
+            "listen": format!("http://{listen}"),
+            "admin": format!("http://{}", service.admin),
+            "dashboard": dashboard,
+            "origin": service.gateway.origin().to_string(),
+            "pid": std::process::id(),
+        });
+        output::print(&format!("{line}\n"))?;
+    } else {
+        output::print(&format!(
+            "Serving {} at http://{listen}\nDashboard {dashboard}\n",
+            service.gateway.origin()
+        ))?;
+    }
+
+    let signal = signals.next().await;
+    let drain = settings.drain.value.0;
+    eprintln!("perfkit: {signal}: letting open requests end, for at most {drain:?}");
+    let requests = service.gateway.requests();
+    let cut = tokio::select! {
+        cut = service.shutdown(drain) => cut,
+        again = signals.next() => {
+            return Err(Failure::failed(format!("{again} again: ended at once")));
+        }
+    };
+    eprintln!(
+        "perfkit: served {requests} requests in {:.0?}, {cut} connections cut",
+        since.elapsed()
+    );
+    Ok(())
+}

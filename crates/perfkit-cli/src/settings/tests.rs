@@ -1,0 +1,74 @@
+use super::*;
+use crate::arguments::{Arguments, Command};
+use clap::{CommandFactory, FromArgMatches};
+
+fn gather(flags: &[&str], file: &str, known: &[(&str, &str)]) -> Result<Settings, Failure> {
+    let command = Arguments::command();
+    let line = ["perfkit", "serve"].iter().chain(flags);
+    let matches = command.try_get_matches_from(line).unwrap();
+    let Command::Serve(given) = Arguments::from_arg_matches(&matches).unwrap().command else {
+        panic!("another command");
+    };
+    let known = KnownNames::from_environment(|name| {
+        known.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
+    })?;
+    let file = toml::from_str(file).map_err(|e| Failure::usage(e.to_string()))?;
+    Settings::resolve(&given, matches.subcommand().unwrap().1, file, known)
+}
+
+#[test]
+fn flags_beat_the_environment_beats_the_file_beats_defaults() {
+    let file = "origin = './site'\nttl = '10s'\ncache-memory = '1GiB'\ndrain = '1s'";
+    let settings = gather(
+        &["--ttl", "30s"],
+        file,
+        &[("CACHE_DEFAULT_TTL_SECONDS", "20"), ("CACHE_MEMORY_MAX_SIZE", "64MiB")],
+    )
+    .unwrap();
+    assert_eq!(settings.ttl.value.0.as_secs(), 30);
+    assert_eq!(settings.ttl.from, Source::Flag);
+    assert_eq!(settings.cache_memory.value, ByteSize::mib(64));
+    assert_eq!(settings.cache_memory.from, Source::Environment("CACHE_MEMORY_MAX_SIZE"));
+    assert_eq!(settings.drain.from, Source::File);
+    assert_eq!(settings.listen.from, Source::Default);
+}
+
+#[test]
+fn what_is_printed_can_be_read_again() {
+    let settings = gather(&["--origin", "./a \"b\"", "--max-header", "32KiB"], "", &[]).unwrap();
+    let text = settings.to_toml();
+    let again = gather(&[], &text, &[]).unwrap();
+    assert_eq!(again.origin.value, settings.origin.value);
+    assert_eq!(again.max_header.value, ByteSize::kib(32));
+    assert!(text.contains("# flag") && text.contains("# default"), "{text}");
+}
+
+#[test]
+fn a_secret_is_not_printed() {
+    let token = "sixteen-letters.";
+    let settings = gather(&["--origin", ".", "--token", token], "", &[]).unwrap();
+    assert!(!settings.to_toml().contains(token));
+    assert!(!format!("{settings:?}").contains(token));
+}
+
+#[test]
+fn unknown_keys_and_bad_values_are_refused_with_their_place() {
+    for (file, part) in [
+        ("colour = 'red'", "colour"),
+        ("ttl = 300", "ttl"),
+        ("ttl = 'soon'", "soon"),
+        ("cache-memory = '12 parsecs'", "12 parsecs"),
+        ("listen = 'localhost'", "localhost"),
+        ("origin = 'https://x'", "TLS"),
+        ("origin = ", "line 1"),
+    ] {
+        let message = gather(&[], file, &[]).unwrap_err().to_string();
+        assert!(message.contains(part) && message.contains("line 1"), "{message}");
+    }
+}
+
+#[test]
+fn an_origin_is_needed() {
+    let message = gather(&[], "", &[]).unwrap_err().to_string();
+    assert!(message.contains("--origin"), "{message}");
+}

@@ -1,0 +1,10 @@
+//! The program as its users see it: real processes, real sockets, real files.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+mod answers;
+mod lifecycle;
+mod origins;
+mod program;
+mod refusals;
+mod wire;
