@@ -84,8 +84,8 @@ function SpanPicker() {
 function Liveness() {
   const playing = live.playing.value;
   const link = live.link.value;
-  const word = !playing ? "Paused" : { live: "Live", polling: "Live, polling", connecting: "Connecting", reconnecting: "Reconnecting" }[link];
-  return html`<button type="button" class="button live ${playing ? link : "paused"}" aria-pressed=${playing} title=${playing ? "Pause: keep these numbers on the page" : "Go on with live numbers"} onClick=${() => live.play(!playing)}>
+  const word = live.locked.value ? "Signed out" : !playing ? "Paused" : { live: "Live", polling: "Live, polling", connecting: "Connecting", reconnecting: "Reconnecting" }[link];
+  return html`<button type="button" class="button liveness ${playing ? link : "paused"}" aria-pressed=${playing} title=${playing ? "Pause: keep these numbers on the page" : "Go on with live numbers"} onClick=${() => live.play(!playing)}>
     <span class="dot" aria-hidden="true"></span>${word}<${Icon} name=${playing ? "pause" : "play"} /></button>`;
 }
 

@@ -137,7 +137,7 @@ export function Panel({ title, help, tools, note, empty, class: name = "", child
   const old = live.age.value;
   const waiting = feed.data && feed.data.span_seconds !== live.span.value;
   const id = useId();
-  return html`<section class="panel ${name} ${old || waiting ? "old" : ""}" aria-labelledby=${id} aria-busy=${Boolean(waiting) || (!feed.data && !feed.problem)}>
+  return html`<section class="panel ${name} ${(old && live.playing.value) || waiting ? "old" : ""}" aria-labelledby=${id} aria-busy=${Boolean(waiting) || (!feed.data && !feed.problem)}>
     <header class="panel-head">
       <h2 id=${id}>${title}</h2>
       ${help && html`<${Tip} label=${title.toLowerCase()}>${help}<//>`}
