@@ -38,9 +38,14 @@ pub use self::query::{Points, Select, Span};
 ///
 /// # Memory
 ///
-/// An idle counter or histogram takes about 5 KiB, a gauge about 20 KiB, a busy histogram of forty
-/// buckets about 120 KiB, once a day has passed. Both the number of series and the bytes are
-/// capped; see [`HistoryConfig`].
+/// Once a day has passed, an idle counter or histogram takes about 6 KiB, a busy counter 8 KiB, a
+/// gauge 16 KiB, and a histogram that takes in fifty values a second spread over five decades
+/// 250 KiB. Both the number of series and the bytes are capped; see [`HistoryConfig`].
+///
+/// # Time
+///
+/// A reading of a counter takes half a microsecond, of a histogram about ten. A question of 300
+/// points over five minutes takes about 10 µs a series for rates, 50 to 250 µs for quantiles.
 ///
 /// ```
 /// use perf_analytics::{History, HistoryConfig, Select, Span};
@@ -123,8 +128,13 @@ impl History {
     pub fn advance(&self, at: Instant, wall: SystemTime) {
         let mut inner = self.write();
         let slot = inner.slot(at, self.config.step);
-        inner.now = inner.now.max(slot);
+        let before = inner.now;
+        inner.now = slot.max(before);
         inner.wall = Some((at, wall));
+        let coarsest = TIERS[TIERS.len() - 1];
+        if slot / coarsest.step > before / coarsest.step {
+            inner.forget_before(slot.saturating_sub(coarsest.step * coarsest.windows));
+        }
     }
 
     /// Takes one reading of one series.
@@ -187,7 +197,7 @@ pub struct HistoryStats {
     pub bytes: ByteSize,
     /// Readings refused because every series was in use.
     pub refused_readings: u64,
-    /// Series that no longer got readings and made room.
+    /// Series that no longer got readings and made room, or whose windows had all become too old.
     pub evicted_series: u64,
     /// Windows dropped before their time to stay within the bytes.
     pub trimmed_windows: u64,
@@ -301,7 +311,7 @@ impl Inner {
     ) {
         let slot = self.slot(at, config.step);
         self.now = self.now.max(slot);
-        let first = self.first(at, component, signal, config.step);
+        let first = self.first(at, component, signal, config);
         let hash = self.hasher.hash_one((component, signal.name, signal.labels));
         let place = match self.find(hash, component, signal, kind) {
             Some(place) => place,
@@ -331,12 +341,15 @@ impl Inner {
         at: Instant,
         component: &str,
         signal: &Signal<'_>,
-        step: Duration,
+        config: &HistoryConfig,
     ) -> First {
         let Some(rounds) = self.components.get_mut(component) else {
+            if self.components.len() >= config.max_series {
+                return Rounds::of_unknown(at, signal, config.step);
+            }
             let rounds = Rounds { latest: at, before: None, lossy: false };
             self.components.insert(component.into(), rounds);
-            return Rounds::of_unknown(at, signal, step);
+            return Rounds::of_unknown(at, signal, config.step);
         };
         if at > rounds.latest {
             rounds.before = Some(rounds.latest);
@@ -345,7 +358,7 @@ impl Inner {
         match rounds.before {
             // It was not there in the round before: all of it is new.
             Some(before) if !rounds.lossy => First::CountsFrom(before.max(signal.since)),
-            _ => Rounds::of_unknown(at, signal, step),
+            _ => Rounds::of_unknown(at, signal, config.step),
         }
     }
 
@@ -386,11 +399,25 @@ impl Inner {
     /// Removes the series that has been without a reading for longest, if that is at least two
     /// steps.
     fn evict_idle(&mut self) -> Option<()> {
-        let place = (0..self.slab.len())
+        let (last, place) = (0..self.slab.len())
             .filter_map(|place| Some((self.slab[place].as_ref()?.last_slot, place)))
-            .min()
-            .filter(|(last, _)| last + 1 < self.now)
-            .map(|(_, place)| place)?;
+            .min()?;
+        if last + 1 >= self.now {
+            return None;
+        }
+        self.evict(place)
+    }
+
+    /// Removes the series without a reading since that slot: all their windows are too old.
+    fn forget_before(&mut self, slot: u64) {
+        for place in 0..self.slab.len() {
+            if self.slab[place].as_ref().is_some_and(|series| series.last_slot < slot) {
+                self.evict(place);
+            }
+        }
+    }
+
+    fn evict(&mut self, place: usize) -> Option<()> {
         let series = self.slab[place].take()?;
         self.bytes -= series.bytes();
         self.free.push(place);

@@ -97,11 +97,7 @@ impl PerformanceOptimizer {
     pub fn operations(&self) -> &Manager {
         let engine = self.engine();
         let operations = engine.bundled.operations.get_or_init(|| {
-            let manager = Manager::builder()
-                .name(OPERATIONS)
-                .build()
-                .expect("the defaults are within bounds");
-            let manager = Arc::new(manager);
+            let manager = Arc::new(default_operations());
             watch(engine.registry(), OPERATIONS, &manager);
             manager
         });
@@ -130,6 +126,11 @@ impl PerformanceOptimizer {
     pub fn pending_operations_count(&self) -> usize {
         self.operations().pending_count()
     }
+}
+
+#[cfg(feature = "operations")]
+fn default_operations() -> Manager {
+    Manager::builder().name(OPERATIONS).build().expect("the defaults are within their bounds")
 }
 
 /// What comes along, once it is asked for.

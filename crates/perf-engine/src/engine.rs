@@ -124,11 +124,19 @@ impl Engine {
             }
             let end = self.clock.now();
             self.vitals.note_round(end - at, self.on_event.panicked() + self.on_sample.panicked());
-            lock(&self.sampling).latest = Some((end, self.clock.wall()));
+            let mut sampling = lock(&self.sampling);
+            sampling.latest = Some((end, self.clock.wall()));
+            // Those who left take their complaint with them.
+            sampling.panics.retain(|name, _| self.registry.get(name).is_some());
             at
         };
         self.examine();
         self.on_sample.tell(&at);
+    }
+
+    /// Notes a round that panicked outside of any component, such as in the clock.
+    pub(crate) fn note_lost_round(&self) {
+        self.vitals.note_panic();
     }
 
     /// Notes whether the component that was just observed panicked.

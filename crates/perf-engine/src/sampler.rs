@@ -2,6 +2,7 @@
 
 use crate::engine::{Engine, lock};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,7 +42,10 @@ pub(crate) fn start(engine: Arc<Engine>, stop: Arc<Stop>) -> io::Result<()> {
     let run = move || {
         let begun = Instant::now();
         loop {
-            engine.sample();
+            // Whatever a round meets, there is another one.
+            if catch_unwind(AssertUnwindSafe(|| engine.sample())).is_err() {
+                engine.note_lost_round();
+            }
             if stop.wait_until(begun + next(begun.elapsed(), every)) {
                 return;
             }

@@ -26,6 +26,10 @@ impl Tape {
         } else {
             self.last
         };
+        if self.bytes.capacity() - self.bytes.len() < payload.len() + HEADER {
+            // An eighth at a time: a tape soon stays as long as it is, and there are thousands.
+            self.bytes.reserve_exact(payload.len() + HEADER + self.bytes.len() / 8);
+        }
         write_varint(&mut self.bytes, u128::from(slot - from));
         write_varint(&mut self.bytes, u128::from(covered_ms));
         write_varint(&mut self.bytes, payload.len() as u128);
@@ -46,7 +50,7 @@ impl Tape {
             self.records -= 1;
             dropped += 1;
         }
-        if self.head > 128 && self.head * 2 > self.bytes.len() {
+        if self.head > 128 && self.head * 8 > self.bytes.len() {
             self.bytes.drain(..self.head);
             self.head = 0;
             self.bytes.shrink_to(self.bytes.len() + self.bytes.len() / 4);
@@ -86,6 +90,9 @@ impl Tape {
         Some((Record { slot, covered_ms, payload }, start + length))
     }
 }
+
+/// What a record takes beside its payload at most: three numbers of up to 64 bits.
+const HEADER: usize = 30;
 
 /// One closed window.
 #[derive(Clone, Copy, Debug)]

@@ -255,6 +255,20 @@ fn series_are_capped_and_those_no_longer_read_make_room() {
 }
 
 #[test]
+fn a_series_without_readings_for_a_day_is_forgotten() {
+    let history = history();
+    let gone = Signal::counter("requests", 1, START);
+    history.sample(at(0.0), "gone", &gone);
+    count(&history, at(0.0), 0, START);
+    let day = 86_400.0;
+    count(&history, at(day / 2.0), 1, START);
+    assert_eq!(history.series().len(), 2);
+    count(&history, at(day + 700.0), 2, START);
+    assert_eq!(history.series().len(), 1);
+    assert_eq!(history.stats().evicted_series, 1);
+}
+
+#[test]
 fn memory_stays_within_its_bound_and_what_went_is_counted() {
     let bound = ByteSize::from_bytes(300_000);
     let history = History::new(HistoryConfig::default().max_bytes(bound));
@@ -276,18 +290,28 @@ fn memory_stays_within_its_bound_and_what_went_is_counted() {
 }
 
 #[test]
-fn nothing_grows_once_the_windows_are_full() {
-    let history = history();
-    let mut full = 0;
-    for s in 0..200_000u64 {
-        // Steps of a hundred seconds, so that every tier fills and rolls over.
-        count(&history, at(s as f64 * 100.0), s * 1000, START);
-        if s == 100_000 {
-            full = history.stats().bytes.as_u64();
+fn a_series_costs_what_the_documentation_says() {
+    let cost = |signal: &dyn Fn(u64) -> Signal<'static>| {
+        let history = history();
+        // A day, in the steps that each tier keeps.
+        let day =
+            (0..86_400).step_by(300).chain((86_400..90_000).step_by(10)).chain(90_000..90_400);
+        for s in day {
+            history.sample(at(s as f64), "c", &signal(s));
         }
-    }
-    assert!(history.stats().bytes.as_u64() <= full + full / 2, "{full}");
-    assert!(full < 20_000, "{full}");
+        let full = history.stats().bytes.as_u64();
+        for s in 90_400..92_000 {
+            history.sample(at(s as f64), "c", &signal(s));
+        }
+        assert!(history.stats().bytes.as_u64() < full + full / 4, "it goes on growing");
+        full
+    };
+    let idle = cost(&|_| Signal::counter("idle", 7, START));
+    assert!(idle < 7 << 10, "{idle}");
+    let busy = cost(&|s| Signal::counter("busy", s * 1_000, START));
+    assert!(busy < 9 << 10, "{busy}");
+    let gauge = cost(&|s| Signal::gauge("gauge", Unit::Bytes, s as f64));
+    assert!(gauge < 18 << 10, "{gauge}");
 }
 
 #[test]
