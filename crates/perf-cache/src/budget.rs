@@ -64,8 +64,8 @@ impl Budget {
             .is_ok()
     }
 
-    /// Whether [`exchange`](Budget::exchange) would succeed now.
-    pub(crate) fn fits(&self, credit: u64, need: u64) -> bool {
+    /// Whether [`exchange`](Budget::exchange) would succeed now, within the maximum.
+    fn fits(&self, credit: u64, need: u64) -> bool {
         let used = self.used.load(Ordering::Relaxed);
         !self.bounded
             || used.saturating_sub(credit).saturating_add(need) <= self.max.load(Ordering::Relaxed)
@@ -78,6 +78,102 @@ impl Budget {
         }
     }
 }
+
+/// What one insertion has freed, and what it has paid for: first its place, then its bytes.
+///
+/// What it frees is its own until it has paid, so nobody else can take it meanwhile. What is left
+/// is given back when the deal is dropped, and all of it if the insertion came to nothing.
+#[derive(Debug)]
+pub(crate) struct Deal<'a> {
+    entries: &'a Budget,
+    bytes: &'a Budget,
+    freed_entries: u64,
+    freed_bytes: u64,
+    evicted: u64,
+    entry_paid: bool,
+    bytes_paid: bool,
+}
+
+impl<'a> Deal<'a> {
+    pub(crate) const fn new(entries: &'a Budget, bytes: &'a Budget) -> Deal<'a> {
+        Deal {
+            entries,
+            bytes,
+            freed_entries: 0,
+            freed_bytes: 0,
+            evicted: 0,
+            entry_paid: false,
+            bytes_paid: false,
+        }
+    }
+
+    /// Takes an entry that went out of the cache into account.
+    pub(crate) const fn freed(&mut self, weight: u64) {
+        self.freed_entries += 1;
+        self.freed_bytes = self.freed_bytes.saturating_add(weight);
+    }
+
+    /// The same, for one that went to make room.
+    pub(crate) const fn evicted(&mut self, weight: u64) {
+        self.evicted += 1;
+        self.freed(weight);
+    }
+
+    /// Pays out of what was freed and what is left; whether all is paid.
+    pub(crate) fn pay(&mut self, weight: u64) -> bool {
+        let anyway = self.evicted >= STEP;
+        if !self.entry_paid && self.entries.exchange(self.freed_entries, 1, anyway) {
+            self.entry_paid = true;
+            self.freed_entries = 0;
+        }
+        if self.entry_paid
+            && !self.bytes_paid
+            && self.bytes.exchange(self.freed_bytes, weight, anyway)
+        {
+            self.bytes_paid = true;
+            self.freed_bytes = 0;
+        }
+        self.bytes_paid
+    }
+
+    /// Whether [`pay`](Deal::pay) would come a step further now.
+    pub(crate) fn may_go_on(&self, weight: u64) -> bool {
+        if self.wants_bytes() {
+            self.bytes.fits(self.freed_bytes, weight)
+        } else {
+            self.entries.fits(self.freed_entries, 1)
+        }
+    }
+
+    /// Whether it is bytes that are short, not places.
+    pub(crate) const fn wants_bytes(&self) -> bool {
+        self.entry_paid
+    }
+
+    /// Gives back all that was freed and paid. For when nothing more can be freed: others may hold
+    /// what is missing, and wait for what is held here.
+    pub(crate) fn give_back(&mut self) {
+        let unused_place = self.entry_paid && !self.bytes_paid;
+        self.entries.give(std::mem::take(&mut self.freed_entries) + u64::from(unused_place));
+        self.bytes.give(std::mem::take(&mut self.freed_bytes));
+        self.entry_paid &= !unused_place;
+    }
+
+    /// Whether nothing was freed or paid yet.
+    pub(crate) const fn is_untouched(&self) -> bool {
+        self.freed_entries == 0 && !self.entry_paid
+    }
+}
+
+impl Drop for Deal<'_> {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+/// Evictions after which an insertion goes in although the cache is still above a capacity that was
+/// lowered meanwhile, if it has freed as much as it brings.
+const STEP: u64 = 64;
 
 #[cfg(test)]
 mod tests {
@@ -104,6 +200,20 @@ mod tests {
         budget.give(7);
         assert_eq!(budget.excess(), 0);
         assert!(budget.refuses(4));
+    }
+
+    #[test]
+    fn a_deal_that_comes_to_nothing_gives_everything_back() {
+        let (entries, bytes) = (Budget::new(Some(2)), Budget::new(Some(10)));
+        assert!(Deal::new(&entries, &bytes).pay(8));
+        let mut deal = Deal::new(&entries, &bytes);
+        assert!(!deal.pay(8) && deal.wants_bytes() && !deal.may_go_on(8));
+        drop(deal);
+        let mut deal = Deal::new(&entries, &bytes);
+        deal.evicted(8);
+        assert!(deal.pay(10));
+        drop(deal);
+        assert!(entries.fits(0, 1) && !entries.fits(0, 2) && !bytes.fits(0, 1));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! less than its share already, from the fullest. No two locks are ever held at once, and nothing
 //! waits in a queue to be evicted later.
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Deal};
 use crate::expiry::{self, NEVER};
 use crate::load::Load;
 use crate::lru::{Entry, Id};
@@ -54,21 +54,10 @@ pub(crate) enum Origin<'a, V> {
     Load(&'a Arc<Load<V>>),
 }
 
-/// What an insertion has freed, and what it has paid for.
-#[derive(Debug, Default)]
-struct Deal {
-    entries: u64,
-    bytes: u64,
-    evicted: u64,
-    entries_paid: bool,
-    bytes_paid: bool,
-}
-
-/// Evictions after which an insertion goes in although the cache is still above a capacity that was
-/// lowered meanwhile, if it has freed as much as it brings.
-const STEP: u64 = 64;
 /// Places that each insertion looks at for something expired.
 const SWEPT_BY_A_WRITE: usize = 4;
+/// Entries of another shard that are evicted before the own one is asked again.
+const EVICTED_ELSEWHERE: usize = 16;
 /// Places looked at, or entries removed, in one holding of a lock.
 const CHUNK: usize = 256;
 
@@ -174,23 +163,22 @@ impl<K, V> Inner<K, V> {
     pub(crate) fn remove_expired(&self, limit: u64) -> u64 {
         let mut removed = 0;
         for shard in &self.shards {
-            let mut round_is_over = false;
             // Two rounds at most: the one that was going on, and a whole one.
             for _ in 0..2 {
-                round_is_over = false;
-                while !round_is_over && removed < limit {
+                while removed < limit {
                     let mut gone = Vec::new();
                     let mut held = shard.lock();
                     if !held.sweep.is_due(&self.clock) {
                         break;
                     }
                     let most = usize::try_from(limit - removed).unwrap_or(CHUNK).min(CHUNK);
-                    round_is_over = self.sweep(shard, &mut held, CHUNK, most, &mut gone);
+                    let round_is_over = self.sweep(shard, &mut held, CHUNK, most, &mut gone);
+                    drop(held);
                     removed += gone.len() as u64;
+                    if round_is_over {
+                        break;
+                    }
                 }
-            }
-            if removed >= limit && !round_is_over {
-                break;
             }
         }
         removed
@@ -270,7 +258,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         let mut gone = Vec::new();
         let mut ended = None;
         let mut entry = Some(Entry { key, value, weight, deadline });
-        let mut deal = Deal::default();
+        let mut deal = Deal::new(&self.entries, &self.bytes);
         let index = self.index(hash);
         let shard = &self.shards[index];
         loop {
@@ -278,10 +266,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             let mut held = shard.lock();
             match origin {
                 Origin::Caller => ended = ended.or(held.loads.detach(hash, &new.key)),
-                Origin::Load(load) if !held.loads.holds(hash, load) => {
-                    self.give_back(deal);
-                    return false;
-                }
+                Origin::Load(load) if !held.loads.holds(hash, load) => return false,
                 Origin::Load(_) => {}
             }
             if held.sweep.is_due(&self.clock) {
@@ -298,7 +283,6 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                 held.counts.evictions[Cause::TooLarge as usize] += 1;
                 drop(held);
                 drop(ended);
-                self.give_back(deal);
                 return false;
             }
             if let Some(id) = old {
@@ -311,11 +295,11 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     return true;
                 }
                 let old = shard.remove(&mut held, id, Cause::Replaced);
-                deal.freed(&old);
+                deal.freed(old.weight);
                 gone.push(old);
             }
             loop {
-                if self.pay(&mut deal, weight) {
+                if deal.pay(weight) {
                     if let Origin::Load(load) = origin {
                         ended = held.loads.end(hash, load);
                     }
@@ -324,19 +308,23 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     }
                     drop(held);
                     drop(ended);
-                    self.give_back(deal);
                     return true;
                 }
                 let Some(id) = held.store.victim() else { break };
-                if !self.is_at_its_share(index, deal.entries_paid) {
+                if !self.is_at_its_share(index, deal.wants_bytes()) {
                     break;
                 }
                 let victim = shard.remove(&mut held, id, Cause::Size);
-                deal.evict(&victim);
+                deal.evicted(victim.weight);
                 gone.push(victim);
             }
             drop(held);
-            self.evict_elsewhere(weight, &mut deal, &mut gone);
+            if !self.evict_elsewhere(weight, &mut deal, &mut gone) {
+                // What is missing is on its way in or out on other threads, which may need what
+                // this one has freed.
+                deal.give_back();
+                std::thread::yield_now();
+            }
         }
     }
 
@@ -355,63 +343,25 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         own >= max.unwrap_or(u64::MAX) / count / 8 * 7 || self.fullest(bytes) == index
     }
 
-    /// Evicts some entries of the fullest shard.
-    fn evict_elsewhere(&self, weight: u64, deal: &mut Deal, gone: &mut Vec<Entry<K, V>>) {
-        let shard = &self.shards[self.fullest(deal.entries_paid)];
+    /// Evicts some entries of the fullest shard; whether there was one.
+    fn evict_elsewhere(
+        &self,
+        weight: u64,
+        deal: &mut Deal<'_>,
+        gone: &mut Vec<Entry<K, V>>,
+    ) -> bool {
+        let shard = &self.shards[self.fullest(deal.wants_bytes())];
         let mut held = shard.lock();
-        for _ in 0..STEP / 4 {
+        let before = gone.len();
+        for _ in 0..EVICTED_ELSEWHERE {
             let Some(id) = held.store.victim() else { break };
             let victim = shard.remove(&mut held, id, Cause::Size);
-            deal.evict(&victim);
+            deal.evicted(victim.weight);
             gone.push(victim);
-            let fits = if deal.entries_paid {
-                self.bytes.fits(deal.bytes, weight)
-            } else {
-                self.entries.fits(deal.entries, 1)
-            };
-            if fits {
+            if deal.may_go_on(weight) {
                 break;
             }
         }
-    }
-
-    /// Pays for one entry out of what was freed and what is left; whether all is paid.
-    fn pay(&self, deal: &mut Deal, weight: u64) -> bool {
-        let anyway = deal.evicted >= STEP;
-        if !deal.entries_paid && self.entries.exchange(deal.entries, 1, anyway) {
-            deal.entries_paid = true;
-            deal.entries = 0;
-        }
-        if deal.entries_paid && !deal.bytes_paid && self.bytes.exchange(deal.bytes, weight, anyway)
-        {
-            deal.bytes_paid = true;
-            deal.bytes = 0;
-        }
-        deal.entries_paid && deal.bytes_paid
-    }
-
-    /// Gives back what a deal has freed and, if it came to nothing, what it has paid.
-    fn give_back(&self, deal: Deal) {
-        self.entries.give(deal.entries);
-        self.bytes.give(deal.bytes);
-        if deal.entries_paid && !deal.bytes_paid {
-            self.entries.give(1);
-        }
-    }
-}
-
-impl Deal {
-    fn freed<K, V>(&mut self, entry: &Entry<K, V>) {
-        self.entries += 1;
-        self.bytes = self.bytes.saturating_add(entry.weight);
-    }
-
-    fn evict<K, V>(&mut self, entry: &Entry<K, V>) {
-        self.evicted += 1;
-        self.freed(entry);
-    }
-
-    const fn is_untouched(&self) -> bool {
-        !self.entries_paid && !self.bytes_paid && self.entries == 0
+        gone.len() > before
     }
 }

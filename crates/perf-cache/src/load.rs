@@ -8,7 +8,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread, ThreadId};
 
@@ -85,10 +85,16 @@ impl<K, V> fmt::Debug for Loads<K, V> {
 /// One run of a loader.
 pub(crate) struct Load<V> {
     outcome: OnceLock<Outcome<V>>,
-    /// One place for each waiter; a waiter that gives up leaves its place to the next.
-    waiters: Mutex<Vec<Option<Waker>>>,
+    waiters: Mutex<Waiters>,
     /// The thread that runs a synchronous loader.
     thread: Option<ThreadId>,
+}
+
+/// One place for each waiter; a waiter that gives up leaves its place to another.
+#[derive(Debug, Default)]
+struct Waiters {
+    places: Vec<Option<Waker>>,
+    vacant: Vec<usize>,
 }
 
 /// How a load ended.
@@ -114,7 +120,7 @@ impl<V> Load<V> {
     pub(crate) fn settle(&self, outcome: Outcome<V>) {
         let _ = self.outcome.set(outcome);
         let waiters = std::mem::take(&mut *self.lock());
-        waiters.into_iter().flatten().for_each(Waker::wake);
+        waiters.places.into_iter().flatten().for_each(Waker::wake);
     }
 
     /// Waits on this thread.
@@ -135,7 +141,7 @@ impl<V> Load<V> {
         Join { load: self, place: None }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Option<Waker>>> {
+    fn lock(&self) -> MutexGuard<'_, Waiters> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -160,12 +166,12 @@ impl<'a, V> Future for Join<'a, V> {
         if let Some(outcome) = load.outcome.get() {
             return Poll::Ready(outcome);
         }
-        let place = self.place.or_else(|| waiters.iter().position(Option::is_none));
+        let place = self.place.or_else(|| waiters.vacant.pop());
         let place = place.unwrap_or_else(|| {
-            waiters.push(None);
-            waiters.len() - 1
+            waiters.places.push(None);
+            waiters.places.len() - 1
         });
-        match &mut waiters[place] {
+        match &mut waiters.places[place] {
             Some(known) => known.clone_from(waker),
             vacant => *vacant = Some(waker.clone()),
         }
@@ -178,8 +184,13 @@ impl<'a, V> Future for Join<'a, V> {
 impl<V> Drop for Join<'_, V> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
+            let mut waiters = self.load.lock();
             // Gone already where the load has been settled.
-            let waker = self.load.lock().get_mut(place).and_then(Option::take);
+            let waker = waiters.places.get_mut(place).and_then(Option::take);
+            if waker.is_some() {
+                waiters.vacant.push(place);
+            }
+            drop(waiters);
             drop(waker);
         }
     }
@@ -205,7 +216,7 @@ mod tests {
         for _ in 0..100 {
             assert!(pin!(load.join()).poll(&mut context).is_pending());
         }
-        assert_eq!(load.lock().len(), 1);
+        assert_eq!(load.lock().places.len(), 1);
     }
 
     #[test]

@@ -178,24 +178,33 @@ impl<'a, K: Eq, V> Leader<'a, K, V> {
         Leader { inner, hash, load, started: inner.clock.now(), ended: false }
     }
 
-    /// Counts the load, ends its claim and tells those who wait.
-    fn end(&mut self, outcome: Outcome<V>) {
+    /// Counts the load and ends its claim, if that was not done yet.
+    fn end(&mut self, gave: Gave) {
         self.ended = true;
-        let elapsed = match outcome {
-            Outcome::Abandoned => None,
-            _ => Some(self.inner.clock.now() - self.started),
-        };
+        let elapsed = self.inner.clock.now() - self.started;
         let mut held = self.inner.shard(self.hash).lock();
         let claim = held.loads.end(self.hash, &self.load);
         held.counts.loads += 1;
-        held.counts.load_failures += u64::from(!matches!(outcome, Outcome::Value(_)));
-        if let Some(elapsed) = elapsed {
+        held.counts.load_failures += u64::from(!matches!(gave, Gave::Value));
+        if !matches!(gave, Gave::Nothing) {
             held.counts.load_duration.record_duration(elapsed);
         }
         drop(held);
         drop(claim);
-        self.load.settle(outcome);
     }
+
+    /// Whether somebody may wait. Once the claim has ended, nobody new can.
+    fn has_waiters(&self) -> bool {
+        Arc::strong_count(&self.load) > 1
+    }
+}
+
+/// What came of a load.
+#[derive(Clone, Copy, Debug)]
+enum Gave {
+    Value,
+    Error,
+    Nothing,
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Leader<'_, K, V> {
@@ -208,13 +217,21 @@ impl<K: Hash + Eq + Clone, V: Clone> Leader<'_, K, V> {
                 let deadline = self.inner.default_deadline(self.hash);
                 let origin = Origin::Load(&self.load);
                 self.inner.put(self.hash, key, value.clone(), deadline, &origin);
-                self.end(Outcome::Value(value.clone()));
+                // The claim has ended, so those who wait are all there.
+                let told = self.has_waiters().then(|| value.clone());
+                self.end(Gave::Value);
+                if let Some(value) = told {
+                    self.load.settle(Outcome::Value(value));
+                }
                 Ok(value)
             }
             Err(error) => {
                 let error = Arc::new(error);
-                let shared: Arc<dyn Any + Send + Sync> = Arc::clone(&error) as _;
-                self.end(Outcome::Failed(shared));
+                self.end(Gave::Error);
+                if self.has_waiters() {
+                    let shared: Arc<dyn Any + Send + Sync> = Arc::clone(&error) as _;
+                    self.load.settle(Outcome::Failed(shared));
+                }
                 Err(error)
             }
         }
@@ -224,7 +241,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Leader<'_, K, V> {
 impl<K: Eq, V> Drop for Leader<'_, K, V> {
     fn drop(&mut self) {
         if !self.ended {
-            self.end(Outcome::Abandoned);
+            self.end(Gave::Nothing);
+            self.load.settle(Outcome::Abandoned);
         }
     }
 }

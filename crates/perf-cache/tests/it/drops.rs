@@ -1,0 +1,95 @@
+//! Every key and value is dropped once, and not under a lock.
+
+use perf_cache::{Cache, Capacity};
+use perf_core::Clock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+static LIVE: AtomicI64 = AtomicI64::new(0);
+
+struct Counted;
+
+impl Counted {
+    fn new() -> Arc<Counted> {
+        LIVE.fetch_add(1, Ordering::SeqCst);
+        Arc::new(Counted)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn what_lives_is_what_the_cache_holds() {
+    let (clock, hand) = Clock::manual();
+    let cache: Cache<u64, Arc<Counted>> =
+        Cache::builder().max_entries(64).shards(2).clock(clock).build().unwrap();
+    let check = |what: &str| {
+        assert_eq!(LIVE.load(Ordering::SeqCst), cache.len() as i64, "{what}");
+    };
+    (0..200).for_each(|key| cache.insert(key, Counted::new()));
+    check("eviction");
+    (180..200).for_each(|key| cache.insert(key, Counted::new()));
+    check("replacement");
+    (190..195).for_each(|key| drop(cache.remove(&key)));
+    check("removal");
+    (0..10).for_each(|key| drop(cache.get_with(key, Counted::new)));
+    check("loading");
+    cache.get_with(777, || {
+        cache.remove(&777);
+        Counted::new()
+    });
+    check("a load that was overtaken");
+    cache.retain(|key, _| key % 2 == 0);
+    check("retain");
+    (0..30).for_each(|key| cache.insert_with_ttl(key, Counted::new(), Duration::from_secs(1)));
+    hand.advance(Duration::from_secs(1));
+    cache.get(&3);
+    cache.remove_expired(5);
+    check("expiry");
+    cache.set_capacity(Capacity::entries(3));
+    check("a lower capacity");
+    assert_eq!(cache.len(), 3);
+    cache.clear();
+    check("clear");
+    (0..9).for_each(|key| cache.insert(key, Counted::new()));
+    drop(cache);
+    assert_eq!(LIVE.load(Ordering::SeqCst), 0, "the cache itself");
+}
+
+/// A value that looks into its cache when it is dropped: a deadlock, if that is under the lock.
+struct Nosy {
+    cache: Cache<u64, Arc<Nosy>>,
+    key: u64,
+}
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        assert!(self.cache.len() < 1_000 && !self.cache.contains(&(self.key + 10_000)));
+    }
+}
+
+#[test]
+fn values_are_dropped_outside_of_the_locks() {
+    let (clock, hand) = Clock::manual();
+    let cache: Cache<u64, Arc<Nosy>> =
+        Cache::builder().max_entries(8).shards(1).clock(clock).build().unwrap();
+    let nosy = |key| Arc::new(Nosy { cache: cache.clone(), key });
+    (0..20).for_each(|key| cache.insert(key, nosy(key)));
+    cache.insert(19, nosy(19));
+    drop(cache.remove(&18));
+    cache.get_with(5, || nosy(5));
+    cache.insert_with_ttl(6, nosy(6), Duration::from_secs(1));
+    cache.insert_with_ttl(7, nosy(7), Duration::from_secs(1));
+    hand.advance(Duration::from_secs(1));
+    cache.get_with(6, || nosy(6));
+    cache.remove_expired(9);
+    cache.retain(|key, _| *key != 6);
+    cache.set_capacity(Capacity::entries(2));
+    cache.insert_with_ttl(6, nosy(6), Duration::ZERO);
+    cache.clear();
+}
