@@ -621,3 +621,6 @@ impl<P> Entry<P> {
         OperationRecord { kind, ..self.record(id) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,13 +53,22 @@ enum Member<T> {
     Gone,
 }
 
-/// What is left when a member has gone.
+/// Who wants the operation when a member has gone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Remaining {
-    /// Somebody still wants the operation.
-    Some,
-    /// Nobody does.
+    Somebody,
     Nobody,
+}
+
+/// Who has given the operation up.
+#[derive(Debug)]
+pub(crate) enum GivenUp {
+    /// Only this member: wake it.
+    ByOne(Option<Waker>),
+    /// It was the last.
+    ByAll,
+    /// It has its answer already.
+    TooLate,
 }
 
 impl<T: Send + 'static> Group<T> {
@@ -141,28 +150,32 @@ impl<T: Send + 'static> Group<T> {
         drop(gone);
     }
 
-    /// The member no longer wants the operation. Call with the scheduler's lock held, so that
-    /// nobody joins in between.
+    /// The member goes away and no longer wants the operation. Call with the scheduler's lock held,
+    /// so that nobody joins in between.
     pub(crate) fn leave(&self, number: usize) -> (Remaining, Gone<T>) {
         let mut members = lock(&self.members);
         let gone = members.remove(number);
-        let nobody = members.waiting == 0 && !members.detached;
-        (if nobody { Remaining::Nobody } else { Remaining::Some }, Gone(gone))
+        let was_last = matches!(gone, Member::Waiting(_)) && members.waiting == 0;
+        let remaining =
+            if was_last && !members.detached { Remaining::Nobody } else { Remaining::Somebody };
+        (remaining, Gone(gone))
     }
 
-    /// The member no longer waits, if others still want the operation. Answers whether they do.
-    /// Call with the scheduler's lock held, so that nobody joins in between.
-    pub(crate) fn cancel_alone(&self, number: usize) -> (Remaining, Option<Waker>) {
+    /// The member stays but no longer wants the operation. If others do, it gets its answer here;
+    /// if nobody does, with the operation's end. Call with the scheduler's lock held, so that
+    /// nobody joins in between.
+    pub(crate) fn give_up(&self, number: usize) -> GivenUp {
         let mut members = lock(&self.members);
-        if members.waiting == 1 && !members.detached {
-            return (Remaining::Nobody, None);
-        }
+        let alone = members.waiting == 1 && !members.detached;
         let member = members.get(number);
-        let Member::Waiting(waker) = member else { return (Remaining::Some, None) };
+        let Member::Waiting(waker) = member else { return GivenUp::TooLate };
+        if alone {
+            return GivenUp::ByAll;
+        }
         let waker = waker.take();
         *member = Member::Ready(Err(OperationError::Cancelled));
         members.waiting -= 1;
-        (Remaining::Some, waker)
+        GivenUp::ByOne(waker)
     }
 
     /// Copies for all but one, the value itself for that one.

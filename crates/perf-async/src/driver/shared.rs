@@ -1,7 +1,7 @@
 //! What the handles of one manager share.
 
 use super::attempt::{Stop, Timing, attempt, ended};
-use super::group::{Group, Operand, Remaining};
+use super::group::{GivenUp, Group, Operand, Remaining};
 use super::permit::{InlinePermit, Permit};
 use super::runner::{self, Work, work};
 use super::timer::Timer;
@@ -285,9 +285,10 @@ impl Shared {
     ) -> CancelOutcome {
         let now = self.clock.now();
         let core = lock(&self.core);
-        match group.cancel_alone(number) {
-            (Remaining::Nobody, _) => self.cancel_locked(core, id, now),
-            (Remaining::Some, waker) => {
+        match group.give_up(number) {
+            GivenUp::ByAll => self.cancel_locked(core, id, now),
+            GivenUp::TooLate => CancelOutcome::AlreadyFinished,
+            GivenUp::ByOne(waker) => {
                 drop(core);
                 if let Some(waker) = waker {
                     waker.wake();

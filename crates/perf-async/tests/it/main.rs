@@ -7,7 +7,9 @@ mod cancelling;
 mod knobs;
 mod limits;
 mod order;
+mod random;
 mod sharing;
+mod threads;
 mod timeouts;
 
 use perf_async::{AsyncStats, Manager};
