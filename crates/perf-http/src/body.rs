@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
@@ -11,16 +12,22 @@ use std::task::{Context, Poll, ready};
 /// Any error, as tower passes it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A body that ended before it was whole, found by this crate rather than by the body itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A body that ended before it was whole.
+#[derive(Debug)]
 pub struct BodyError {
-    problem: String,
+    problem: Cow<'static, str>,
+    source: Option<BoxError>,
 }
 
 impl BodyError {
-    #[expect(dead_code, reason = "until bodies are buffered")]
-    pub(crate) fn new(problem: String) -> BodyError {
-        BodyError { problem }
+    pub(crate) fn short(got: u64, expected: u64) -> BodyError {
+        let problem = format!("the origin's body ended after {got} of {expected} bytes").into();
+        BodyError { problem, source: None }
+    }
+
+    pub(crate) fn from_origin(source: impl Into<BoxError>) -> BodyError {
+        let problem = Cow::Borrowed("the origin's body was cut");
+        BodyError { problem, source: Some(source.into()) }
     }
 }
 
@@ -30,7 +37,11 @@ impl fmt::Display for BodyError {
     }
 }
 
-impl std::error::Error for BodyError {}
+impl std::error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}
 
 pin_project! {
     /// The body of a request on its way to the origin: the client's own, or none for requests that
@@ -106,7 +117,7 @@ pin_project! {
 struct Stream<B> {
     read: VecDeque<Frame<Bytes>>,
     rest: Option<Pin<Box<B>>>,
-    cut: Option<BoxError>,
+    cut: Option<BodyError>,
     tap: Option<Tap>,
 }
 
@@ -133,11 +144,10 @@ impl<B> ResponseBody<B> {
     }
 
     /// Frames already read, then the rest of their body or the error that cut it.
-    #[expect(dead_code, reason = "until bodies are buffered")]
     pub(crate) fn replay(
         read: VecDeque<Frame<Bytes>>,
         rest: Option<Pin<Box<B>>>,
-        cut: Option<BoxError>,
+        cut: Option<BodyError>,
         tap: Option<Tap>,
     ) -> ResponseBody<B> {
         let stream = Box::new(Stream { read, rest, cut, tap });
@@ -151,16 +161,16 @@ where
     B::Error: Into<BoxError>,
 {
     type Data = Bytes;
-    type Error = BoxError;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.project().kind.project() {
             KindProjected::Whole { bytes } => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             KindProjected::Through { body } => {
-                body.poll_frame(cx).map(|frame| frame.map(|f| f.map_err(Into::into)))
+                body.poll_frame(cx).map(|frame| frame.map(|f| f.map_err(BodyError::from_origin)))
             }
             KindProjected::Replay { stream } => stream.poll_frame(cx),
         }
@@ -204,7 +214,10 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(frame) = self.read.pop_front() {
             self.passed(&frame);
             return Poll::Ready(Some(Ok(frame)));
@@ -215,7 +228,7 @@ where
                 self.passed(frame);
             }
             if frame.is_some() {
-                return Poll::Ready(frame.map(|f| f.map_err(Into::into)));
+                return Poll::Ready(frame.map(|f| f.map_err(BodyError::from_origin)));
             }
             self.rest = None;
         }

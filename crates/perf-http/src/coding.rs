@@ -1,5 +1,13 @@
 //! Content codings: which one to use, and making it.
 
+mod accept;
+mod encode;
+mod media;
+
+pub(crate) use accept::{accepts, choose};
+pub(crate) use encode::{Levels, encode};
+pub(crate) use media::{is_compressible, is_event_stream};
+
 use std::fmt;
 
 /// A content coding that an answer can be sent in.
@@ -25,6 +33,9 @@ impl Coding {
         Coding::Gzip,
     ];
 
+    /// Every coding, whether its feature is on or not, in the order of their indices.
+    pub(crate) const ALL: [Coding; 3] = [Coding::Br, Coding::Zstd, Coding::Gzip];
+
     /// The name in `Content-Encoding`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -33,6 +44,13 @@ impl Coding {
             Coding::Zstd => "zstd",
             Coding::Gzip => "gzip",
         }
+    }
+
+    pub(crate) fn from_name(name: &[u8]) -> Option<Coding> {
+        Coding::ALL
+            .into_iter()
+            .find(|c| name.eq_ignore_ascii_case(c.name().as_bytes()))
+            .or_else(|| name.eq_ignore_ascii_case(b"x-gzip").then_some(Coding::Gzip))
     }
 }
 

@@ -17,6 +17,7 @@ mod measure;
 pub use body::{BodyError, BoxError, RequestBody, ResponseBody};
 pub use cache::{
     ResponseCache, ResponseCacheBuilder, ResponseCacheLayer, ResponseCacheService, ResponseFuture,
+    ResponseKey, StoredResponse,
 };
 pub use coding::Coding;
 pub use error::ConfigError;

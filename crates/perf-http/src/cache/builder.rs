@@ -1,7 +1,14 @@
 //! Building a response cache.
 
+use super::entry::StoredResponse;
+use super::flight::Flights;
+use super::key::ResponseKey;
+use super::meters::Meters;
+use super::settings::{Defaults, MAX_OBJECT_SIZE, MAX_TTL, MIN_OBJECT, Settings};
+use super::store::Store;
 use super::{ResponseCache, Shared};
 use crate::{Coding, ConfigError};
+use perf_cache::Cache;
 use perf_core::{ByteSize, Clock};
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,8 +158,8 @@ impl ResponseCacheBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if a level is out of its range, the name is no token, the capacity is zero
-    /// or a coding's feature is off.
+    /// [`ConfigError`] if a level, `default_ttl` or `max_object` is out of its range, the name is no
+    /// token, the capacity is zero, or a coding's feature is off.
     pub fn build(self) -> Result<ResponseCache, ConfigError> {
         let levels = [
             ("brotli_level", self.brotli_level, 0, 11),
@@ -175,6 +182,48 @@ impl ResponseCacheBuilder {
             let problem = format!("{coding} is not built in; turn on the feature `{coding}`");
             return Err(ConfigError::new("codings", problem));
         }
-        Ok(ResponseCache { shared: Arc::new(Shared { name: self.name }) })
+        for (setting, size) in [("max_object", self.max_object)] {
+            if !(MIN_OBJECT..=MAX_OBJECT_SIZE).contains(&size) {
+                let problem = format!("{size}; use {MIN_OBJECT} to {MAX_OBJECT_SIZE}");
+                return Err(ConfigError::new(setting, problem));
+            }
+        }
+        if self.default_ttl > MAX_TTL {
+            let problem = format!("{:?}; use at most {MAX_TTL:?}", self.default_ttl);
+            return Err(ConfigError::new("default_ttl", problem));
+        }
+        let memory = Cache::builder()
+            .name("memory")
+            .max_bytes(self.capacity)
+            .weigher(|key: &ResponseKey, stored: &StoredResponse| {
+                key.as_str().len() as u64 + stored.weight()
+            })
+            .clock(self.clock.clone())
+            .build()
+            .map_err(|error| ConfigError::new("capacity", error.to_string()))?;
+        let defaults = Defaults {
+            default_ttl: self.default_ttl,
+            brotli_level: self.brotli_level,
+            max_object: self.max_object,
+        };
+        Ok(ResponseCache {
+            shared: Arc::new(Shared {
+                meters: Meters::new(&self.clock),
+                store: Store::new(memory, self.clock.clone()),
+                settings: Settings::new(defaults),
+                flights: Flights::default(),
+                clock: self.clock,
+                name: self.name,
+                codings: self.codings.into(),
+                min_encoded: self.min_encoded.as_u64().max(1),
+                zstd_level: self.zstd_level,
+                gzip_level: self.gzip_level,
+                wait: self.wait,
+                stale_while_revalidate: self.stale_while_revalidate,
+                stale_if_error: self.stale_if_error,
+                ignore_request_directives: self.ignore_request_directives,
+                ignore_cookies: self.ignore_cookies,
+            }),
+        })
     }
 }

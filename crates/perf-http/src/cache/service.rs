@@ -1,13 +1,25 @@
-//! The layer that answers from the cache.
+//! The layer that answers from the cache: which way a request takes.
 
-use super::ResponseCache;
+use super::answer::NeedsCoding;
+use super::entry::Variant;
+use super::fetch::{Brought, Trip, vary_number};
+use super::key::{ResponseKey, with_key};
+use super::meters::Outcome;
+use super::pass::{Pass, only_if_cached};
+use super::policy::{Asking, Use};
+use super::status::{Forward, Note};
+use super::{ResponseCache, Shared};
+use crate::Coding;
 use crate::body::{BoxError, RequestBody, ResponseBody};
+use crate::coding::accepts;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Method, Request, Response, header, request};
 use http_body::Body;
+use perf_core::Instant;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -40,8 +52,115 @@ impl<S> Layer<S> for ResponseCacheLayer {
 #[derive(Clone, Debug)]
 pub struct ResponseCacheService<S> {
     inner: S,
-    #[expect(dead_code, reason = "until answers come from the cache")]
     cache: ResponseCache,
+}
+
+/// Which way a request takes.
+enum Way {
+    /// Answered out of the store.
+    Serve { variant: Arc<Variant>, outcome: Outcome, refresh: Option<Box<Ask>> },
+    /// Fetched, stored if possible, and answered.
+    Fetch(Box<Ask>),
+    /// Sent on as it is.
+    Pass { why: Forward, marked: Option<(ResponseKey, Asking)> },
+    /// The client wants nothing that has to be fetched.
+    OnlyIfCached,
+}
+
+/// What a fetch needs beside the request.
+struct Ask {
+    key: ResponseKey,
+    asking: Asking,
+    why: Forward,
+    stale: Option<Arc<Variant>>,
+    vary_number: u64,
+}
+
+impl Shared {
+    fn way(&self, parts: &request::Parts, bodiless: bool, now: Instant) -> Way {
+        let pass = |why| Way::Pass { why, marked: None };
+        if !self.settings.enabled() {
+            return pass(Forward::Bypass);
+        }
+        if parts.method != Method::GET && parts.method != Method::HEAD {
+            return pass(Forward::Method);
+        }
+        let asking = Asking::of(&parts.headers, &self.policy());
+        if !bodiless || asking.directives.no_store || parts.headers.contains_key(header::UPGRADE) {
+            return pass(Forward::Bypass);
+        }
+        with_key(parts, |key| match key {
+            Some(key) => self.way_of_key(key, parts, asking, now),
+            None => pass(Forward::Bypass),
+        })
+    }
+
+    fn way_of_key(&self, key: &str, parts: &request::Parts, asking: Asking, now: Instant) -> Way {
+        let request = &parts.headers;
+        let stored = self.store.get(key);
+        let selected = stored.as_ref().and_then(|stored| stored.select(request));
+        let ask = |asking: Asking, why, stale: Option<&Arc<Variant>>| Ask {
+            key: ResponseKey::new(key),
+            asking,
+            why,
+            stale: stale.cloned(),
+            vary_number: vary_number(stored.as_ref(), request),
+        };
+        let mut why = if stored.is_some() { Forward::VaryMiss } else { Forward::Miss };
+        let mut stale = None;
+        if let Some(variant) = selected {
+            if variant.own_coding && !reads(request, variant) {
+                return Way::Pass { why: Forward::Bypass, marked: None };
+            }
+            if variant.freshness.serves(&asking) {
+                let variant = Arc::clone(variant);
+                let serve = |outcome, refresh| Way::Serve {
+                    variant: Arc::clone(&variant),
+                    outcome,
+                    refresh,
+                };
+                match variant.freshness.use_at(variant.age(now), &asking) {
+                    Use::Fresh => return serve(Outcome::Hit, None),
+                    Use::Stale => return serve(Outcome::Stale, None),
+                    Use::StaleWhileRevalidate => {
+                        let refresh = ask(asking, Forward::Stale, Some(&variant));
+                        return serve(Outcome::Stale, Some(Box::new(refresh)));
+                    }
+                    Use::AskedToValidate => why = Forward::Request,
+                    Use::Expired => why = Forward::Stale,
+                }
+                stale = Some(variant);
+            } else {
+                why = Forward::Bypass;
+            }
+        }
+        if asking.directives.only_if_cached {
+            return Way::OnlyIfCached;
+        }
+        let whole = parts.method == Method::GET
+            && (stale.is_some() || !request.contains_key(header::RANGE));
+        if !whole {
+            return Way::Pass { why, marked: None };
+        }
+        if stale.is_none() && self.store.is_passed(key, asking.class(), now) {
+            return Way::Pass { why, marked: Some((ResponseKey::new(key), asking)) };
+        }
+        Way::Fetch(Box::new(ask(asking, why, stale.as_ref())))
+    }
+}
+
+/// Whether a client can read what the origin has encoded itself.
+fn reads(request: &HeaderMap, variant: &Variant) -> bool {
+    let own = variant.headers.get(header::CONTENT_ENCODING);
+    own.and_then(|name| Coding::from_name(name.as_bytes()))
+        .is_none_or(|coding| accepts(request, coding))
+}
+
+impl Ask {
+    fn trip(self, shared: Arc<Shared>, parts: request::Parts, start: Instant) -> Trip {
+        let Ask { key, asking, why, stale, vary_number } = self;
+        Trip { shared, parts, key, asking, why, stale, vary_number, start }
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for ResponseCacheService<S>
@@ -49,7 +168,7 @@ where
     S: Service<Request<RequestBody<B>>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
-    B: Send + 'static,
+    B: Body + Send + 'static,
     R: Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
@@ -62,13 +181,88 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture<R, S::Error> {
-        let mut inner = self.inner.clone();
-        ResponseFuture::later(async move {
-            std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
-            let response = inner.call(request.map(RequestBody::new)).await?;
-            Ok(response.map(ResponseBody::stream))
-        })
+        let shared = &self.cache.shared;
+        let start = shared.clock.now();
+        let (parts, body) = request.into_parts();
+        match shared.way(&parts, body.is_end_stream(), start) {
+            Way::Serve { variant, outcome, refresh: None } => {
+                serve(shared, variant, parts, outcome, start)
+            }
+            Way::Serve { variant, outcome, refresh: Some(ask) } => {
+                let trip = ask.trip(Arc::clone(shared), parts.clone(), start);
+                match refresh(trip, self.inner.clone()) {
+                    // The one who asks does the work, where nobody else can.
+                    Some(trip) => ResponseFuture::later(trip.run(self.inner.clone())),
+                    None => serve(shared, variant, parts, outcome, start),
+                }
+            }
+            Way::Fetch(ask) => {
+                let trip = ask.trip(Arc::clone(shared), parts, start);
+                ResponseFuture::later(trip.run(self.inner.clone()))
+            }
+            Way::Pass { why, marked } => {
+                let pass = Pass { parts, body, note: Note::forwarded(why), start, marked };
+                ResponseFuture::later(Arc::clone(shared).pass(self.inner.clone(), pass))
+            }
+            Way::OnlyIfCached => {
+                shared.answered(Outcome::Miss, start);
+                ResponseFuture::ready(Ok(only_if_cached(&shared.name)))
+            }
+        }
     }
+}
+
+fn serve<R, E>(
+    shared: &Arc<Shared>,
+    variant: Arc<Variant>,
+    parts: request::Parts,
+    outcome: Outcome,
+    start: Instant,
+) -> ResponseFuture<R, E>
+where
+    R: Send + 'static,
+    E: Send + 'static,
+{
+    match shared.answer(&variant, &parts.method, &parts.headers, Note::Hit, start) {
+        Ok(response) => {
+            shared.answered(outcome, start);
+            ResponseFuture::ready(Ok(response))
+        }
+        Err(NeedsCoding(_)) => {
+            let shared = Arc::clone(shared);
+            let key = with_key(&parts, |key| ResponseKey::new(key.unwrap_or_default()));
+            let ask = Ask {
+                key,
+                asking: Asking::default(),
+                why: Forward::Miss,
+                stale: None,
+                vary_number: 0,
+            };
+            let trip = ask.trip(shared, parts, start);
+            ResponseFuture::later(async move { Ok(trip.serve(variant, outcome, Note::Hit).await) })
+        }
+    }
+}
+
+/// Fetches anew in the background, once for all who are served stale meanwhile. Gives the trip
+/// back where there is no runtime to do so.
+fn refresh<S, B, R>(trip: Trip, inner: S) -> Option<Trip>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: Send + 'static,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Some(trip) };
+    if let Some(flight) = trip.lead() {
+        runtime.spawn(async move {
+            // The store has what there is to keep; a failure shows in the next request's age.
+            drop::<Result<Brought<R>, S::Error>>(trip.fetch(inner, Some(flight)).await);
+        });
+    }
+    None
 }
 
 /// The answer of a [`ResponseCacheService`]: ready at once on a hit.
@@ -79,10 +273,18 @@ pub struct ResponseFuture<R, E> {
 type Answer<R, E> = Result<Response<ResponseBody<R>>, E>;
 
 enum State<R, E> {
+    Ready(Option<Answer<R, E>>),
     Later(Pin<Box<dyn Future<Output = Answer<R, E>> + Send>>),
 }
 
+// Nothing in it is pinned in place: what waits is boxed.
+impl<R, E> Unpin for ResponseFuture<R, E> {}
+
 impl<R, E> ResponseFuture<R, E> {
+    fn ready(answer: Answer<R, E>) -> ResponseFuture<R, E> {
+        ResponseFuture { state: State::Ready(Some(answer)) }
+    }
+
     fn later(answer: impl Future<Output = Answer<R, E>> + Send + 'static) -> ResponseFuture<R, E> {
         ResponseFuture { state: State::Later(Box::pin(answer)) }
     }
@@ -93,6 +295,9 @@ impl<R, E> Future for ResponseFuture<R, E> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<R, E>> {
         match &mut self.state {
+            State::Ready(answer) => {
+                Poll::Ready(answer.take().expect("polled again after it was ready"))
+            }
             State::Later(answer) => answer.as_mut().poll(cx),
         }
     }

@@ -2,7 +2,6 @@
 
 use super::Measure;
 use super::routes::Class;
-use crate::body::BoxError;
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use perf_core::Instant;
@@ -41,10 +40,7 @@ impl<B: Body> MeasuredBody<B> {
     }
 }
 
-impl<B: Body> Body for MeasuredBody<B>
-where
-    B::Error: Into<BoxError>,
-{
+impl<B: Body> Body for MeasuredBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 

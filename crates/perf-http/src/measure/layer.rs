@@ -3,7 +3,6 @@
 use super::Measure;
 use super::body::{MeasuredBody, Ticket};
 use super::routes::Class;
-use crate::body::BoxError;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -46,7 +45,6 @@ impl<S, B, R> Service<Request<B>> for MeasureService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     R: Body,
-    R::Error: Into<BoxError>,
 {
     type Response = Response<MeasuredBody<R>>;
     type Error = S::Error;
@@ -89,7 +87,6 @@ impl<F, R, E> Future for MeasureFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
     R: Body,
-    R::Error: Into<BoxError>,
 {
     type Output = Result<Response<MeasuredBody<R>>, E>;
 

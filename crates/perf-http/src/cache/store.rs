@@ -1,0 +1,191 @@
+//! The memory tier, and what guards it against answers that came too late.
+
+use super::entry::{StoredResponse, Variant};
+use super::key::ResponseKey;
+use http::HeaderMap;
+use perf_cache::Cache;
+use perf_core::{Clock, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) struct Store {
+    memory: Cache<ResponseKey, StoredResponse>,
+    clock: Clock,
+    /// Held while an entry is read, changed and written back; never while reading only.
+    writing: Mutex<()>,
+    epochs: Box<[AtomicU64]>,
+    passes: Passes,
+}
+
+/// When a fetch began, as far as invalidation is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Epoch(u64);
+
+impl Store {
+    pub(crate) fn new(memory: Cache<ResponseKey, StoredResponse>, clock: Clock) -> Store {
+        Store {
+            memory,
+            clock,
+            writing: Mutex::new(()),
+            epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
+            passes: Passes::new(),
+        }
+    }
+
+    pub(crate) fn memory(&self) -> &Cache<ResponseKey, StoredResponse> {
+        &self.memory
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<StoredResponse> {
+        self.memory.get(key)
+    }
+
+    pub(crate) fn contains(&self, key: &ResponseKey) -> bool {
+        self.memory.contains(key.as_str())
+    }
+
+    pub(crate) fn epoch(&self, key: &ResponseKey) -> Epoch {
+        Epoch(self.epoch_of(key).load(Ordering::Acquire))
+    }
+
+    /// Stores an answer, unless its URL has been invalidated since `epoch`.
+    pub(crate) fn insert(
+        &self,
+        key: &ResponseKey,
+        epoch: Epoch,
+        variant: Arc<Variant>,
+        request: &HeaderMap,
+    ) -> bool {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.epoch(key) != epoch {
+            return false;
+        }
+        // `contains` first: a lookup of ours is no miss of a client's.
+        let existing = self.contains(key).then(|| self.memory.get(key.as_str())).flatten();
+        let stored = StoredResponse::with(existing.as_ref(), variant, request);
+        self.put(key, stored);
+        true
+    }
+
+    /// Weighs an entry again whose codings have grown, if it is still the one stored.
+    pub(crate) fn reweigh(&self, key: &ResponseKey, variant: &Arc<Variant>, request: &HeaderMap) {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.contains(key)
+            && let Some(stored) = self.memory.get(key.as_str())
+            && stored.select(request).is_some_and(|now| Arc::ptr_eq(now, variant))
+        {
+            self.put(key, stored);
+        }
+    }
+
+    /// Forgets one URL, and refuses answers that are still on their way.
+    pub(crate) fn invalidate(&self, key: &ResponseKey) -> bool {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.epoch_of(key).fetch_add(1, Ordering::AcqRel);
+        self.memory.remove(key.as_str()).is_some()
+    }
+
+    /// Forgets everything, and refuses answers that are still on their way.
+    pub(crate) fn clear(&self) {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        for epoch in &self.epochs {
+            epoch.fetch_add(1, Ordering::AcqRel);
+        }
+        self.memory.clear();
+    }
+
+    pub(crate) fn is_passed(&self, key: &str, class: u64, now: Instant) -> bool {
+        self.passes.has(number(key) ^ class, now)
+    }
+
+    pub(crate) fn pass(&self, key: &ResponseKey, class: u64) {
+        self.passes.set(number(key.as_str()) ^ class, self.clock.coarse());
+    }
+
+    pub(crate) fn unpass(&self, key: &ResponseKey, class: u64) {
+        self.passes.unset(number(key.as_str()) ^ class);
+    }
+
+    fn put(&self, key: &ResponseKey, stored: StoredResponse) {
+        let ttl = stored.useful_for(self.clock.coarse());
+        self.memory.insert_with_ttl(key.clone(), stored, ttl);
+    }
+
+    /// Keys share epochs; an invalidation then refuses a stranger's answer once, which costs a
+    /// fetch and nothing else.
+    fn epoch_of(&self, key: &ResponseKey) -> &AtomicU64 {
+        &self.epochs[number(key.as_str()) as usize % EPOCHS]
+    }
+}
+
+/// URLs whose answers were lately not worth storing. Requests for them need not wait for one
+/// another, and may keep their own conditions.
+///
+/// A lossy table of fixed size: a mark may be forgotten, and a stranger may look marked; both cost
+/// time only.
+struct Passes {
+    /// The upper bits of the number, and the second in which the mark ends.
+    marks: Box<[AtomicU64]>,
+}
+
+impl Passes {
+    fn new() -> Passes {
+        Passes { marks: (0..PASSES).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    fn has(&self, number: u64, now: Instant) -> bool {
+        // Relaxed: a mark says nothing about other memory.
+        let mark = self.at(number).load(Ordering::Relaxed);
+        mark >> 32 == number >> 32 && mark & LOW > seconds(now)
+    }
+
+    fn set(&self, number: u64, now: Instant) {
+        let until = (seconds(now) + PASS_SECONDS) & LOW;
+        self.at(number).store(number & !LOW | until, Ordering::Relaxed);
+    }
+
+    fn unset(&self, number: u64) {
+        let at = self.at(number);
+        if at.load(Ordering::Relaxed) >> 32 == number >> 32 {
+            at.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn at(&self, number: u64) -> &AtomicU64 {
+        &self.marks[number as usize % PASSES]
+    }
+}
+
+fn number(key: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(key.as_bytes())
+}
+
+fn seconds(at: Instant) -> u64 {
+    at.as_nanos() / 1_000_000_000
+}
+
+const LOW: u64 = 0xffff_ffff;
+const EPOCHS: usize = 1024;
+const PASSES: usize = 4096;
+const PASS_SECONDS: u64 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_ends_by_time_or_by_word() {
+        let passes = Passes::new();
+        let at = |s: u64| Instant::from_nanos(s * 1_000_000_000);
+        let one = number("a");
+        assert!(!passes.has(one, at(5)));
+        passes.set(one, at(5));
+        assert!(passes.has(one, at(64)));
+        assert!(!passes.has(one, at(65)));
+        assert!(!passes.has(number("b"), at(6)));
+        passes.unset(number("b"));
+        assert!(passes.has(one, at(6)));
+        passes.unset(one);
+        assert!(!passes.has(one, at(6)));
+    }
+}
