@@ -85,14 +85,21 @@ pub struct HistoryConfig {
 impl Default for HistoryConfig {
     fn default() -> HistoryConfig {
         HistoryConfig {
-            step: Duration::from_secs(1),
-            max_series: 4_000,
-            max_bytes: ByteSize::from_bytes(64 << 20),
+            step: HistoryConfig::DEFAULT_STEP,
+            max_series: HistoryConfig::DEFAULT_MAX_SERIES,
+            max_bytes: HistoryConfig::DEFAULT_MAX_BYTES,
         }
     }
 }
 
 impl HistoryConfig {
+    /// The length of the finest windows unless set otherwise.
+    pub const DEFAULT_STEP: Duration = Duration::from_secs(1);
+    /// How many series are held unless set otherwise.
+    pub const DEFAULT_MAX_SERIES: usize = 4_000;
+    /// How many bytes are held unless set otherwise.
+    pub const DEFAULT_MAX_BYTES: ByteSize = ByteSize::mib(64);
+
     /// The same with another step.
     #[must_use]
     pub fn step(mut self, step: Duration) -> HistoryConfig {

@@ -70,6 +70,13 @@ pub struct RecorderBuilder {
 }
 
 impl RecorderBuilder {
+    /// How many pairs of name and tags are told apart unless set otherwise.
+    pub const DEFAULT_MAX_SERIES: usize = 2_000;
+    /// How many traces may be open at once unless set otherwise.
+    pub const DEFAULT_MAX_OPEN_TRACES: usize = 10_000;
+    /// How many events are kept unless set otherwise.
+    pub const DEFAULT_MAX_EVENTS: usize = 256;
+
     /// What its series are called in the history: the component. `recorder` by default.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> RecorderBuilder {
@@ -142,6 +149,9 @@ impl RecorderBuilder {
 }
 
 impl Recorder {
+    /// The window of [`metrics`](Recorder::metrics) where there is no reason for another.
+    pub const DEFAULT_WINDOW: Duration = Duration::from_secs(3600);
+
     /// A recorder with the defaults.
     #[must_use]
     pub fn new() -> Recorder {
@@ -154,9 +164,9 @@ impl Recorder {
         RecorderBuilder {
             name: "recorder".to_owned(),
             clock: Clock::system(),
-            max_series: 2_000,
-            max_open_traces: 10_000,
-            max_events: 256,
+            max_series: RecorderBuilder::DEFAULT_MAX_SERIES,
+            max_open_traces: RecorderBuilder::DEFAULT_MAX_OPEN_TRACES,
+            max_events: RecorderBuilder::DEFAULT_MAX_EVENTS,
             history: None,
         }
     }

@@ -124,10 +124,11 @@ impl Engine {
             }
             let end = self.clock.now();
             self.vitals.note_round(end - at, self.on_event.panicked() + self.on_sample.panicked());
+            let names = self.registry.names();
             let mut sampling = lock(&self.sampling);
             sampling.latest = Some((end, self.clock.wall()));
             // Those who left take their complaint with them.
-            sampling.panics.retain(|name, _| self.registry.get(name).is_some());
+            sampling.panics.retain(|name, _| names.iter().any(|n| **n == **name));
             at
         };
         self.examine();

@@ -53,6 +53,11 @@ pub struct OptimizerBuilder {
 }
 
 impl OptimizerBuilder {
+    /// How often components are observed unless set otherwise.
+    pub const DEFAULT_SAMPLE_EVERY: Duration = Duration::from_secs(1);
+    /// How many events are remembered unless set otherwise.
+    pub const DEFAULT_MAX_EVENTS: usize = 1_000;
+
     /// Where readings and events get their time from. The system by default. The sampling thread
     /// waits in real time whatever the clock, so a manual clock wants
     /// [`manual_sampling`](OptimizerBuilder::manual_sampling).
@@ -148,11 +153,11 @@ impl PerformanceOptimizer {
     pub fn builder() -> OptimizerBuilder {
         OptimizerBuilder {
             clock: Clock::system(),
-            sample_every: Duration::from_secs(1),
+            sample_every: OptimizerBuilder::DEFAULT_SAMPLE_EVERY,
             manual: false,
-            max_events: 1_000,
-            history_bytes: ByteSize::from_bytes(64 << 20),
-            history_series: 4_000,
+            max_events: OptimizerBuilder::DEFAULT_MAX_EVENTS,
+            history_bytes: HistoryConfig::DEFAULT_MAX_BYTES,
+            history_series: HistoryConfig::DEFAULT_MAX_SERIES,
             #[cfg(any(feature = "cache", feature = "operations"))]
             bundled: crate::bundled::Bundled::default(),
         }

@@ -71,10 +71,14 @@ fn the_thread_samples_by_itself_and_ends_with_the_last_handle() {
     let pump = Pump::new(&Clock::system());
     optimizer.register("pump", &pump).unwrap();
     let (told, rounds) = mpsc::channel();
-    let subscription =
-        optimizer.on_sample(Arc::new(move |_| told.send(()).unwrap_or_default())).unwrap();
+    let tell = move |_: &_| {
+        let name = std::thread::current().name().map(str::to_owned);
+        told.send(name).unwrap_or_default();
+    };
+    let subscription = optimizer.on_sample(Arc::new(tell)).unwrap();
     for _ in 0..3 {
-        rounds.recv_timeout(GENEROUS).unwrap();
+        let thread = rounds.recv_timeout(GENEROUS).unwrap();
+        assert_eq!(thread.as_deref(), Some("perfkit-sampler"));
     }
     assert!(pump.observed.load(Ordering::SeqCst) >= 2);
     subscription.forever();
