@@ -130,11 +130,15 @@ impl History {
         History { config, inner: RwLock::new(Inner::new()) }
     }
 
-    /// Says that a round of readings begins: spans end here until the next one, even if no reading
-    /// comes, and this moment is that time of day.
+    /// Says that a round of readings is complete: spans end at this moment until the next round,
+    /// even if no reading came, and this is its time of day.
+    ///
+    /// Readings of a later step are not seen before the round that they belong to is complete, so
+    /// nobody sees half a round. Without any call, spans end at the latest reading.
     pub fn advance(&self, at: Instant, wall: SystemTime) {
         let mut inner = self.write();
         let slot = inner.slot(at, self.config.step);
+        inner.in_rounds = true;
         let before = inner.now;
         inner.now = slot.max(before);
         inner.wall = Some((at, wall));
@@ -262,7 +266,10 @@ struct Inner {
     /// Nanoseconds that the first reading stood past a multiple of the step: slots begin half a
     /// step before readings are due, so that one that comes a little early or late stays in its own.
     phase: Option<u64>,
+    /// The last slot that questions see.
     now: u64,
+    /// Somebody says when rounds are complete.
+    in_rounds: bool,
     wall: Option<(Instant, SystemTime)>,
     bytes: usize,
     refused: u64,
@@ -290,6 +297,7 @@ impl Inner {
             edges: Edges::new(),
             phase: None,
             now: 0,
+            in_rounds: false,
             wall: None,
             bytes: 0,
             refused: 0,
@@ -317,12 +325,14 @@ impl Inner {
         config: &HistoryConfig,
     ) {
         let slot = self.slot(at, config.step);
-        self.now = self.now.max(slot);
+        if !self.in_rounds {
+            self.now = self.now.max(slot);
+        }
         let first = self.first(at, component, signal, config);
         let hash = self.hasher.hash_one((component, signal.name, signal.labels));
         let place = match self.find(hash, component, signal, kind) {
             Some(place) => place,
-            None => match self.admit(hash, component, signal, kind, config) {
+            None => match self.admit(hash, component, signal, kind, config, slot) {
                 Some(place) => place,
                 None => {
                     self.refused += 1;
@@ -388,9 +398,10 @@ impl Inner {
         signal: &Signal<'_>,
         kind: Kind,
         config: &HistoryConfig,
+        slot: u64,
     ) -> Option<usize> {
         if self.slab.len() - self.free.len() >= config.max_series {
-            self.evict_idle()?;
+            self.evict_idle(slot)?;
         }
         let series = Series::new(component, signal, kind);
         self.bytes += series.bytes();
@@ -405,11 +416,11 @@ impl Inner {
 
     /// Removes the series that has been without a reading for longest, if that is at least two
     /// steps.
-    fn evict_idle(&mut self) -> Option<()> {
+    fn evict_idle(&mut self, slot: u64) -> Option<()> {
         let (last, place) = (0..self.slab.len())
             .filter_map(|place| Some((self.slab[place].as_ref()?.last_slot, place)))
             .min()?;
-        if last + 1 >= self.now {
+        if last + 1 >= self.now.max(slot) {
             return None;
         }
         self.evict(place)

@@ -66,7 +66,6 @@ pub struct RecorderBuilder {
     max_series: usize,
     max_open_traces: usize,
     max_events: usize,
-    history: Option<Arc<History>>,
 }
 
 impl RecorderBuilder {
@@ -115,22 +114,12 @@ impl RecorderBuilder {
         self
     }
 
-    /// A history to keep windows in that others use too. Its own by default.
-    #[must_use]
-    pub fn history(mut self, history: Arc<History>) -> RecorderBuilder {
-        self.history = Some(history);
-        self
-    }
-
     /// Builds the recorder.
     #[must_use]
     pub fn build(self) -> Recorder {
         let max_series = self.max_series.max(4);
-        let history = self.history.unwrap_or_else(|| {
-            // Two signals an operation, and the recorder's own.
-            let config = HistoryConfig::default().max_series(max_series * 2 + 16);
-            Arc::new(History::new(config))
-        });
+        // Two signals for each operation and for each overflow series, of which there are no more.
+        let history = History::new(HistoryConfig::default().max_series(max_series * 4));
         let since = self.clock.now();
         Recorder {
             inner: Arc::new(Inner {
@@ -167,7 +156,6 @@ impl Recorder {
             max_series: RecorderBuilder::DEFAULT_MAX_SERIES,
             max_open_traces: RecorderBuilder::DEFAULT_MAX_OPEN_TRACES,
             max_events: RecorderBuilder::DEFAULT_MAX_EVENTS,
-            history: None,
         }
     }
 
@@ -284,21 +272,6 @@ impl Recorder {
             .collect()
     }
 
-    /// Closes the windows up to now. Not needed for correct answers; whoever samples the recorder
-    /// into the same history need not call it.
-    pub fn tick(&self, now: Instant) {
-        let all = lock(&self.inner.operations).all();
-        for series in &all {
-            series.roll(&self.inner, now);
-        }
-    }
-
-    /// Where its windows are kept.
-    #[must_use]
-    pub fn history(&self) -> &Arc<History> {
-        &self.inner.history
-    }
-
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -373,7 +346,7 @@ struct Inner {
     name: Box<str>,
     clock: Clock,
     since: Instant,
-    history: Arc<History>,
+    history: History,
     operations: Mutex<Registry<OperationSeries>>,
     values: Mutex<Registry<Value>>,
     traces: Mutex<Traces>,
@@ -399,7 +372,9 @@ impl Inner {
             series.roll(self, now);
             series.sample(self, now);
         }
-        self.history.advance(now, self.clock.wall());
+        // Whole steps, as for the readings: the recorder's slots are those of its clock.
+        let at = operation::begin_of_step(now, self.history.step());
+        self.history.advance(at, self.clock.wall() - (now - at));
     }
 
     fn metrics(

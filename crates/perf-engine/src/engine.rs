@@ -107,8 +107,7 @@ impl Engine {
     pub(crate) fn sample(&self) {
         let at = {
             let _round = lock(&self.rounds);
-            let at = self.clock.now();
-            self.history.advance(at, self.clock.wall());
+            let (at, wall) = (self.clock.now(), self.clock.wall());
             let live = self.registry.live();
             self.vitals.note_components(live.len());
             for (name, component) in live {
@@ -122,6 +121,7 @@ impl Engine {
                 }));
                 self.note(outcome.map(drop));
             }
+            self.history.advance(at, wall);
             let end = self.clock.now();
             self.vitals.note_round(end - at, self.on_event.panicked() + self.on_sample.panicked());
             let names = self.registry.names();

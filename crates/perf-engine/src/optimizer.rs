@@ -117,11 +117,7 @@ impl OptimizerBuilder {
             .max_bytes(self.history_bytes)
             .max_series(self.history_series);
         let history = Arc::new(History::new(config));
-        let recorder = Recorder::builder()
-            .name(RECORDER)
-            .clock(self.clock.clone())
-            .history(Arc::clone(&history))
-            .build();
+        let recorder = Recorder::builder().name(RECORDER).clock(self.clock.clone()).build();
         let engine = Engine::new(
             self.clock,
             self.sample_every,

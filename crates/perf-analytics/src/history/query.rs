@@ -275,8 +275,9 @@ impl Range {
     /// none and miss none.
     fn holds(&self, window: &WindowRef<'_>) -> bool {
         let step = TIERS[self.tier].step;
-        let last = (window.slot * step + step - 1).min(self.now);
-        self.from <= last && last <= self.to
+        let first = window.slot * step;
+        let last = (first + step - 1).min(self.now);
+        first <= self.now && self.from <= last && last <= self.to
     }
 }
 

@@ -140,9 +140,7 @@ impl OperationSeries {
     }
 
     pub(super) fn sample(&self, recorder: &Inner, at: Instant) {
-        // All readings of a step stand at its beginning: whole steps, wherever the first one fell.
-        let step = recorder.history.step().as_nanos().max(1) as u64;
-        let at = Instant::from_nanos(at.as_nanos() / step * step);
+        let at = begin_of_step(at, recorder.history.step());
         self.visit(&mut |signal| recorder.history.sample(at, &recorder.name, &signal));
     }
 
@@ -160,4 +158,10 @@ impl OperationSeries {
                 .help("Operations that failed."),
         );
     }
+}
+
+/// Readings of a step stand at its beginning, wherever in it they were made.
+pub(super) fn begin_of_step(at: Instant, step: Duration) -> Instant {
+    let step = step.as_nanos().max(1) as u64;
+    Instant::from_nanos(at.as_nanos() / step * step)
 }

@@ -27,8 +27,22 @@ fn requests() -> Select {
 }
 
 fn count(history: &History, at: Instant, total: u64, since: Instant) {
-    history.advance(at, SystemTime::UNIX_EPOCH + (at - START));
     history.sample(at, "gateway", &Signal::counter("requests", total, since));
+    history.advance(at, SystemTime::UNIX_EPOCH + (at - START));
+}
+
+#[test]
+fn half_a_round_is_not_seen() {
+    let history = history();
+    for s in 0..=10 {
+        count(&history, at(s as f64), s * 2, START);
+    }
+    let before = history.rates(&requests(), last(10), 10);
+    history.sample(at(11.0), "gateway", &Signal::counter("requests", 99, START));
+    assert_eq!(history.counter(&requests(), last(10)), 20);
+    assert_eq!(history.rates(&requests(), last(10), 10), before);
+    history.advance(at(11.0), SystemTime::UNIX_EPOCH + seconds(11));
+    assert_eq!(history.counter(&requests(), last(1)), 79);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Recording operations, values and events.
 
-use perf_analytics::{Outcome, Recorder, Select, Severity, Span, TraceId};
+use perf_analytics::{History, HistoryConfig, Outcome, Recorder, Select, Severity, Span, TraceId};
 use perf_core::{Clock, Observe, Reading, assert_tune_contract};
 use std::thread;
 use std::time::Duration;
@@ -245,18 +245,18 @@ fn threads_lose_nothing() {
 }
 
 #[test]
-fn a_shared_history_may_be_sampled_by_others_too() {
+fn it_can_be_sampled_into_another_history() {
     let (clock, hand) = Clock::manual();
     let recorder = Recorder::builder().clock(clock.clone()).name("mine").build();
     let op = recorder.operation("op", &[]);
-    let history = recorder.history();
+    let history = History::new(HistoryConfig::default());
     for i in 0..100u64 {
         op.record(millis(i), Outcome::Success);
         hand.advance(millis(130));
         if i % 3 == 0 {
             let now = clock.now();
-            history.advance(now, clock.wall());
             recorder.observe(&mut |s| history.sample(now, recorder.name(), &s));
+            history.advance(now, clock.wall());
         }
     }
     assert_eq!(recorder.metrics("op", MINUTE).unwrap().count, 100);
