@@ -94,7 +94,7 @@ impl Admin {
         };
         let server = Arc::new_cyclic(|server: &Weak<Server>| {
             let server = Weak::clone(server);
-            let live = Live::new(MOST_LIVE_CONNECTIONS, move |channel, span| {
+            let live = Live::new(config.max_live_connections, move |channel, span| {
                 server.upgrade().map_or_else(
                     || "null".to_owned(),
                     |server| api::compute(&server, channel, Span::nearest(span)),
@@ -175,5 +175,3 @@ fn news(optimizer: &PerformanceOptimizer, live: &Arc<Live>) -> Vec<Subscription>
     let events = optimizer.on_event(Arc::new(move |_| turned.advance(true)));
     [samples, events].into_iter().filter_map(Result::ok).collect()
 }
-
-const MOST_LIVE_CONNECTIONS: u64 = 1_024;

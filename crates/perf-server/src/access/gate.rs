@@ -31,7 +31,11 @@ impl Gate {
     where
         F: AsyncFnOnce(axum::extract::Request) -> Response,
     {
+        let neighbour = self.neighbour(request.headers());
         let guarded = AssertUnwindSafe(async {
+            if neighbour.is_some() && *request.method() == Method::OPTIONS {
+                return self.preflight(&request);
+            }
             if let Err(problem) = self.admit(&request) {
                 return problem.into_response();
             }
@@ -52,10 +56,45 @@ impl Gate {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
         }
         self.secure(response.headers_mut());
+        if let Some(origin) = neighbour {
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
+        }
         response
     }
 
+    /// The origin of a page that is not ours and was let in by name.
+    fn neighbour(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(header::ORIGIN)?;
+        origin.to_str().ok().filter(|origin| self.names.lets_in(origin))?;
+        Some(origin.clone())
+    }
+
+    /// Tells the browser of such a page what it may ask. Cookies are not among it: it shows the
+    /// token.
+    fn preflight(&self, request: &axum::extract::Request) -> Response {
+        if let Err(problem) = self.admit_names(request) {
+            return problem.into_response();
+        }
+        let allowed = [
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, PUT, POST, DELETE"),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
+            (header::ACCESS_CONTROL_MAX_AGE, "600"),
+        ];
+        (StatusCode::NO_CONTENT, allowed).into_response()
+    }
+
     fn admit(&self, request: &axum::extract::Request) -> Result<(), Problem> {
+        self.admit_names(request)?;
+        let changes = changes(request.method());
+        let guarded = changes || (self.reads_need_token && !is_open(request.uri().path()));
+        if guarded && !self.knows(request.headers()) {
+            return Err(unauthorized(request.headers()));
+        }
+        Ok(())
+    }
+
+    fn admit_names(&self, request: &axum::extract::Request) -> Result<(), Problem> {
         let headers = request.headers();
         // A request for an absolute address names the host there and must say the same below.
         let host = text(headers, &header::HOST);
@@ -65,18 +104,12 @@ impl Gate {
                 .detail(refused.to_string())
         })?;
 
-        let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
         let socket = headers.contains_key(header::UPGRADE);
-        if changes || socket {
+        if changes(request.method()) || socket {
             self.names.check_origin(text(headers, &header::ORIGIN), asked).map_err(|refused| {
                 Problem::new(StatusCode::FORBIDDEN, "foreign-origin", "A page of another site")
                     .detail(refused.to_string())
             })?;
-        }
-
-        let guarded = changes || (self.reads_need_token && !is_open(request.uri().path()));
-        if guarded && !self.knows(headers) {
-            return Err(unauthorized(headers));
         }
         Ok(())
     }
@@ -124,6 +157,10 @@ pub(crate) fn unauthorized(headers: &HeaderMap) -> Problem {
          or open the dashboard by the address printed with it"
     };
     Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "The token is needed").detail(detail)
+}
+
+fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// The page and its files hold nothing secret, and a browser must load them before it can show

@@ -51,11 +51,16 @@ impl AllowedNames {
         let (scheme, authority) = said.split_once("://").unwrap_or(("", ""));
         let same = matches!(scheme, "http" | "https")
             && host.is_some_and(|host| authority == host.to_ascii_lowercase());
-        if same || self.origins.contains(&said) {
+        if same || self.lets_in(origin) {
             Ok(())
         } else {
             Err(NameRefused::Origin(shorten(origin)))
         }
+    }
+
+    /// Whether pages of this origin, which is not ours, were let in when the server started.
+    pub(crate) fn lets_in(&self, origin: &str) -> bool {
+        self.origins.contains(&origin.to_ascii_lowercase())
     }
 }
 

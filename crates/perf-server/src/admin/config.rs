@@ -23,16 +23,25 @@ pub struct AdminConfig {
     pub token: Option<Token>,
     /// Names beside `localhost` and addresses in numbers that the server answers to.
     pub allowed_hosts: Vec<String>,
-    /// Origins beside the server's own whose pages may change state, such as
-    /// `https://ops.example`.
+    /// Origins beside the server's own whose pages may ask and, with the token, change state, such
+    /// as `https://ops.example`.
     pub allowed_origins: Vec<String>,
+    /// How many live connections are open at most, about 20 KiB each. 1 024 by default; one more
+    /// is refused with 503.
+    pub max_live_connections: u64,
 }
 
 impl AdminConfig {
     /// Listens on an address and lets in nobody but those on it.
     #[must_use]
     pub fn new(listen: SocketAddr) -> AdminConfig {
-        AdminConfig { listen, token: None, allowed_hosts: Vec::new(), allowed_origins: Vec::new() }
+        AdminConfig {
+            listen,
+            token: None,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            max_live_connections: 1_024,
+        }
     }
 
     /// The same with a token of one's own.
@@ -49,10 +58,17 @@ impl AdminConfig {
         self
     }
 
-    /// The same, letting the pages of one more origin change state.
+    /// The same, letting the pages of one more origin ask and change state.
     #[must_use]
     pub fn allow_origin(mut self, origin: impl Into<String>) -> AdminConfig {
         self.allowed_origins.push(origin.into());
+        self
+    }
+
+    /// The same with another bound on live connections.
+    #[must_use]
+    pub fn max_live_connections(mut self, most: u64) -> AdminConfig {
+        self.max_live_connections = most;
         self
     }
 

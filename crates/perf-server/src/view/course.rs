@@ -127,6 +127,31 @@ mod tests {
         assert_eq!(course.values(&Points::default()), [None, None, None]);
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+            ..proptest::test_runner::Config::with_cases(256)
+        })]
+
+        #[test]
+        fn a_line_is_what_a_map_by_time_would_give(
+            wanted in proptest::collection::btree_set(0..50_u32, 0..20),
+            held in proptest::collection::btree_map(0..50_u32, proptest::option::of(0..9_u32), 0..20),
+        ) {
+            let empty: Vec<_> = wanted.iter().map(|at| (f64::from(*at), None)).collect();
+            let line: Vec<_> = held
+                .iter()
+                .map(|(at, value)| (f64::from(*at), value.map(f64::from)))
+                .collect();
+            let values = Course::of(&points(&empty)).values(&points(&line));
+            let model: Vec<_> = wanted
+                .iter()
+                .map(|at| held.get(at).copied().flatten().map(f64::from))
+                .collect();
+            proptest::prop_assert_eq!(values, model);
+        }
+    }
+
     #[test]
     fn gaps_stay_gaps() {
         let (a, b) = (vec![Some(1.0), None, None], vec![Some(3.0), Some(0.0), None]);

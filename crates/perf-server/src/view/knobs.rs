@@ -289,6 +289,40 @@ mod tests {
         assert_eq!(row.unit, "seconds");
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+            ..proptest::test_runner::Config::with_cases(256)
+        })]
+
+        /// What is shown can be sent back: an expected value is what was read before.
+        #[test]
+        fn a_plain_value_reads_back_as_itself(
+            nanos in 0..10_u64.pow(15), bytes: u64, count: u64, number: f64, on: bool,
+        ) {
+            let bounds = Bounds::Switch;
+            for value in [
+                KnobValue::Duration(Duration::from_nanos(nanos / 1_000 * 1_000)),
+                KnobValue::Bytes(ByteSize::from_bytes(bytes)),
+                KnobValue::Count(count),
+                KnobValue::Number(number),
+                KnobValue::Switch(on),
+            ] {
+                let knob = knob(value.clone(), bounds.clone());
+                let sent: Value = serde_json::from_str(&plain(&value).to_string()).unwrap();
+                proptest::prop_assert_eq!(read(&knob, &sent), Ok(value));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_reading_panic(text in ".*") {
+            for value in [KnobValue::Duration(Duration::ZERO), KnobValue::Bytes(ByteSize::mib(1))] {
+                let _ = read(&knob(value, Bounds::Switch), &json!(text));
+            }
+            let _ = crate::view::Span::parse(&text);
+        }
+    }
+
     #[test]
     fn durations_read_well() {
         for (millis, text) in [

@@ -104,6 +104,28 @@ async fn pages_of_other_origins_cannot_change_anything_even_with_the_token() {
 }
 
 #[tokio::test]
+async fn pages_of_an_origin_that_was_let_in_may_read_the_answers() {
+    let config =
+        AdminConfig::new("127.0.0.1:0".parse().unwrap()).allow_origin("https://ops.example");
+    let rig = Rig::start_with(config).await;
+    let path = "/api/performance/knobs";
+    let ours = rig.ask("GET", path, &[("origin", "https://ops.example")], "").await;
+    assert_eq!(ours.headers["access-control-allow-origin"], "https://ops.example");
+    assert_eq!(ours.headers["vary"], "origin");
+    let foreign = rig.ask("GET", path, &[("origin", "https://evil.example")], "").await;
+    assert!(!foreign.headers.contains_key("access-control-allow-origin"));
+
+    let preflight = |origin| [("origin", origin), ("access-control-request-method", "PUT")];
+    let asked = rig.ask("OPTIONS", KNOB, &preflight("https://ops.example"), "").await;
+    assert_eq!(asked.status, 204);
+    assert!(asked.headers["access-control-allow-methods"].to_str().unwrap().contains("PUT"));
+    assert!(!asked.headers.contains_key("access-control-allow-credentials"));
+    rig.ask("OPTIONS", KNOB, &preflight("https://evil.example"), "").await.problem(403, &[]);
+    let unshown = [("origin", "https://ops.example")];
+    rig.ask("PUT", KNOB, &unshown, TURN).await.problem(401, &["token"]);
+}
+
+#[tokio::test]
 async fn a_public_address_needs_a_token_of_ones_own_to_start() {
     let error = bind("0.0.0.0:0", None).unwrap_err();
     assert!(matches!(error, AdminError::PublicWithoutToken { .. }));
