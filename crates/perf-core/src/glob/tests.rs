@@ -1,3 +1,5 @@
+//! Examples, limits, and a recursive model that the compiled form must agree with.
+
 use super::*;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
