@@ -1,0 +1,204 @@
+//! Concurrent caches in memory, each as it comes, bounded by the same number of entries.
+
+mod caches;
+mod drive;
+mod pairs;
+
+use crate::machine::{Resident, add_arithmetic, add_resident};
+use crate::measure::{Bench, Measurement};
+use anyhow::{Result, bail, ensure};
+use caches::{Foyer, Moka, Mutexed, Ours, Quick, Rival};
+use drive::{Mix, Operations, drive, expected_of_lru};
+use pairs::{Numbers, Pairs, Texts};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::Instant;
+
+pub(crate) fn run(bench: &mut Bench) -> Result<()> {
+    add_arithmetic(bench)?;
+    for mix in [Mix::Hits, Mix::ReadThrough, Mix::Half] {
+        let operations = Operations::new(bench, mix)?;
+        measure::<Numbers>(bench, mix, &operations)?;
+        measure::<Texts>(bench, mix, &operations)?;
+    }
+    add_resident(bench, "memory", "u64/1M/resident", "bytes_per_entry", &SUBJECTS)
+}
+
+const SUBJECTS: [&str; 5] = ["perf-cache", "moka", "quick_cache", "foyer", "lru"];
+
+/// One mix with one kind of pairs, in every arrangement of threads.
+fn measure<P: Pairs>(bench: &mut Bench, mix: Mix, operations: &Operations) -> Result<()> {
+    let cases = cases::<P>(bench, mix)?;
+    if !cases.iter().any(|case| bench.wants(&case.name)) {
+        return Ok(());
+    }
+    bench.say(&format!("{}/{}: filling caches", P::NAME, mix.name()), true);
+    let room = bench.parameter("capacity")?;
+    let caches: [Box<dyn Subject + '_>; 5] = [
+        Box::new(Filled::<Ours<P>, P>::new(room, operations)),
+        Box::new(Filled::<Moka<P>, P>::new(room, operations)),
+        Box::new(Filled::<Quick<P>, P>::new(room, operations)),
+        Box::new(Filled::<Foyer<P>, P>::new(room, operations)),
+        Box::new(Filled::<Mutexed<P>, P>::new(room, operations)),
+    ];
+    let of_lru = expected_of_lru(operations, room);
+    let hits = RefCell::new(BTreeMap::<&str, Vec<f64>>::new());
+    for case in &cases {
+        let mut measurements: Vec<(&str, Measurement<'_>)> = Vec::new();
+        for (name, cache) in SUBJECTS.into_iter().zip(&caches) {
+            let hits = &hits;
+            let measurement = move || {
+                let done = cache.drive(case.threads, case.offset)?;
+                check(mix, name, case, &done, of_lru)?;
+                if case.threads == 1 && done.reads > 0 {
+                    let ratio = done.found as f64 / done.reads as f64;
+                    hits.borrow_mut().entry(name).or_default().push(ratio);
+                }
+                Ok(done.nanoseconds)
+            };
+            measurements.push((name, Box::new(measurement)));
+        }
+        bench.measure(&case.name, "ns_per_op", "ns", &mut measurements)?;
+        drop(measurements);
+        if case.threads == 1 && mix != Mix::Hits {
+            for (name, ratios) in hits.borrow().iter() {
+                bench.add(&case.name, name, "hit_ratio", "ratio", ratios)?;
+            }
+        }
+    }
+    add_harness::<P>(bench, mix, operations)
+}
+
+/// One arrangement of threads.
+struct Case {
+    name: String,
+    threads: usize,
+    /// Whether each thread starts at a place of its own in the list of operations.
+    offset: bool,
+}
+
+fn cases<P: Pairs>(bench: &Bench, mix: Mix) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for threads in bench.definition.parameter::<Vec<usize>>("threads")? {
+        let name = format!("{}/{}/t{threads}", P::NAME, mix.name());
+        cases.push(Case { name: name.clone(), threads, offset: false });
+        if threads > 1 {
+            cases.push(Case { name: format!("{name}/offset"), threads, offset: true });
+        }
+    }
+    Ok(cases)
+}
+
+/// What one measurement did.
+struct Done {
+    /// Wall time over the operations of all threads.
+    nanoseconds: f64,
+    reads: u64,
+    found: u64,
+    /// How often a value was not the one that belongs to its key.
+    wrong: u64,
+}
+
+/// A cache that is full and warm.
+struct Filled<'a, C, P> {
+    cache: C,
+    operations: &'a Operations,
+    pairs: std::marker::PhantomData<P>,
+}
+
+/// Any of them, so that they can be measured in turn; the loop inside knows its type.
+trait Subject {
+    fn drive(&self, threads: usize, offset: bool) -> Result<Done>;
+}
+
+impl<'a, C: Rival<P>, P: Pairs> Filled<'a, C, P> {
+    fn new(room: usize, operations: &'a Operations) -> Filled<'a, C, P> {
+        let cache = C::with_room_for(room);
+        for key in operations.fill(room) {
+            cache.insert(P::key(key), P::value(key));
+        }
+        cache.settle();
+        drive(&cache, operations, 0, operations.list.len());
+        cache.settle();
+        Filled { cache, operations, pairs: std::marker::PhantomData }
+    }
+}
+
+impl<C: Rival<P>, P: Pairs> Subject for Filled<'_, C, P> {
+    fn drive(&self, threads: usize, offset: bool) -> Result<Done> {
+        let each = self.operations.list.len() / threads;
+        let (wall, done) = crate::measure::together(threads, |thread| {
+            drive(&self.cache, self.operations, if offset { thread * each } else { 0 }, each)
+        })?;
+        self.cache.settle();
+        Ok(Done {
+            nanoseconds: wall.as_nanos() as f64 / (each * threads) as f64,
+            reads: done.iter().map(|d| d.reads).sum(),
+            found: done.iter().map(|d| d.found).sum(),
+            wrong: done.iter().map(|d| d.wrong).sum(),
+        })
+    }
+}
+
+fn check(mix: Mix, subject: &str, case: &Case, done: &Done, of_lru: u64) -> Result<()> {
+    ensure!(done.wrong == 0, "{} values do not belong to their keys", done.wrong);
+    if mix == Mix::Hits {
+        ensure!(done.found == done.reads, "{} of {} gets found", done.found, done.reads);
+    } else if case.threads == 1 {
+        let found = done.found;
+        if subject == "lru" {
+            ensure!(found == of_lru, "found {found}, where LRU by the book finds {of_lru}");
+        }
+        // Policies differ; a cache that forgets is something else.
+        ensure!(found * 10 >= of_lru * 8, "found {found}, less than 0.8 of LRU's {of_lru}");
+    }
+    Ok(())
+}
+
+/// What the loop and making a key take without any cache, for those who want to subtract it.
+fn add_harness<P: Pairs>(bench: &mut Bench, mix: Mix, operations: &Operations) -> Result<()> {
+    let case = format!("{}/{}/t1", P::NAME, mix.name());
+    if mix != Mix::Hits || !bench.wants(&case) {
+        return Ok(());
+    }
+    let figures: Vec<f64> = (0..bench.parameter("repeats")?)
+        .map(|_| {
+            let start = Instant::now();
+            for operation in &operations.list {
+                P::with_key(operation.key(), |key| _ = black_box(key));
+            }
+            start.elapsed().as_nanos() as f64 / operations.list.len() as f64
+        })
+        .collect();
+    bench.add(&case, "no cache", "ns_per_op", "ns", &figures)
+}
+
+/// A cache of pairs of u64, as many as it has room for.
+pub(crate) fn resident(subject: &str, count: usize) -> Result<Resident> {
+    fn fill<C: Rival<Numbers>>(count: usize) -> Result<Resident> {
+        Resident::of(|| {
+            let cache = C::with_room_for(count);
+            let mut key = 0;
+            // Sharded caches evict a little before they are full; fresh keys fill the rest.
+            while cache.len() < count && key < 2 * count as u64 {
+                let missing = (count - cache.len()) as u64;
+                for _ in 0..missing {
+                    cache.insert(key, Numbers::value(key));
+                    key += 1;
+                }
+                cache.settle();
+            }
+            let held = cache.len() as u64;
+            (cache, held)
+        })
+    }
+    match subject {
+        "perf-cache" => fill::<Ours<Numbers>>(count),
+        "moka" => fill::<Moka<Numbers>>(count),
+        "quick_cache" => fill::<Quick<Numbers>>(count),
+        "foyer" => fill::<Foyer<Numbers>>(count),
+        "lru" => fill::<Mutexed<Numbers>>(count),
+        other => bail!("no subject `{other}`"),
+    }
+}
