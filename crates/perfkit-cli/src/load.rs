@@ -3,6 +3,8 @@
 //! It speaks HTTP/1.1 by hand, because a full client costs as much processor time as the server
 //! under test and would measure itself. The first byte of an answer is the first byte read.
 
+// Named so that the example `stack_vs_axum` can take this file as it is.
+#[path = "load/wire.rs"]
 mod wire;
 
 pub(crate) use wire::{Answer, Connection};
