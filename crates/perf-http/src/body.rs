@@ -65,12 +65,6 @@ impl<B> RequestBody<B> {
     pub fn new(body: B) -> RequestBody<B> {
         RequestBody { inner: Some(body) }
     }
-
-    /// The client's body, if there is one: what it carries beside its bytes.
-    #[must_use]
-    pub fn get_ref(&self) -> Option<&B> {
-        self.inner.as_ref()
-    }
 }
 
 impl<B: Body> Body for RequestBody<B> {

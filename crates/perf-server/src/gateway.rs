@@ -18,9 +18,10 @@ use fetch::{Fetch, Source};
 use listener::{Connections, Limits, Stop};
 use origin::{Folder, Upstream};
 use perf_async::Manager;
+use perf_cache::Cache;
 use perf_core::{Observe, Reading};
 use perf_engine::{NameTaken, PerformanceOptimizer};
-use perf_http::{Hygiene, Measure, ResponseCache};
+use perf_http::{Hygiene, Measure, ResponseCache, ResponseKey, StoredResponse};
 use screen::{Rules, Screen};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,11 +41,14 @@ pub struct Gateway {
     origin: Origin,
     front: Arc<Front>,
     responses: Arc<ResponseCache>,
+    memory: Arc<Memory>,
     operations: Arc<Manager>,
     process: Arc<Process>,
     stop: Stop,
     accepting: Option<JoinHandle<()>>,
 }
+
+type Memory = Cache<ResponseKey, StoredResponse>;
 
 impl Gateway {
     /// Opens the origin, listens, and starts to answer.
@@ -109,6 +113,7 @@ impl Gateway {
             max_connections: config.max_connections,
             header_timeout: config.header_timeout,
             max_header: usize::try_from(config.max_header.as_u64()).unwrap_or(usize::MAX),
+            tell_peer: !is_folder,
         };
         let accepting = tokio::spawn(listener::run(
             listener,
@@ -121,6 +126,7 @@ impl Gateway {
             address,
             origin: config.origin,
             front: Arc::new(Front { measure, connections }),
+            memory: Arc::new(responses.memory()),
             responses: Arc::new(responses),
             operations: Arc::new(operations),
             process: Arc::new(Process::default()),
@@ -147,6 +153,12 @@ impl Gateway {
         &self.responses
     }
 
+    /// The memory that the cache of answers keeps them in.
+    #[must_use]
+    pub fn memory(&self) -> &Cache<ResponseKey, StoredResponse> {
+        &self.memory
+    }
+
     /// Requests answered so far.
     #[must_use]
     pub fn requests(&self) -> u64 {
@@ -165,7 +177,7 @@ impl Gateway {
         self.front.connections.open()
     }
 
-    /// Shows its components to an engine: `gateway`, `responses`, `origin`, `process`.
+    /// Shows its components to an engine: `gateway`, `responses`, `memory`, `origin`, `process`.
     ///
     /// # Errors
     ///
@@ -173,6 +185,7 @@ impl Gateway {
     pub fn register(&self, optimizer: &PerformanceOptimizer) -> Result<(), NameTaken> {
         optimizer.register("gateway", &self.front)?;
         optimizer.register("responses", &self.responses)?;
+        optimizer.register("memory", &self.memory)?;
         optimizer.register("origin", &self.operations)?;
         optimizer.register("process", &self.process)
     }

@@ -18,34 +18,29 @@ use tower_http::services::fs::ServeFileSystemResponseBody;
 /// What can end a body early.
 pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The body of a request, and who sent it.
-///
-/// The sender travels here and not in the request's extensions, because the first extension of a
-/// request costs an allocation, on every hit.
+/// The body of a client's request.
 #[derive(Debug)]
 pub(super) struct ClientBody {
     incoming: Option<Incoming>,
-    peer: SocketAddr,
     ambiguous: bool,
 }
 
 impl ClientBody {
     /// `ambiguous` says that the request gave its length in two ways.
-    pub(super) fn new(incoming: Incoming, peer: SocketAddr, ambiguous: bool) -> ClientBody {
+    pub(super) fn new(incoming: Incoming, ambiguous: bool) -> ClientBody {
         let incoming = (!incoming.is_end_stream()).then_some(incoming);
-        ClientBody { incoming, peer, ambiguous }
+        ClientBody { incoming, ambiguous }
     }
 
     /// Whether the request gave its length in two ways.
     pub(super) fn is_ambiguous(&self) -> bool {
         self.ambiguous
     }
-
-    /// Who sent the request.
-    pub(super) fn peer(&self) -> SocketAddr {
-        self.peer
-    }
 }
+
+/// Who sent a request, in its extensions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
 
 impl Body for ClientBody {
     type Data = Bytes;
@@ -174,10 +169,76 @@ impl Body for Watched {
     }
 }
 
+/// The body of an answer to a client: what the cache answers, or a text of the gateway's own.
+pub(super) struct AnswerBody<B: Body> {
+    inner: Result<B, Option<Bytes>>,
+    /// The error that ended the body, held back for one turn.
+    cut: Option<B::Error>,
+}
+
+impl<B: Body> AnswerBody<B> {
+    pub(super) fn passed(body: B) -> AnswerBody<B> {
+        AnswerBody { inner: Ok(body), cut: None }
+    }
+
+    pub(super) fn own(text: Bytes) -> AnswerBody<B> {
+        AnswerBody { inner: Err(Some(text)), cut: None }
+    }
+}
+
+impl<B> Body for AnswerBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Unpin,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        if let Some(error) = self.cut.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let frame = match &mut self.inner {
+            Ok(body) => std::task::ready!(Pin::new(body).poll_frame(cx)),
+            Err(text) => return Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+        };
+        if let Some(Err(error)) = frame {
+            // The server throws away what it has not sent when a body fails. Waiting one turn lets
+            // it send the head and what was read, so that the client sees an answer that was cut
+            // and not a connection that closed.
+            self.cut = Some(error);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.inner {
+            Ok(body) => self.cut.is_none() && body.is_end_stream(),
+            Err(text) => text.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Ok(body) => body.size_hint(),
+            Err(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+        }
+    }
+}
+
 /// A problem as an answer that no cache keeps.
 pub(super) fn problem_response(problem: &Problem) -> Response<OriginBody> {
-    let text = Bytes::from(problem.to_json());
-    let mut response = Response::new(OriginBody::Own(Some(text)));
+    response_of(problem, |text| OriginBody::Own(Some(text)))
+}
+
+/// A problem as an answer of that kind of body.
+pub(super) fn response_of<B>(problem: &Problem, body: impl FnOnce(Bytes) -> B) -> Response<B> {
+    let mut response = Response::new(body(Bytes::from(problem.to_json())));
     *response.status_mut() = problem.status();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);

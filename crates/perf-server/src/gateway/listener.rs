@@ -1,6 +1,6 @@
 //! Accepts clients, a bounded number of them, and lets them go in peace.
 
-use super::body::ClientBody;
+use super::body::{ClientBody, Peer};
 use super::socket::{Recent, Socket};
 use crate::Problem;
 use http::{Request, Response, StatusCode, header};
@@ -61,6 +61,8 @@ pub(super) struct Limits {
     pub(super) max_connections: usize,
     pub(super) header_timeout: Duration,
     pub(super) max_header: usize,
+    /// Whether requests carry who sent them.
+    pub(super) tell_peer: bool,
 }
 
 /// When to stop accepting, and when to drop what is still open.
@@ -118,6 +120,7 @@ pub(super) async fn run<S, B>(
         connections.open.fetch_add(1, Ordering::Relaxed);
         let closed = Closed(Arc::clone(&connections));
         let (socket, recent) = Socket::new(stream);
+        let peer = limits.tell_peer.then_some(peer);
         let front = Front { stack: stack.clone(), recent, peer };
         let connection = graceful.watch(http.serve_connection(TokioIo::new(socket), front));
         let serving = stop.serving.clone();
@@ -171,7 +174,9 @@ fn turn_away(stream: &TcpStream) {
 struct Front<S> {
     stack: S,
     recent: Arc<Recent>,
-    peer: SocketAddr,
+    /// Who is connected, if the origin wants to know: the first extension of a request costs an
+    /// allocation.
+    peer: Option<SocketAddr>,
 }
 
 impl<S> hyper::service::Service<Request<Incoming>> for Front<S>
@@ -186,7 +191,10 @@ where
         let ambiguous = request.headers().contains_key(header::TRANSFER_ENCODING)
             && self.recent.head_has_content_length(&format!("{} ", request.method()));
         self.recent.request_seen();
-        let request = request.map(|body| ClientBody::new(body, self.peer, ambiguous));
+        let mut request = request.map(|body| ClientBody::new(body, ambiguous));
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(Peer(peer));
+        }
         // The stack's services are always ready: what must wait waits in its futures.
         self.stack.clone().call(request)
     }

@@ -1,12 +1,12 @@
 //! What a request must be before the cache looks at it.
 
-use super::body::{ClientBody, OriginBody, problem_response};
+use super::body::{AnswerBody, ClientBody, response_of};
 use crate::Problem;
 use futures_util::TryFutureExt;
-use futures_util::future::{Either as Or, MapOk, Ready, ready};
+use futures_util::future::{Either, MapOk, Ready, ready};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
-use http_body_util::Either;
+use http_body::Body;
 use perf_http::{Hygiene, Rejection};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -38,10 +38,11 @@ impl<S> Screen<S> {
 impl<S, B> Service<Request<ClientBody>> for Screen<S>
 where
     S: Service<Request<ClientBody>, Response = Response<B>, Error = Infallible>,
+    B: Body,
 {
-    type Response = Response<Either<B, OriginBody>>;
+    type Response = Response<AnswerBody<B>>;
     type Error = Infallible;
-    type Future = Or<MapOk<S::Future, Wrap<B>>, Ready<Result<Self::Response, Infallible>>>;
+    type Future = Either<MapOk<S::Future, Wrap<B>>, Ready<Result<Self::Response, Infallible>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
@@ -52,15 +53,15 @@ where
         match self.rules.check(&parts, &body) {
             Ok(()) => {
                 let answer = self.inner.call(Request::from_parts(parts, body));
-                Or::Left(answer.map_ok(|response| response.map(Either::Left)))
+                Either::Left(answer.map_ok(|response| response.map(AnswerBody::passed)))
             }
             Err(problem) => {
-                let mut response = problem_response(&problem);
+                let mut response = response_of(&problem, AnswerBody::own);
                 if problem.status() == StatusCode::BAD_REQUEST {
                     // Where a request was not understood, the next one may not be one.
                     response.headers_mut().insert(header::CONNECTION, CLOSE);
                 }
-                Or::Right(ready(Ok(response.map(Either::Right))))
+                Either::Right(ready(Ok(response)))
             }
         }
     }
@@ -69,7 +70,7 @@ where
 const CLOSE: http::HeaderValue = http::HeaderValue::from_static("close");
 
 /// Makes the two kinds of answers one type.
-type Wrap<B> = fn(Response<B>) -> Response<Either<B, OriginBody>>;
+type Wrap<B> = fn(Response<B>) -> Response<AnswerBody<B>>;
 
 impl Rules {
     fn check(&self, parts: &Parts, body: &ClientBody) -> Result<(), Problem> {

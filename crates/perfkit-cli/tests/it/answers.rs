@@ -2,6 +2,21 @@
 
 use crate::program::{Serving, page, site, text};
 use crate::wire::{get, send};
+use std::io::Read;
+
+#[test]
+fn a_page_is_fetched_once_and_then_a_hit() {
+    let content = page(2000);
+    let folder = site(&[("index.html", &content)]);
+    let serving = Serving::start(text(folder.path()), &[]);
+    let first = get(serving.address, "/", &[]);
+    assert_eq!((first.status, &first.body), (200, &content));
+    let status = first.header("cache-status");
+    assert!(status.contains("fwd=") && status.contains("stored"), "{status}");
+    let second = get(serving.address, "/", &[]);
+    assert_eq!(second.body, content);
+    assert!(second.header("cache-status").contains("; hit"), "{second:?}");
+}
 
 #[test]
 fn an_unchanged_page_is_not_sent_again() {
@@ -14,6 +29,35 @@ fn an_unchanged_page_is_not_sent_again() {
     assert_eq!(again.header("etag"), tag);
     let other = get(serving.address, "/a.html", &[("if-none-match", "\"other\"")]);
     assert_eq!(other.status, 200);
+}
+
+#[test]
+fn each_client_gets_the_coding_it_can_read() {
+    let content = page(3000);
+    let folder = site(&[("a.html", &content)]);
+    let serving = Serving::start(text(folder.path()), &[]);
+    // Twice: the first answers may come while the encoded bytes are being made.
+    for _ in 0..2 {
+        for coding in ["br", "zstd", "gzip"] {
+            let answer = get(serving.address, "/a.html", &[("accept-encoding", coding)]);
+            assert_eq!(answer.header("content-encoding"), coding);
+            assert!(answer.header("vary").to_ascii_lowercase().contains("accept-encoding"));
+            assert!(answer.body.len() < content.len() / 2, "{coding}: {}", answer.body.len());
+            assert_eq!(decode(coding, &answer.body), content, "{coding}");
+        }
+        let plain = get(serving.address, "/a.html", &[("accept-encoding", "identity")]);
+        assert_eq!((plain.header("content-encoding"), &plain.body), ("", &content));
+    }
+}
+
+fn decode(coding: &str, body: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    match coding {
+        "br" => brotli::Decompressor::new(body, 4096).read_to_end(&mut decoded).unwrap(),
+        "zstd" => zstd::stream::Decoder::new(body).unwrap().read_to_end(&mut decoded).unwrap(),
+        _ => flate2::read::GzDecoder::new(body).read_to_end(&mut decoded).unwrap(),
+    };
+    decoded
 }
 
 #[test]

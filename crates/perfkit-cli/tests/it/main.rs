@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 mod answers;
+mod demo;
 mod lifecycle;
 mod origins;
 mod program;

@@ -37,6 +37,27 @@ fn the_origin_learns_for_whom_and_through_whom() {
 }
 
 #[test]
+fn what_the_origin_allows_is_kept_and_the_rest_is_not() {
+    let origin = Origin::start(|head, mut stream| {
+        let control = if head.starts_with("GET /public") { "max-age=60" } else { "no-store" };
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ncache-control: {control}\r\ncontent-length: 2\r\n\r\nok"
+        )
+        .unwrap();
+    });
+    let serving = Serving::start(&origin.url(), &[]);
+    for _ in 0..3 {
+        assert_eq!(get(serving.address, "/public", &[]).text(), "ok");
+    }
+    assert_eq!(origin.asked(), 1);
+    for _ in 0..3 {
+        assert_eq!(get(serving.address, "/private", &[]).text(), "ok");
+    }
+    assert_eq!(origin.asked(), 4);
+}
+
+#[test]
 fn an_origin_that_refuses_is_a_502() {
     // Bound and closed again: nobody listens there.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

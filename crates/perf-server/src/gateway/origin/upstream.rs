@@ -3,7 +3,7 @@
 use super::forward::Forward;
 use crate::Problem;
 use crate::gateway::GatewayConfig;
-use crate::gateway::body::{ClientBody, FetchBody, OriginBody, Watched};
+use crate::gateway::body::{FetchBody, OriginBody, Peer, Watched};
 use crate::gateway::fetch::Failed;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -72,7 +72,7 @@ impl Upstream {
             }
         };
         parts.version = Version::HTTP_11;
-        let peer = body.get_ref().map(ClientBody::peer);
+        let peer = parts.extensions.remove::<Peer>().map(|Peer(address)| address);
         if let Err(rejection) = self.forward.request(&mut parts, peer) {
             let problem = Problem::new(rejection.status(), "refused", "refused");
             return Err(Failed(problem.detail(rejection.to_string())));
