@@ -218,7 +218,7 @@ impl Variant {
     fn useful_for(&self, now: Instant) -> Duration {
         let fresh = &self.freshness;
         let stale = fresh.stale_while_revalidate.max(fresh.stale_if_error);
-        let asking = if self.can_validate() { KEPT_TO_ASK } else { Duration::ZERO };
+        let asking = if self.can_validate() { KEPT_TO_ASK } else { KEPT_PAST };
         let until = fresh.lifetime.saturating_add(stale.max(asking));
         until.saturating_sub(self.age(now)).max(Duration::from_secs(1))
     }
@@ -274,3 +274,6 @@ const MAX_VARIANTS: usize = 32;
 
 /// How long an expired answer is kept that the origin can be asked about.
 const KEPT_TO_ASK: Duration = Duration::from_secs(3600);
+
+/// How long any other expired answer is kept, for clients that take it stale.
+const KEPT_PAST: Duration = Duration::from_secs(60);

@@ -60,7 +60,9 @@ impl Trip {
                 let waiting = match self.shared.flights.join(self.flight_key()) {
                     Joined::Lead(lead) => {
                         // Somebody may have landed since this request looked.
-                        if self.shared.store.contains(&self.key) && self.look_again() {
+                        if self.shared.store.contains(&self.key)
+                            && self.look_again() == Some(Use::Fresh)
+                        {
                             lead.land(Landing::Stored);
                             return Ok(self.collapsed().await);
                         }
@@ -72,7 +74,9 @@ impl Trip {
                 };
                 match wait(waiting, self.shared.wait).await {
                     Waited::Landed(Landing::Stored) => {
-                        if self.look_again() {
+                        let used = self.look_again();
+                        if matches!(used, Some(Use::Fresh | Use::Stale | Use::StaleWhileRevalidate))
+                        {
                             return Ok(self.collapsed().await);
                         }
                     }
@@ -386,8 +390,8 @@ impl Trip {
         }
     }
 
-    /// Looks into the store again; whether this request can be answered from it now.
-    fn look_again(&mut self) -> bool {
+    /// Looks into the store again: how what is there now may be used for this request.
+    fn look_again(&mut self) -> Option<Use> {
         let stored = self.shared.store.get(self.key.as_str());
         self.vary_number = vary_number(stored.as_ref(), &self.parts.headers);
         self.stale = stored
@@ -395,10 +399,9 @@ impl Trip {
             .and_then(|stored| stored.select(&self.parts.headers))
             .filter(|variant| variant.freshness.serves(&self.asking))
             .cloned();
-        self.stale.as_ref().is_some_and(|variant| {
+        self.stale.as_ref().map(|variant| {
             let age = variant.age(self.shared.clock.now());
-            let used = variant.freshness.use_at(age, &self.asking);
-            matches!(used, Use::Fresh | Use::Stale | Use::StaleWhileRevalidate)
+            variant.freshness.use_at(age, &self.asking)
         })
     }
 

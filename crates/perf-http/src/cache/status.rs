@@ -102,10 +102,10 @@ impl Forward {
     }
 }
 
-/// What remains of a lifetime, in whole seconds.
+/// What remains of a lifetime, in whole seconds, so that it adds up with `Age`.
 pub(crate) fn seconds_left(lifetime: Duration, age: Duration) -> i64 {
     let whole = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
-    if lifetime >= age { whole(lifetime - age) } else { -whole(age - lifetime) }
+    whole(lifetime).saturating_sub(whole(age))
 }
 
 /// Without the formatting machinery, since every hit comes here.

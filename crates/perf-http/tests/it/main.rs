@@ -3,6 +3,22 @@
 #![cfg(all(feature = "br", feature = "zstd", feature = "gzip"))]
 
 #[cfg(test)]
+mod conditions;
+#[cfg(test)]
+mod encoding;
+#[cfg(test)]
+mod expiry;
+#[cfg(test)]
+mod flight;
+#[cfg(test)]
+mod measure;
+#[cfg(test)]
 mod never;
 #[cfg(test)]
+mod passing;
+#[cfg(test)]
 mod site;
+#[cfg(test)]
+mod stale;
+#[cfg(test)]
+mod tuning;

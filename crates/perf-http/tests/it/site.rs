@@ -1,5 +1,4 @@
 //! An origin in memory behind a response cache, with a clock that only tests turn.
-#![expect(dead_code, reason = "tests of codings and times come next")]
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
