@@ -1,8 +1,9 @@
 // Caching: who answers and how fast, what the cache did, and the knobs that change it.
 import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "perfkit/ui";
 import * as live from "perfkit/live";
-import { Changes, Icon, Panel, SignIn, count, lengthOf, many, takeBack, tell, text, valueOf } from "perfkit/parts";
+import { Changes, Icon, Panel, count, lengthOf, many, takeBack, tell, text, valueOf } from "perfkit/parts";
 import { Chart } from "perfkit/charts";
+import { SignIn } from "perfkit/session";
 
 const percent = (share) => (share == null ? "–" : text(share * 100, "%"));
 

@@ -1,7 +1,7 @@
 // The page: header, routes, and the Overview. Caching is loaded when it is asked for.
 import { html, render, signal, useEffect, useId, useRef, useState } from "perfkit/ui";
 import * as live from "perfkit/live";
-import { Changes, Icon, Panel, SignIn, Tip, Toasts, count, lengthOf, many, momentOf, text, timeOf, words } from "perfkit/parts";
+import { Changes, Icon, Panel, Tip, Toasts, count, lengthOf, many, momentOf, text, timeOf, words } from "perfkit/parts";
 import { Chart, Sparkline, repaint } from "perfkit/charts";
 
 // ---- theme: before anything is drawn, so that nothing flashes --------------------------------------------
@@ -132,7 +132,7 @@ function Delta({ card, span }) {
 
 function Card({ card, span }) {
   const [number, unit] = words(card.value, card.unit);
-  return html`<section class="card" aria-label=${card.title}>
+  return html`<section class="card" aria-label=${`${card.title}, number`}>
     <h2>${card.title}<${Tip} label=${card.title.toLowerCase()}>${card.help}<//></h2>
     <p class="value"><b>${number}</b> <span>${unit}</span></p>
     <${Delta} card=${card} span=${span} />
@@ -145,7 +145,7 @@ const CARD_TITLES = ["Performance score", "Cache hit ratio", "Response time p95"
 function Cards({ feed }) {
   const data = feed.data;
   if (data) return html`<div class="cards">${data.cards.map((card) => html`<${Card} key=${card.id} card=${card} span=${data.span_seconds} />`)}</div>`;
-  return html`<div class="cards" aria-busy=${!feed.problem}>${CARD_TITLES.map((title) => html`<section class="card" aria-label=${title} key=${title}><h2>${title}</h2>
+  return html`<div class="cards" aria-busy=${!feed.problem}>${CARD_TITLES.map((title) => html`<section class="card" aria-label=${`${title}, number`} key=${title}><h2>${title}</h2>
     ${feed.problem ? html`<p class="value"><b>–</b></p><p class="delta">not loaded</p>` : html`<div class="skeleton"></div>`}</section>`)}</div>`;
 }
 
@@ -187,17 +187,29 @@ function Overview({ feed }) {
 
 // ---- page ------------------------------------------------------------------------------------------------
 
-const loaded = { overview: signal(Overview), caching: signal(null) };
-const LOADERS = { caching: () => import("perfkit/caching").then((module) => module.Caching) };
+/** Adds a style sheet; done when it is in use, so that nothing is drawn without it. */
+const wearing = (href) => new Promise((resolve, reject) => {
+  const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: resolve, onerror: () => reject(new Error("its style sheet did not come")) });
+  document.head.append(link);
+});
+
+/** What is loaded when it is first shown. */
+const LATER = {
+  caching: () => Promise.all([import("perfkit/caching"), wearing("/assets/app/caching.css")]).then(([module]) => module.Caching),
+  session: () => import("perfkit/session").then((module) => module.SignIn),
+};
+const loaded = { overview: signal(Overview), caching: signal(null), session: signal(null) };
 
 function View() {
   const channel = live.view.value;
-  const Shown = loaded[channel].value;
+  const locked = live.locked.value;
+  const part = locked ? "session" : channel;
+  const Shown = loaded[part].value;
   const [problem, setProblem] = useState(null);
   useEffect(() => {
     setProblem(null);
-    if (!loaded[channel].peek()) LOADERS[channel]().then((view) => { loaded[channel].value = view; }, setProblem);
-  }, [channel]);
+    if (!loaded[part].peek()) LATER[part]().then((piece) => { loaded[part].value = piece; }, setProblem);
+  }, [part]);
   const feed = live.feed.value;
   const data = feed.data;
   const length = lengthOf(live.span.value);
@@ -213,8 +225,8 @@ function View() {
         ${data && html` <span class="updated">Updated <time title=${momentOf(data.at)}>${timeOf(data.at)}</time>.</span>`}</p>
     </div>
     ${health && health.status !== "healthy" && html`<div class="summary ${health.status}"><${Icon} name=${health.status} /> <span><b>${HEALTH[health.status]}:</b> ${health.summary}</span></div>`}
-    ${live.locked.value ? html`<section class="panel"><${SignIn}>This dashboard is open to those who have its token.<//></section>`
-      : problem ? html`<section class="panel"><div class="state"><p>This view could not be loaded: ${problem.message}</p><button type="button" class="button" onClick=${() => location.reload()}>Load the page again</button></div></section>`
+    ${problem ? html`<section class="panel"><div class="state"><p>This view could not be loaded: ${problem.message}</p><button type="button" class="button" onClick=${() => location.reload()}>Load the page again</button></div></section>`
+      : Shown && locked ? html`<section class="panel"><${Shown}>This dashboard is open to those who have its token.<//></section>`
       : Shown ? html`<${Shown} feed=${feed} />`
       : html`<section class="panel"><div class="skeleton" role="status"><span class="hidden">Loading</span></div></section>`}
   </main>`;

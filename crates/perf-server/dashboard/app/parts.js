@@ -1,5 +1,5 @@
 // The pieces every view is made of: numbers in words, icons, tips, panels with their states, changes, toasts.
-import { html, signal, useEffect, useId, useLayoutEffect, useRef, useState } from "perfkit/ui";
+import { html, signal, useId, useLayoutEffect, useRef, useState } from "perfkit/ui";
 import * as live from "perfkit/live";
 
 // ---- numbers and times in words ------------------------------------------------------------------------
@@ -219,38 +219,4 @@ export function Changes({ events, limit = 6 }) {
     </li>`)}
   </ol>
   ${ordered.length > limit && html`<button type="button" class="button small quiet" aria-expanded=${all} onClick=${() => setAll(!all)}>${all ? "Show fewer" : `Show all ${ordered.length}`}</button>`}`;
-}
-
-// ---- signing in ------------------------------------------------------------------------------------------
-
-/** Asks for the token; what it is for is said by `children`. */
-export function SignIn({ children }) {
-  const [problem, setProblem] = useState("");
-  const [busy, setBusy] = useState(false);
-  const field = useRef(null);
-  const id = useId();
-  useEffect(() => { setProblem(""); }, []);
-  const submit = async (event) => {
-    event.preventDefault();
-    const token = field.current.value.trim();
-    if (!token) { setProblem("Paste the token first."); field.current.focus(); return; }
-    setBusy(true);
-    try {
-      await live.signIn(token);
-      tell("Signed in: knobs can be turned now");
-    } catch (refused) {
-      setProblem(refused.status === 401 ? "This is not the token. Copy it from the line that perfkit printed when it started." : refused.message);
-      field.current?.focus();
-    }
-    setBusy(false);
-  };
-  return html`<form class="sign-in" onSubmit=${submit} noValidate>
-    <p><${Icon} name="lock" /> <span>${children} perfkit printed an address with a token when it started: open that, or paste the token here.</span></p>
-    <div class="row">
-      <label class="hidden" for=${id}>Token</label>
-      <input id=${id} ref=${field} type="password" autocomplete="off" spellcheck="false" placeholder="Token" aria-invalid=${problem ? "true" : undefined} aria-describedby=${`${id}-p`} />
-      <button type="submit" class="button" disabled=${busy}>Sign in</button>
-    </div>
-    <p class="problem" id=${`${id}-p`} role="alert">${problem}</p>
-  </form>`;
 }

@@ -191,7 +191,7 @@ test("themes differ, follow the system, and are remembered", async (t) => {
 
 test("views and spans are addresses", async (t) => {
   const page = await open(t);
-  await page.getByRole("link", { name: "Caching", exact: true }).click();
+  await page.getByRole("navigation").getByRole("link", { name: "Caching" }).click();
   await page.getByRole("heading", { name: "Who answers" }).waitFor();
   assert.equal(new URL(page.url()).pathname, "/caching");
   await page.getByRole("button", { name: /the last 1 hour/ }).click();
