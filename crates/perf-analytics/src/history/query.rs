@@ -2,7 +2,8 @@
 
 use super::series::{Series, WindowRef, Windows};
 use super::sketch::Scratch;
-use super::{History, Inner, Kind, Shape, TIERS, nanos};
+use super::store::Inner;
+use super::{History, Kind, Shape, TIERS, nanos};
 use perf_core::Histogram;
 use serde::Serialize;
 use std::iter::Peekable;

@@ -188,7 +188,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
+        #![proptest_config(crate::test_cases())]
 
         #[test]
         fn numbering_keeps_buckets_apart_and_in_order(values in prop::collection::vec(0u64.., 1..200)) {

@@ -177,6 +177,42 @@ pub(super) fn write_f64(out: &mut Vec<u8>, value: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(crate::test_cases())]
+
+        #[test]
+        fn a_tape_is_a_list_of_windows(
+            steps in prop::collection::vec(
+                (1u64..400, 0u64..1 << 40, prop::collection::vec(any::<u8>(), 0..40), 0u8..10, 0u64..900),
+                0..120,
+            )
+        ) {
+            let mut tape = Tape::default();
+            let mut model: Vec<(u64, u64, Vec<u8>)> = Vec::new();
+            let mut slot = 0;
+            for (gap, covered, payload, what, keep) in steps {
+                slot += gap;
+                tape.push(slot, covered, &payload);
+                model.push((slot, covered, payload));
+                let dropped = match what {
+                    0 => tape.drop_half(),
+                    1..=4 => tape.drop_before(slot.saturating_sub(keep)),
+                    _ => 0,
+                };
+                match what {
+                    0 => drop(model.drain(..model.len().div_ceil(2))),
+                    1..=4 => model.retain(|(s, ..)| *s >= slot.saturating_sub(keep)),
+                    _ => {}
+                }
+                prop_assert_eq!(tape.records, model.len(), "{} dropped", dropped);
+            }
+            let records: Vec<_> =
+                tape.iter().map(|r| (r.slot, r.covered_ms, r.payload.bytes.to_vec())).collect();
+            prop_assert_eq!(records, model);
+        }
+    }
 
     #[test]
     fn numbers_come_back() {

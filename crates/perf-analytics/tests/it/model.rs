@@ -1,7 +1,7 @@
-//! The history against a model that keeps every value with its time.
+//! The history and the recorder against models that keep every value with its time.
 
-use perf_analytics::{History, HistoryConfig, Select, Span};
-use perf_core::{Histogram, Instant, Signal, Unit};
+use perf_analytics::{History, HistoryConfig, Outcome, Recorder, Select, Span};
+use perf_core::{Clock, Histogram, Instant, Signal, Unit};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ fn tier_step(now: u64, from: u64) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::test_cases())]
 
     #[test]
     fn any_span_holds_exactly_what_was_read_in_it(
@@ -128,5 +128,43 @@ proptest! {
         }
         // The bins are whole, adjoin, and the last one ends now.
         prop_assert_eq!(*ends.last().unwrap(), model.now);
+    }
+
+    #[test]
+    fn a_recorder_answers_for_any_window_whoever_asked_before(
+        steps in prop::collection::vec(
+            (0u64..2_500, 0usize..3, 0u64..5_000, any::<bool>(), 0u8..8, 1u64..200),
+            1..80,
+        ),
+        window in 1u64..250,
+    ) {
+        let (clock, hand) = Clock::manual();
+        let recorder = Recorder::builder().clock(clock.clone()).build();
+        let tags = ["a", "b", "c"];
+        let handles = tags.map(|tag| recorder.operation("op", &[("tag", tag)]));
+        let mut model: Vec<(u64, usize, u64, bool)> = Vec::new();
+        let second = |clock: &Clock| clock.now().as_nanos() / 1_000_000_000;
+        for (pass, which, took, failed, ask, about) in steps {
+            hand.advance(Duration::from_millis(pass));
+            let outcome = if failed { Outcome::Failure } else { Outcome::Success };
+            handles[which].record(Duration::from_millis(took), outcome);
+            model.push((second(&clock), which, took, failed));
+            if ask == 0 {
+                // Asking must not change what is answered later.
+                let _ = recorder.metrics("op", Duration::from_secs(about));
+            }
+        }
+        let now = second(&clock);
+        let within = |s: u64| s + window > now;
+        let wanted: Vec<_> = model.iter().filter(|(s, ..)| within(*s)).collect();
+        let metrics = recorder.metrics("op", Duration::from_secs(window)).unwrap();
+        prop_assert_eq!(metrics.count, wanted.len() as u64);
+        prop_assert_eq!(metrics.errors, wanted.iter().filter(|r| r.3).count() as u64);
+        prop_assert_eq!(metrics.total_ms, wanted.iter().map(|r| r.2).sum::<u64>() as f64);
+        for (row, tag) in recorder.all_metrics(Duration::from_secs(window)).iter().zip(tags) {
+            prop_assert_eq!(&row.tags, &[("tag".to_owned(), tag.to_owned())]);
+            let own = wanted.iter().filter(|r| tags[r.1] == tag).count();
+            prop_assert_eq!(row.count, own as u64);
+        }
     }
 }
