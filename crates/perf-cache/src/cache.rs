@@ -64,7 +64,8 @@ impl<K, V> Cache<K, V> {
     /// What the entries weigh: the sum of what the weigher said when they came in.
     ///
     /// Without a weigher each entry counts [`ENTRY_OVERHEAD`](Cache::ENTRY_OVERHEAD), and what
-    /// keys and values own on the heap is not in it. Takes no lock.
+    /// keys and values own on the heap is not in it. Takes no lock: the shards are read one after
+    /// the other, so what moves meanwhile may be counted twice or not at all.
     #[must_use]
     pub fn memory_usage(&self) -> ByteSize {
         ByteSize::from_bytes(self.inner.weight())
@@ -211,7 +212,9 @@ impl<K: Hash + Eq, V> Cache<K, V> {
         let hash = self.inner.hash(key);
         let held = self.inner.shard(hash).lock();
         let found = held.store.find(hash, key);
-        found.is_some_and(|id| !expiry::has_passed(held.store.get(id).deadline, &self.inner.clock))
+        found.is_some_and(|id| {
+            !expiry::has_passed(held.store.get(id).deadline.get(), &self.inner.clock)
+        })
     }
 
     /// Puts a value in, for the cache's time to live.
@@ -257,7 +260,7 @@ impl<K: Hash + Eq, V> Cache<K, V> {
         let ended = held.loads.detach(hash, key);
         let found = held.store.find(hash, key);
         let entry = found.map(|id| {
-            let expired = expiry::has_passed(held.store.get(id).deadline, &inner.clock);
+            let expired = expiry::has_passed(held.store.get(id).deadline.get(), &inner.clock);
             let cause = if expired { Cause::Expired } else { Cause::Removed };
             (expired, inner.take(shard, &mut held, id, cause))
         });

@@ -15,6 +15,7 @@ use hashbrown::DefaultHashBuilder;
 use perf_core::Clock;
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -50,8 +51,32 @@ pub(crate) struct Defaults {
 pub(crate) enum Origin<'a, V> {
     /// A caller. What is loading for this key is older news and may not follow.
     Caller,
-    /// A load, which may put it in only while it has its claim.
-    Load(&'a Arc<Load<V>>),
+    /// A load that took so long. It may put it in only while it has its claim, and has none after.
+    Load(&'a Arc<Load<V>>, Duration),
+}
+
+/// Entries that left, to be dropped after the lock. The first needs no allocation.
+struct Gone<K, V> {
+    first: Option<Entry<K, V>>,
+    rest: Vec<Entry<K, V>>,
+}
+
+impl<K, V> Gone<K, V> {
+    const fn new() -> Gone<K, V> {
+        Gone { first: None, rest: Vec::new() }
+    }
+
+    fn push(&mut self, entry: Entry<K, V>) {
+        if self.first.is_none() {
+            self.first = Some(entry);
+        } else {
+            self.rest.push(entry);
+        }
+    }
+
+    const fn len(&self) -> usize {
+        self.rest.len() + self.first.is_some() as usize
+    }
 }
 
 /// Places that each insertion looks at for something expired.
@@ -143,7 +168,7 @@ impl<K, V> Inner<K, V> {
     pub(crate) fn evict_excess(&self, limit: u64) -> u64 {
         let mut evicted = 0;
         while evicted < limit && self.has_excess() {
-            let mut gone = Vec::new();
+            let mut gone = Gone::new();
             let shard = &self.shards[self.fullest(self.bytes.excess() > 0)];
             let mut held = shard.lock();
             while self.has_excess() && evicted < limit && gone.len() < CHUNK {
@@ -152,7 +177,7 @@ impl<K, V> Inner<K, V> {
                 evicted += 1;
             }
             drop(held);
-            if gone.is_empty() {
+            if gone.len() == 0 {
                 break;
             }
         }
@@ -166,7 +191,7 @@ impl<K, V> Inner<K, V> {
             // Two rounds at most: the one that was going on, and a whole one.
             for _ in 0..2 {
                 while removed < limit {
-                    let mut gone = Vec::new();
+                    let mut gone = Gone::new();
                     let mut held = shard.lock();
                     if !held.sweep.is_due(&self.clock) {
                         break;
@@ -191,7 +216,7 @@ impl<K, V> Inner<K, V> {
         held: &mut Held<K, V>,
         places: usize,
         most: usize,
-        gone: &mut Vec<Entry<K, V>>,
+        gone: &mut Gone<K, V>,
     ) -> bool {
         let before = gone.len();
         for _ in 0..places {
@@ -200,7 +225,7 @@ impl<K, V> Inner<K, V> {
             }
             let Some(place) = held.sweep.next(held.store.places()) else { return true };
             let Some((id, entry)) = held.store.at(place) else { continue };
-            let deadline = entry.deadline;
+            let deadline = entry.deadline.get();
             if expiry::has_passed(deadline, &self.clock) {
                 gone.push(self.take(shard, held, id, Cause::Expired));
             } else {
@@ -236,7 +261,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         V: Clone,
     {
         let id = held.store.find(hash, key)?;
-        if expiry::has_passed(held.store.get(id).deadline, &self.clock) {
+        if expiry::has_passed(held.store.get(id).deadline.get(), &self.clock) {
             *gone = Some(self.take(shard, held, id, Cause::Expired));
             return None;
         }
@@ -255,9 +280,11 @@ impl<K: Hash + Eq, V> Inner<K, V> {
     ) -> bool {
         let weight = self.weigh(&key, &value);
         // What leaves is dropped after the lock: these are declared before the guard.
-        let mut gone = Vec::new();
+        let mut gone = Gone::new();
         let mut ended = None;
+        let deadline = NonZeroU64::new(deadline).unwrap_or(NonZeroU64::MIN);
         let mut entry = Some(Entry { key, value, weight, deadline });
+        let mut counted = false;
         let mut deal = Deal::new(&self.entries, &self.bytes);
         let index = self.index(hash);
         let shard = &self.shards[index];
@@ -266,8 +293,15 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             let mut held = shard.lock();
             match origin {
                 Origin::Caller => ended = ended.or(held.loads.detach(hash, &new.key)),
-                Origin::Load(load) if !held.loads.holds(hash, load) => return false,
-                Origin::Load(_) => {}
+                Origin::Load(load, took) => {
+                    if !std::mem::replace(&mut counted, true) {
+                        held.counts.loads += 1;
+                        held.counts.load_duration.record_duration(*took);
+                    }
+                    if !held.loads.holds(hash, load) {
+                        return false;
+                    }
+                }
             }
             if held.sweep.is_due(&self.clock) {
                 self.sweep(shard, &mut held, SWEPT_BY_A_WRITE, SWEPT_BY_A_WRITE, &mut gone);
@@ -277,7 +311,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                 if let Some(id) = old {
                     gone.push(self.take(shard, &mut held, id, Cause::Replaced));
                 }
-                if let Origin::Load(load) = origin {
+                if let Origin::Load(load, _) = origin {
                     ended = held.loads.end(hash, load);
                 }
                 held.counts.evictions[Cause::TooLarge as usize] += 1;
@@ -300,7 +334,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             }
             loop {
                 if deal.pay(weight) {
-                    if let Origin::Load(load) = origin {
+                    if let Origin::Load(load, _) = origin {
                         ended = held.loads.end(hash, load);
                     }
                     if let Some(entry) = entry.take() {
@@ -344,12 +378,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
     }
 
     /// Evicts some entries of the fullest shard; whether there was one.
-    fn evict_elsewhere(
-        &self,
-        weight: u64,
-        deal: &mut Deal<'_>,
-        gone: &mut Vec<Entry<K, V>>,
-    ) -> bool {
+    fn evict_elsewhere(&self, weight: u64, deal: &mut Deal<'_>, gone: &mut Gone<K, V>) -> bool {
         let shard = &self.shards[self.fullest(deal.wants_bytes())];
         let mut held = shard.lock();
         let before = gone.len();

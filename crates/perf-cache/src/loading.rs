@@ -10,7 +10,7 @@ use std::future::Future;
 use std::hash::Hash;
 use std::pin::pin;
 use std::sync::Arc;
-use std::thread::{self, ThreadId};
+use std::thread;
 
 /// What a lookup that may load comes to.
 enum Start<V> {
@@ -58,10 +58,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         E: Send + Sync + 'static,
     {
         let hash = self.inner.hash(&key);
-        let thread = Some(thread::current().id());
         let mut again = false;
         loop {
-            match self.inner.start(hash, &key, again, thread) {
+            match self.inner.start(hash, &key, again, true) {
                 Start::Hit(value) => return Ok(value),
                 Start::Lead(running) => {
                     let leader = Leader::new(&self.inner, hash, running);
@@ -108,7 +107,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         let load = pin!(load);
         let mut again = false;
         loop {
-            match self.inner.start(hash, &key, again, None) {
+            match self.inner.start(hash, &key, again, false) {
                 Start::Hit(value) => return Ok(value),
                 Start::Lead(running) => {
                     let leader = Leader::new(&self.inner, hash, running);
@@ -138,7 +137,7 @@ fn answer<V: Clone, E: Send + Sync + 'static>(outcome: &Outcome<V>) -> Option<Re
 
 impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     /// Finds the value or the load in flight, or begins one, in one holding of the lock.
-    fn start(&self, hash: u64, key: &K, again: bool, thread: Option<ThreadId>) -> Start<V> {
+    fn start(&self, hash: u64, key: &K, again: bool, blocking: bool) -> Start<V> {
         let shard = self.shard(hash);
         let mut gone = None;
         let mut held = shard.lock();
@@ -149,6 +148,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
             return Start::Hit(value);
         }
         held.counts.misses += first;
+        let thread = blocking.then(|| thread::current().id());
         if let Some(load) = held.loads.find(hash, key).cloned() {
             if load.is_run_by(thread) {
                 drop(held);
@@ -178,16 +178,16 @@ impl<'a, K: Eq, V> Leader<'a, K, V> {
         Leader { inner, hash, load, started: inner.clock.now(), ended: false }
     }
 
-    /// Counts the load and ends its claim, if that was not done yet.
-    fn end(&mut self, gave: Gave) {
+    /// Counts a load that gave no value, and ends its claim.
+    fn end(&mut self, gave_error: bool) {
         self.ended = true;
-        let elapsed = self.inner.clock.now() - self.started;
+        let took = self.inner.clock.now() - self.started;
         let mut held = self.inner.shard(self.hash).lock();
         let claim = held.loads.end(self.hash, &self.load);
         held.counts.loads += 1;
-        held.counts.load_failures += u64::from(!matches!(gave, Gave::Value));
-        if !matches!(gave, Gave::Nothing) {
-            held.counts.load_duration.record_duration(elapsed);
+        held.counts.load_failures += 1;
+        if gave_error {
+            held.counts.load_duration.record_duration(took);
         }
         drop(held);
         drop(claim);
@@ -199,14 +199,6 @@ impl<'a, K: Eq, V> Leader<'a, K, V> {
     }
 }
 
-/// What came of a load.
-#[derive(Clone, Copy, Debug)]
-enum Gave {
-    Value,
-    Error,
-    Nothing,
-}
-
 impl<K: Hash + Eq + Clone, V: Clone> Leader<'_, K, V> {
     fn finish<E>(mut self, key: K, made: Result<V, E>) -> Result<V, Arc<E>>
     where
@@ -215,11 +207,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Leader<'_, K, V> {
         match made {
             Ok(value) => {
                 let deadline = self.inner.default_deadline(self.hash);
-                let origin = Origin::Load(&self.load);
+                let origin = Origin::Load(&self.load, self.inner.clock.now() - self.started);
                 self.inner.put(self.hash, key, value.clone(), deadline, &origin);
                 // The claim has ended, so those who wait are all there.
                 let told = self.has_waiters().then(|| value.clone());
-                self.end(Gave::Value);
+                self.ended = true;
                 if let Some(value) = told {
                     self.load.settle(Outcome::Value(value));
                 }
@@ -227,7 +219,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Leader<'_, K, V> {
             }
             Err(error) => {
                 let error = Arc::new(error);
-                self.end(Gave::Error);
+                self.end(true);
                 if self.has_waiters() {
                     let shared: Arc<dyn Any + Send + Sync> = Arc::clone(&error) as _;
                     self.load.settle(Outcome::Failed(shared));
@@ -241,7 +233,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Leader<'_, K, V> {
 impl<K: Eq, V> Drop for Leader<'_, K, V> {
     fn drop(&mut self) {
         if !self.ended {
-            self.end(Gave::Nothing);
+            self.end(false);
             self.load.settle(Outcome::Abandoned);
         }
     }

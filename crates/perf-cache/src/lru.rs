@@ -8,6 +8,7 @@
 
 use hashbrown::HashTable;
 use std::borrow::Borrow;
+use std::num::NonZeroU64;
 
 /// Where an entry lies, until it is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub(crate) struct Entry<K, V> {
     pub(crate) key: K,
     pub(crate) value: V,
     pub(crate) weight: u64,
-    /// When it expires, in nanoseconds of the cache's clock.
-    pub(crate) deadline: u64,
+    /// When it expires, in nanoseconds of the cache's clock. Its zero marks a vacant slot.
+    pub(crate) deadline: NonZeroU64,
 }
 
 impl<K, V> Lru<K, V> {
@@ -172,3 +173,37 @@ pub(crate) const fn entry_overhead<K, V>() -> usize {
 
 /// No slot.
 const NONE: u32 = u32::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(key: u8) -> Entry<u8, u8> {
+        Entry { key, value: key, weight: 1, deadline: NonZeroU64::MAX }
+    }
+
+    #[test]
+    fn places_are_used_again() {
+        let mut lru = Lru::new();
+        for round in 0..10 {
+            let ids: Vec<_> = (0..8).map(|key| lru.insert(u64::from(key), entry(key))).collect();
+            assert_eq!((lru.len(), lru.places()), (8, 8), "round {round}");
+            ids.into_iter().for_each(|id| drop(lru.remove(id)));
+        }
+        assert_eq!(lru.victim(), None);
+    }
+
+    #[test]
+    fn keys_of_the_same_hash_are_told_apart() {
+        let mut lru = Lru::new();
+        let ids: Vec<_> = (0..50).map(|key| lru.insert(7, entry(key))).collect();
+        lru.remove(ids[20]);
+        assert_eq!(lru.find(7, &20), None);
+        assert!((0..50).filter(|key| *key != 20).all(|key| lru.find(7, &key).is_some()));
+    }
+
+    #[test]
+    fn a_slot_has_no_room_to_spare() {
+        assert_eq!(entry_overhead::<u64, u64>(), 56);
+    }
+}

@@ -60,7 +60,7 @@ impl<K, V> Shard<K, V> {
     pub(crate) fn insert(&self, held: &mut Held<K, V>, hash: u64, entry: Entry<K, V>) {
         held.counts.insertions += 1;
         held.bytes = held.bytes.wrapping_add(entry.weight);
-        held.sweep.note(entry.deadline);
+        held.sweep.note(entry.deadline.get());
         held.store.insert(hash, entry);
         self.publish(held);
     }
@@ -78,7 +78,7 @@ impl<K, V> Shard<K, V> {
     pub(crate) fn replace(&self, held: &mut Held<K, V>, id: Id, entry: Entry<K, V>) -> Entry<K, V> {
         held.counts.insertions += 1;
         held.counts.evictions[Cause::Replaced as usize] += 1;
-        held.sweep.note(entry.deadline);
+        held.sweep.note(entry.deadline.get());
         held.bytes = held.bytes.wrapping_add(entry.weight);
         let old = held.store.replace(id, entry);
         held.bytes = held.bytes.wrapping_sub(old.weight);
