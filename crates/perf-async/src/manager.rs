@@ -52,15 +52,15 @@ impl Manager {
     /// # Panics
     ///
     /// Outside a tokio runtime with its timer enabled, if the operation has to wait.
-    pub async fn run<T, F>(&self, operation: Operation<T, F>) -> Result<T, OperationError>
+    pub fn run<T, F>(
+        &self,
+        operation: Operation<T, F>,
+    ) -> impl Future<Output = Result<T, OperationError>> + Send
     where
         T: Send + 'static,
         F: Future<Output = Result<T, BoxError>> + Send + 'static,
     {
-        match self.shared.run_inline(operation).await {
-            Ok(result) => result,
-            Err(operation) => self.submit(operation)?.cancel_on_drop().await,
-        }
+        self.shared.run(operation)
     }
 
     /// Starts an operation, or queues it if too many run, and answers a handle to it.

@@ -4,9 +4,12 @@ use crate::driver::BoxError;
 use crate::{Submission, TimeoutClock};
 use perf_core::{Instant, Priority};
 use perf_guard::Deadline;
+use pin_project_lite::pin_project;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// A piece of work with a value of type `T`, and how it wants to be run.
@@ -47,7 +50,7 @@ impl Operation<(), ()> {
         F: Future<Output = Result<T, E>>,
         E: Into<BoxError>,
     {
-        Operation::of(kind.into(), async move { future.await.map_err(Into::into) })
+        Operation::of(kind.into(), Fallible { future })
     }
 
     /// An operation of that kind which always has a value, or whose errors are the caller's own
@@ -64,7 +67,7 @@ impl Operation<(), ()> {
     where
         F: Future<Output = T>,
     {
-        Operation::of(kind.into(), async move { Ok(future.await) })
+        Operation::of(kind.into(), Infallible { future })
     }
 }
 
@@ -117,6 +120,37 @@ impl<T, F> Operation<T, F> {
     {
         self.key = Some(Key { name: key.into(), copy: T::clone });
         self
+    }
+}
+
+// Written out, because an async block would hold the future twice.
+pin_project! {
+    struct Fallible<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<T, E: Into<BoxError>, F: Future<Output = Result<T, E>>> Future for Fallible<F> {
+    type Output = Answer<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<T>> {
+        self.project().future.poll(cx).map_err(Into::into)
+    }
+}
+
+pin_project! {
+    struct Infallible<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<T, F: Future<Output = T>> Future for Infallible<F> {
+    type Output = Answer<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<T>> {
+        self.project().future.poll(cx).map(Ok)
     }
 }
 

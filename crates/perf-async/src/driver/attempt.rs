@@ -4,11 +4,12 @@ use crate::operation::{Answer, Limits};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
 use crate::{Ended, OperationError};
 use perf_core::{Clock, Instant};
+use pin_project_lite::pin_project;
 use std::any::Any;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
 use tokio::time::Sleep;
 
 /// Tells a running operation to stop, and wakes it so that it hears.
@@ -48,66 +49,98 @@ impl Stop {
     }
 }
 
-/// Where an attempt finds its [`Stop`]; one that ends at its first poll never needs it.
-pub(crate) trait StopSource {
+/// What an attempt knows of the place it holds.
+pub(crate) trait Place {
+    /// When the operation started.
+    fn started(&self) -> Instant;
+    fn clock(&self) -> &Clock;
     /// Whether to stop, asked before the first poll.
-    fn is_requested(&self) -> bool;
-    /// Leaves a waker and answers whether to stop.
+    fn is_stopped(&self) -> bool;
+    /// Leaves a waker and answers whether to stop. An operation that ends at its first poll never
+    /// gets here.
     fn listen(&mut self, cx: &Context<'_>) -> bool;
 }
 
-/// The moments that an attempt's clocks count from.
-pub(crate) struct Timing<'a> {
-    pub(crate) clock: &'a Clock,
-    pub(crate) limits: &'a Limits,
-    pub(crate) submitted: Instant,
-    pub(crate) started: Instant,
+pin_project! {
+    /// Polls a future to its end. When this answers, the future has been dropped.
+    ///
+    /// Written out, because an async function would hold the future three times.
+    pub(crate) struct Attempt<F, P> {
+        #[pin]
+        future: Option<F>,
+        pub(crate) place: P,
+        limits: Limits,
+        submitted: Instant,
+        phase: Phase,
+        // Made only once the operation has to wait for something.
+        sleep: Option<Pin<Box<Sleep>>>,
+    }
 }
 
-/// Polls the future to its end. When this answers, the future has been dropped.
-pub(crate) async fn attempt<T, F>(
-    future: F,
-    timing: Timing<'_>,
-    mut stop: impl StopSource,
-) -> Result<T, OperationError>
+#[derive(Clone, Copy, PartialEq)]
+enum Phase {
+    New,
+    Waiting,
+}
+
+impl<F, P: Place> Attempt<F, P> {
+    pub(crate) fn new(future: F, place: P, limits: Limits, submitted: Instant) -> Attempt<F, P> {
+        let future = Some(future);
+        Attempt { future, place, limits, submitted, phase: Phase::New, sleep: None }
+    }
+}
+
+impl<T, F, P> Attempt<F, P>
 where
     F: Future<Output = Answer<T>>,
+    P: Place,
 {
-    if stop.is_requested() {
-        return Err(OperationError::Cancelled);
-    }
-    let (end_by, clock, limit) = timing.limits.end_by(timing.submitted, timing.started);
-    let mut future = pin!(future);
-    // The timer is set only once the operation has to wait for something.
-    let mut sleep = pin!(None::<Sleep>);
-    let mut waited = false;
-    poll_fn(|cx| {
-        if waited && stop.listen(cx) {
+    fn advance(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, OperationError>> {
+        let this = self.project();
+        let is_new = *this.phase == Phase::New;
+        *this.phase = Phase::Waiting;
+        if if is_new { this.place.is_stopped() } else { this.place.listen(cx) } {
             return Poll::Ready(Err(OperationError::Cancelled));
         }
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        let future = this.future.as_pin_mut().expect("it is polled until it answers");
+        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
             Ok(Poll::Ready(answer)) => {
                 return Poll::Ready(answer.map_err(|error| OperationError::Failed(error.into())));
             }
             Err(panic) => return Poll::Ready(Err(panicked(panic))),
             Ok(Poll::Pending) => {}
         }
-        if !waited {
-            waited = true;
-            if stop.listen(cx) {
+        let (end_by, clock, limit) = this.limits.end_by(*this.submitted, this.place.started());
+        if is_new {
+            if this.place.listen(cx) {
                 return Poll::Ready(Err(OperationError::Cancelled));
             }
             if end_by.moment().is_some() {
-                let remaining = end_by.remaining(timing.clock.now());
-                sleep.set(Some(tokio::time::sleep(remaining)));
+                let remaining = end_by.remaining(this.place.clock().now());
+                *this.sleep = Some(Box::pin(tokio::time::sleep(remaining)));
             }
         }
-        match sleep.as_mut().as_pin_mut().map(|sleep| sleep.poll(cx)) {
+        match this.sleep.as_mut().map(|sleep| sleep.as_mut().poll(cx)) {
             Some(Poll::Ready(())) => Poll::Ready(Err(OperationError::TimedOut { clock, limit })),
             _ => Poll::Pending,
         }
-    })
-    .await
+    }
+}
+
+impl<T, F, P> Future for Attempt<F, P>
+where
+    F: Future<Output = Answer<T>>,
+    P: Place,
+{
+    type Output = Result<T, OperationError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = ready!(self.as_mut().advance(cx));
+        let mut future = self.project().future;
+        // The user's destructors may panic too; the value is then as good as lost.
+        let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
+        Poll::Ready(dropped.map_err(panicked).and(result))
+    }
 }
 
 /// The error for a caught panic.

@@ -1,10 +1,12 @@
 //! A place among the running.
 
-use super::attempt::{Stop, StopSource};
+use super::attempt::{Place, Stop};
 use super::group::{Group, Operand};
+use super::runner::Work;
 use super::shared::{Payload, Shared};
 use crate::sync::{Arc, lock};
 use crate::{Ended, OperationError, OperationId};
+use perf_core::{Clock, Instant};
 use std::task::Context;
 
 /// A place held by an operation that was submitted. Dropping it ends the operation as cancelled.
@@ -21,21 +23,27 @@ impl Permit {
     }
 
     /// Ends the operation and gives those who wait their result, or this error if there is none.
-    /// Answers the manager, whose next operation the caller may run.
-    pub(super) fn finish(mut self, ended: Ended, otherwise: OperationError) -> Arc<Shared> {
+    /// Answers the next operation, for the same task to run.
+    pub(super) fn finish(
+        mut self,
+        ended: Ended,
+        otherwise: OperationError,
+    ) -> Option<(Work, Permit)> {
         self.held = false;
-        self.shared.finish(self.id, ended);
+        let (now, more) = self.shared.finish(self.id, ended);
         self.operand.settle(otherwise);
-        Arc::clone(&self.shared)
+        if more { self.shared.take_next(now) } else { None }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         if self.held {
-            self.shared.finish(self.id, Ended::Cancelled);
+            let (_, more) = self.shared.finish(self.id, Ended::Cancelled);
             self.operand.settle(OperationError::Cancelled);
-            self.shared.dispatch();
+            if more {
+                self.shared.dispatch();
+            }
         }
     }
 }
@@ -54,62 +62,85 @@ impl<'a> InlinePermit<'a> {
 
     pub(crate) fn finish(mut self, ended: Ended) {
         self.held = false;
-        self.shared.finish(self.id, ended);
-        self.shared.dispatch_if_needed();
+        self.end(ended);
     }
 
-    pub(crate) fn stop(&self) -> InlineStop<'a> {
-        InlineStop { shared: self.shared, id: self.id, stop: None }
+    pub(crate) fn place(&self, started: Instant) -> InlinePlace<'a> {
+        InlinePlace { shared: self.shared, id: self.id, started, stop: None }
+    }
+
+    fn end(&self, ended: Ended) {
+        let (_, more) = self.shared.finish(self.id, ended);
+        if more {
+            self.shared.dispatch();
+        }
     }
 }
 
 impl Drop for InlinePermit<'_> {
     fn drop(&mut self) {
         if self.held {
-            self.shared.finish(self.id, Ended::Cancelled);
-            self.shared.dispatch_if_needed();
+            self.end(Ended::Cancelled);
         }
     }
 }
 
-/// The stop of an inline operation, made when it first has to wait.
-pub(crate) struct InlineStop<'a> {
+/// The place of an inline operation. Its stop is made when it first has to wait.
+pub(crate) struct InlinePlace<'a> {
     shared: &'a Arc<Shared>,
     id: OperationId,
+    started: Instant,
     stop: Option<Arc<Stop>>,
 }
 
-impl StopSource for InlineStop<'_> {
-    fn is_requested(&self) -> bool {
+impl Place for InlinePlace<'_> {
+    fn started(&self) -> Instant {
+        self.started
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    fn is_stopped(&self) -> bool {
         false
     }
 
     fn listen(&mut self, cx: &Context<'_>) -> bool {
         let stop = self.stop.get_or_insert_with(|| {
             let stop = Arc::new(Stop::default());
-            let mut core = lock(&self.shared.core);
-            if let Some(Payload::Cancelled) =
-                core.set_payload(self.id, Payload::Inline(Arc::clone(&stop)))
-            {
+            let payload = Payload::Inline(Arc::clone(&stop));
+            let before = lock(&self.shared.core).set_payload(self.id, payload);
+            if matches!(before, Some(Payload::Cancelled)) {
                 // Cancelled during its first poll, when there was nobody to tell.
                 stop.request();
             }
-            drop(core);
             stop
         });
         stop.listen(cx)
     }
 }
 
-/// The stop of a submitted operation.
-pub(super) struct GroupStop<T>(pub(super) Arc<Group<T>>);
+/// The place of a submitted operation.
+pub(super) struct GroupPlace<T> {
+    pub(super) group: Arc<Group<T>>,
+    pub(super) clock: Clock,
+}
 
-impl<T: Send + 'static> StopSource for GroupStop<T> {
-    fn is_requested(&self) -> bool {
-        self.0.stop().is_requested()
+impl<T: Send + 'static> Place for GroupPlace<T> {
+    fn started(&self) -> Instant {
+        self.group.started_at()
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.group.stop().is_requested()
     }
 
     fn listen(&mut self, cx: &Context<'_>) -> bool {
-        self.0.stop().listen(cx)
+        self.group.stop().listen(cx)
     }
 }

@@ -3,68 +3,96 @@
 //! A task that has ended its operation takes the next one itself: under load that saves a spawn
 //! for each operation and a hop between tasks.
 
-use super::attempt::{Timing, attempt, ended, ended_by, panicked};
-use super::group::Group;
-use super::permit::{GroupStop, Permit};
-use super::shared::Shared;
-use crate::operation::{Answer, Limits};
-use crate::sync::Arc;
+use super::attempt::{Attempt, ended, ended_by, panicked};
+use super::permit::{GroupPlace, Permit};
+use crate::operation::Answer;
 use crate::{Ended, OperationError};
-use perf_core::{Clock, Instant};
-use std::future::{Future, poll_fn};
+use pin_project_lite::pin_project;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
-/// A submitted operation, ready to be polled: it leaves its result in its group and answers how it
-/// ended.
+/// A submitted operation in a box, so that those of all types can wait in one queue.
 pub(super) type Work = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
-/// Makes the work of a submitted operation.
-pub(super) async fn work<T, F>(
-    future: F,
-    group: Arc<Group<T>>,
-    clock: Clock,
-    limits: Limits,
-    submitted: Instant,
-) -> Ended
-where
-    T: Send + 'static,
-    F: Future<Output = Answer<T>> + Send,
-{
-    let started = group.started_at();
-    let timing = Timing { clock: &clock, limits: &limits, submitted, started };
-    let result = attempt(future, timing, GroupStop(Arc::clone(&group))).await;
-    let ended = ended(&result);
-    group.stash(result);
-    ended
-}
-
-/// Runs one operation, then whatever waits, until nothing does.
-pub(super) async fn run(work: impl Future<Output = Ended> + Send, permit: Permit) {
-    let shared = run_one(work, permit).await;
-    while let Some((work, permit)) = shared.take_next() {
-        // Operations that never wait would keep this thread for themselves.
-        tokio::task::consume_budget().await;
-        run_one(work, permit).await;
+pin_project! {
+    /// A submitted operation, ready to be polled: it leaves its result in its group and answers
+    /// how it ended.
+    pub(super) struct Submitted<T, F> {
+        #[pin]
+        pub(super) attempt: Attempt<F, GroupPlace<T>>,
     }
 }
 
-async fn run_one(work: impl Future<Output = Ended> + Send, permit: Permit) -> Arc<Shared> {
+impl<T, F> Future for Submitted<T, F>
+where
+    T: Send + 'static,
+    F: Future<Output = Answer<T>>,
+{
+    type Output = Ended;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let mut attempt = self.project().attempt;
+        let result = ready!(attempt.as_mut().poll(cx));
+        let ended = ended(&result);
+        attempt.project().place.group.stash(result);
+        Poll::Ready(ended)
+    }
+}
+
+pin_project! {
+    /// Runs one operation, then whatever waits, until nothing does.
     // In this order, so that a task that is dropped drops the work before it gives up the place.
-    let permit = permit;
-    let finished = {
-        let mut work = pin!(work);
-        poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(|ended| (ended, OperationError::Cancelled)),
-            // Not in its poll, which is caught closer by, but when it was dropped.
-            Err(panic) => {
-                let error = panicked(panic);
-                Poll::Ready((ended_by(&error), error))
+    pub(super) struct Runner<W> {
+        #[pin]
+        first: Option<W>,
+        next: Option<Work>,
+        permit: Option<Permit>,
+    }
+}
+
+impl<W> Runner<W> {
+    pub(super) fn new(work: W, permit: Permit) -> Runner<W> {
+        Runner { first: Some(work), next: None, permit: Some(permit) }
+    }
+}
+
+impl<W: Future<Output = Ended>> Future for Runner<W> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        while let Some(permit) = this.permit.take() {
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                match (this.first.as_mut().as_pin_mut(), &mut *this.next) {
+                    (Some(first), _) => first.poll(cx),
+                    (None, Some(next)) => next.as_mut().poll(cx),
+                    (None, None) => unreachable!("a place is held for some work"),
+                }
+            }));
+            let (ended, otherwise) = match polled {
+                Ok(Poll::Pending) => {
+                    *this.permit = Some(permit);
+                    return Poll::Pending;
+                }
+                Ok(Poll::Ready(ended)) => (ended, OperationError::Cancelled),
+                // Not the operation itself, whose panics are caught closer by: the runtime has no
+                // timer, say.
+                Err(panic) => {
+                    let error = panicked(panic);
+                    (ended_by(&error), error)
+                }
+            };
+            this.first.set(None);
+            *this.next = None;
+            if let Some((work, permit)) = permit.finish(ended, otherwise) {
+                *this.next = Some(work);
+                *this.permit = Some(permit);
+                // Operations that never wait would keep this thread for themselves.
+                ready!(pin!(tokio::task::consume_budget()).poll(cx));
             }
-        })
-        .await
-    };
-    let (ended, otherwise) = finished;
-    permit.finish(ended, otherwise)
+        }
+        Poll::Ready(())
+    }
 }

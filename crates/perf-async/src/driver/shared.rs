@@ -1,15 +1,15 @@
 //! What the handles of one manager share.
 
-use super::attempt::{Stop, Timing, attempt, ended};
+use super::attempt::{Attempt, Stop, ended};
 use super::group::{GivenUp, Group, Operand, Remaining};
-use super::permit::{InlinePermit, Permit};
-use super::runner::{self, Work, work};
+use super::permit::{GroupPlace, InlinePermit, Permit};
+use super::runner::{Runner, Submitted, Work};
 use super::timer::Timer;
 use crate::operation::{Answer, Operation};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 use crate::{
-    CancelOutcome, Ended, Next, OperationError, OperationId, OperationKey, Overloaded, Scheduler,
-    SchedulerConfig, Status, Submission, TimeoutClock,
+    CancelOutcome, Ended, Handle, Next, OperationError, OperationId, OperationKey, Overloaded,
+    Scheduler, SchedulerConfig, Status, Submission, TimeoutClock,
 };
 use perf_core::{Clock, Histogram, Instant, Priority, StripedHistogram};
 use std::cell::Cell;
@@ -93,36 +93,45 @@ impl Shared {
         self.timeout.store(nanos(timeout), Ordering::Relaxed);
     }
 
-    /// Runs an operation where it stands if there is room; gives it back if not.
-    pub(crate) async fn run_inline<T, F>(
+    /// Runs an operation where it stands, or in a task of its own if there is no room.
+    pub(crate) async fn run<T, F>(
         self: &Arc<Self>,
         mut operation: Operation<T, F>,
-    ) -> Result<Result<T, OperationError>, Operation<T, F>>
+    ) -> Result<T, OperationError>
     where
-        F: Future<Output = Answer<T>>,
+        T: Send + 'static,
+        F: Future<Output = Answer<T>> + Send + 'static,
     {
-        if operation.key.is_some() {
-            return Err(operation);
-        }
         let now = self.clock.now();
         let limits = operation.limits.or_run(self.timeout());
-        let id = {
-            let mut core = lock(&self.core);
-            if !core.can_start_now() {
-                drop(core);
-                return Err(operation);
-            }
-            let kind = std::mem::take(&mut operation.kind);
-            let submission =
-                Submission::new(kind).priority(operation.priority).timeout(limits.run());
-            core.start_now(submission, None, now)
+        let Some(permit) = self.start_inline(&mut operation, limits.run(), now) else {
+            return Handle::new(Arc::clone(self), self.submit(operation)?).cancel_on_drop().await;
         };
-        let permit = InlinePermit::new(self, id);
-        self.waits.record(0);
-        let timing = Timing { clock: &self.clock, limits: &limits, submitted: now, started: now };
-        let result = attempt(operation.future, timing, permit.stop()).await;
+        let place = permit.place(now);
+        let result = Attempt::new(operation.future, place, limits, now).await;
         permit.finish(ended(&result));
-        Ok(result)
+        result
+    }
+
+    fn start_inline<T, F>(
+        self: &Arc<Self>,
+        operation: &mut Operation<T, F>,
+        timeout: Duration,
+        now: Instant,
+    ) -> Option<InlinePermit<'_>> {
+        if operation.key.is_some() {
+            return None;
+        }
+        let mut core = lock(&self.core);
+        if !core.can_start_now() {
+            return None;
+        }
+        let kind = std::mem::take(&mut operation.kind);
+        let submission = Submission::new(kind).priority(operation.priority).timeout(timeout);
+        let id = core.start_now(submission, None, now);
+        drop(core);
+        self.waits.record(0);
+        Some(InlinePermit::new(self, id))
     }
 
     /// Starts an operation in a task of its own, or queues it, or joins the one that is under way.
@@ -163,14 +172,15 @@ impl Shared {
             drop(core);
             return Err(overloaded);
         }
-        let work = work(future, Arc::clone(&group), self.clock.clone(), limits, now);
+        let place = GroupPlace { group: Arc::clone(&group), clock: self.clock.clone() };
+        let work = Submitted { attempt: Attempt::new(future, place, limits, now) };
         if start {
             let payload = Payload::Running(Arc::clone(&operand));
             let id = core.start_now(submission, Some(payload), now);
             drop(core);
             let permit = Permit::new(Arc::clone(self), id, operand);
             self.begin(now, Duration::ZERO, &*group);
-            runtime.spawn(runner::run(work, permit));
+            runtime.spawn(Runner::new(work, permit));
             return Ok((id, group, 0));
         }
         let job = Job { work: Box::pin(work), operand, runtime: runtime.clone(), clock, limit };
@@ -192,31 +202,30 @@ impl Shared {
         self.waits.record_duration(waited);
     }
 
-    /// Gives the place of a running operation back.
-    pub(super) fn finish(&self, id: OperationId, ended: Ended) {
+    /// Gives the place of a running operation back. Answers the time, and whether another operation
+    /// can start.
+    pub(super) fn finish(&self, id: OperationId, ended: Ended) -> (Instant, bool) {
         let now = self.clock.now();
-        let finished = lock(&self.core).finish(id, ended, now);
+        let mut core = lock(&self.core);
+        let finished = core.finish(id, ended, now);
+        let more = core.has_next();
+        drop(core);
         if let Some(finished) = finished {
             self.runs.record_duration(finished.ran);
         }
+        (now, more)
     }
 
     /// The next operation for a task of this runtime, with its place. Starts those that belong to
     /// other runtimes there.
-    pub(super) fn take_next(self: &Arc<Self>) -> Option<(Work, Permit)> {
+    pub(super) fn take_next(self: &Arc<Self>, now: Instant) -> Option<(Work, Permit)> {
         let here = Runtime::current().id();
         loop {
-            let (job, permit) = self.start_next()?;
+            let (job, permit) = self.start_next(now)?;
             if job.runtime.id() == here {
                 return Some((job.work, permit));
             }
-            job.runtime.spawn(runner::run(job.work, permit));
-        }
-    }
-
-    pub(super) fn dispatch_if_needed(self: &Arc<Self>) {
-        if lock(&self.core).has_next() {
-            self.dispatch();
+            job.runtime.spawn(Runner::new(job.work, permit));
         }
     }
 
@@ -225,14 +234,13 @@ impl Shared {
         // A runtime that shuts down drops what is spawned at once, and dropping it comes back here.
         // The outer call goes on, so that the stack does not grow with the queue.
         let Some(_guard) = Dispatching::enter(self) else { return };
-        while let Some((job, permit)) = self.start_next() {
-            job.runtime.spawn(runner::run(job.work, permit));
+        while let Some((job, permit)) = self.start_next(self.clock.now()) {
+            job.runtime.spawn(Runner::new(job.work, permit));
         }
     }
 
-    fn start_next(self: &Arc<Self>) -> Option<(Job, Permit)> {
+    fn start_next(self: &Arc<Self>, now: Instant) -> Option<(Job, Permit)> {
         loop {
-            let now = self.clock.now();
             let mut core = lock(&self.core);
             match core.next(now)? {
                 Next::Start { id, payload: Payload::Waiting(job), waited } => {
