@@ -215,22 +215,30 @@ impl<T: Send + 'static> Operand for Group<T> {
     fn settle(&self, otherwise: OperationError) {
         let (result, waiting) = {
             let mut members = lock(&self.members);
-            (members.result.take().unwrap_or(Err(otherwise)), members.waiting)
+            let result = members.result.take().unwrap_or(Err(otherwise));
+            if members.waiting == 1 {
+                let waker = members.answer_only(result);
+                drop(members);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                return;
+            }
+            (result, members.waiting)
         };
         // Nobody joins any more: the operation has left the scheduler. Some may still leave.
-        let mut shares = self.share(result, waiting.max(1));
+        let mut shares = self.share(result, waiting);
         let mut wakers = Vec::new();
         {
             let mut members = lock(&self.members);
-            let Members { first, others, waiting, .. } = &mut *members;
-            for member in std::iter::once(first).chain(others) {
+            members.waiting = 0;
+            for member in members.all() {
                 if let Member::Waiting(waker) = member {
                     wakers.extend(waker.take());
                     let share = shares.pop().expect("one share for each who waits");
                     *member = Member::Ready(share);
                 }
             }
-            *waiting = 0;
         }
         drop(shares);
         for waker in wakers {
@@ -248,6 +256,21 @@ impl<T> Members<T> {
         match number.checked_sub(1) {
             None => &mut self.first,
             Some(other) => &mut self.others[other],
+        }
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Member<T>> {
+        std::iter::once(&mut self.first).chain(&mut self.others)
+    }
+
+    /// Gives the only one who waits its answer, and answers its waker.
+    fn answer_only(&mut self, result: Result<T, OperationError>) -> Option<Waker> {
+        self.waiting = 0;
+        let member = self.all().find(|member| matches!(member, Member::Waiting(_)));
+        let member = member.expect("one waits");
+        match std::mem::replace(member, Member::Ready(result)) {
+            Member::Waiting(waker) => waker,
+            _ => None,
         }
     }
 
