@@ -4,9 +4,10 @@ use crate::Problem;
 use crate::access::{LIFETIME, unauthorized};
 use crate::admin::Server;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Opens a session: shows the token, gets a cookie that stands for it for twelve hours.
 #[utoipa::path(
@@ -28,13 +29,8 @@ pub(super) async fn open(
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-randomness", "No random bytes")
             .detail("the operating system gives none; use the token itself")
     })?;
-    let cookie = format!(
-        "{}={}; Path=/api; HttpOnly; SameSite=Strict; Max-Age={}",
-        server.gate.cookie,
-        secret.reveal(),
-        LIFETIME.as_secs()
-    );
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+    let cookies = cookies(&server.gate.cookie, secret.reveal(), LIFETIME);
+    Ok((StatusCode::NO_CONTENT, AppendHeaders(cookies)).into_response())
 }
 
 /// Ends the session.
@@ -49,6 +45,17 @@ pub(super) async fn close(State(server): State<Arc<Server>>, headers: HeaderMap)
     if let Some(secret) = server.gate.session(&headers) {
         server.gate.sessions.close(secret);
     }
-    let gone = format!("{}=; Path=/api; HttpOnly; SameSite=Strict; Max-Age=0", server.gate.cookie);
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response()
+    let gone = cookies(&server.gate.cookie, "", Duration::ZERO);
+    (StatusCode::NO_CONTENT, AppendHeaders(gone)).into_response()
+}
+
+/// Cookies do not know ports: whatever else this machine serves under the same name gets them too.
+/// So they are for our own paths only, which takes two.
+fn cookies(name: &str, secret: &str, lifetime: Duration) -> [(HeaderName, String); 2] {
+    let age = lifetime.as_secs();
+    ["/api/performance", "/api/session"].map(|path| {
+        let cookie =
+            format!("{name}={secret}; Path={path}; HttpOnly; SameSite=Strict; Max-Age={age}");
+        (header::SET_COOKIE, cookie)
+    })
 }

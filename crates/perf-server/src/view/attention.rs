@@ -1,7 +1,7 @@
 //! What needs attention, worst first.
 
 use super::shapes::{Action, Attention, ComponentRow, KnobRow};
-use super::traffic::{GATEWAY, MEMORY, RESPONSES, TARGET_P95_MS, Traffic, WORST_ERROR_RATIO};
+use super::traffic::{GATEWAY, MEMORY, RESPONSES, TARGET_P95_MS, Traffic, WORST_ERROR_RATIO, ms};
 use perf_analytics::{History, Select, Span};
 
 /// What somebody should look at now. Thresholds need enough requests behind them: one slow answer
@@ -20,6 +20,8 @@ pub(super) fn attention(
     }
     found.extend(slowness(traffic));
     found.extend(few_hits(history, span, traffic));
+    found.extend(not_stored(history, span, traffic));
+    found.extend(slow_origin(traffic));
     found.extend(full_memory(history, span, knobs));
     found.extend(switched_off(knobs));
     if traffic.requests == 0 && found.is_empty() {
@@ -89,28 +91,78 @@ fn few_hits(history: &History, span: Span, traffic: &Traffic) -> Option<Attentio
     if traffic.served + traffic.fetched < ENOUGH {
         return None;
     }
-    let reasons = by_label(history, RESPONSES, "not_stored", "reason", span);
-    let detail = match reasons.iter().max_by_key(|(_, count)| *count) {
-        Some((reason, count)) if *count * 2 > traffic.fetched => format!(
-            "{count} answers could not be stored, most of them because of {reason}. The origin's \
-             headers decide that."
-        ),
-        _ => "More memory or a longer time to live may help.".to_owned(),
+    let detail = if pushed_out(history, span) > 0 {
+        "Entries are pushed out to make room: more memory helps."
+    } else {
+        "Nothing was pushed out: pages are asked for the first time, or do not stay fresh for long."
     };
     Some(Attention {
         severity: "info",
-        title: format!("Only {:.0} % of the answers come from the cache", ratio * 100.0),
-        detail,
+        title: format!("{:.0} % of the answers come from the cache", ratio * 100.0),
+        detail: detail.to_owned(),
         action: Some(caching("Turn a knob")),
     })
 }
 
-fn full_memory(history: &History, span: Span, knobs: &[KnobRow]) -> Option<Attention> {
-    let evictions = Select::new(MEMORY, "evictions");
-    let pushed_out = ["size", "capacity"]
+fn not_stored(history: &History, span: Span, traffic: &Traffic) -> Option<Attention> {
+    let reasons = by_label(history, RESPONSES, "not_stored", "reason", span);
+    let (why, count) = reasons
         .iter()
-        .map(|cause| history.counter(&evictions.clone().label("cause", *cause), span))
-        .sum::<u64>();
+        .filter_map(|(reason, count)| Some((why_not_stored(reason)?, *count)))
+        .max_by_key(|(_, count)| *count)?;
+    (count >= ENOUGH && count * 5 > traffic.fetched).then(|| Attention {
+        severity: "info",
+        title: format!("{count} answers could not be stored"),
+        detail: sentence(why),
+        action: Some(caching("See why")),
+    })
+}
+
+/// In words, with the remedy, where there is one: what fails to be stored by its nature is no news.
+fn why_not_stored(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "no_store" | "private" => {
+            "their Cache-Control says so; if they are the same for everyone, allow a shared cache \
+             to keep them"
+        }
+        "set_cookie" => "they set a cookie; set it on fewer pages",
+        "cookie" | "authorization" => {
+            "the requests carry a cookie or a login; answers that are the same for everyone may \
+             say `Cache-Control: public`"
+        }
+        "no_freshness" => {
+            "they do not say how long they stay fresh; say it, or turn responses/default_ttl up"
+        }
+        "too_large" => {
+            "they are larger than the largest that is kept; turn responses/max_object up"
+        }
+        "vary_all" => "they say `Vary: *`; name the headers that they depend on",
+        _ => return None,
+    })
+}
+
+fn slow_origin(traffic: &Traffic) -> Option<Attention> {
+    let fetch = traffic.fetched_time.quantile(0.95).map(ms).filter(|p95| *p95 > 10.0)?;
+    let hit = traffic.served_time.quantile(0.95).map(ms)?;
+    let enough = traffic.fetched_time.count().min(traffic.served_time.count()) >= ENOUGH;
+    (enough && fetch > 5.0 * hit).then(|| Attention {
+        severity: "info",
+        title: "The origin is the slowest part".to_owned(),
+        detail: format!(
+            "A fetch takes {fetch:.0} ms (p95 of {}), an answer from the cache {hit:.1} ms.",
+            traffic.fetched_time.count()
+        ),
+        action: Some(caching("See caching")),
+    })
+}
+
+/// Entries of the memory tier that left to make room.
+fn pushed_out(history: &History, span: Span) -> u64 {
+    history.counter(&Select::new(MEMORY, "evictions").label("cause", "size"), span)
+}
+
+fn full_memory(history: &History, span: Span, knobs: &[KnobRow]) -> Option<Attention> {
+    let pushed_out = pushed_out(history, span);
     let bytes = history.gauge(&Select::new(MEMORY, "bytes"), span)?;
     let capacity = history.gauge(&Select::new(MEMORY, "capacity_bytes"), span)?;
     if pushed_out < ENOUGH || bytes < 0.9 * capacity {
@@ -209,6 +261,33 @@ mod tests {
         assert_eq!(found[0].severity, "critical");
         assert_eq!(found[0].detail, "It refuses connections. Start it.");
         assert_eq!(found[1].title, "2.0 % of the answers are errors");
+    }
+
+    #[test]
+    fn a_slow_origin_is_named_with_its_figures() {
+        let mut traffic =
+            Traffic { requests: 1_000, served: 900, fetched: 100, ..Traffic::default() };
+        traffic.fetched_time.record_n(38_000_000, 100);
+        traffic.served_time.record_n(400_000, 900);
+        let found = look(&traffic, &[]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].title, "The origin is the slowest part");
+        assert!(found[0].detail.contains("38 ms (p95 of 100)"), "{}", found[0].detail);
+    }
+
+    #[test]
+    fn answers_that_could_be_stored_are_news_and_others_are_not() {
+        let history = History::new(HistoryConfig::default());
+        let at = perf_core::Instant::from_nanos(1_000_000_000);
+        for (reason, count) in [("no_freshness", 90), ("method", 5_000)] {
+            let labels = [("reason", reason)];
+            let signal = perf_core::Signal::counter("not_stored", count, at).labels(&labels);
+            history.sample(at, RESPONSES, &signal);
+        }
+        let traffic = Traffic { fetched: 100, ..Traffic::default() };
+        let found = not_stored(&history, Span::last(Duration::from_secs(300)), &traffic).unwrap();
+        assert_eq!(found.title, "90 answers could not be stored");
+        assert!(found.detail.contains("responses/default_ttl"), "{}", found.detail);
     }
 
     #[test]

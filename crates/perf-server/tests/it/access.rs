@@ -40,10 +40,15 @@ async fn a_session_is_got_for_the_token_and_ends_when_it_is_closed() {
     let rig = Rig::start().await;
     let opened = rig.tell("POST", "/api/session", "").await;
     assert_eq!(opened.status, 204);
-    let cookie = opened.headers["set-cookie"].to_str().unwrap();
-    for attribute in ["HttpOnly", "SameSite=Strict", "Path=/api"] {
-        assert!(cookie.contains(attribute), "{cookie}");
+    let cookies = opened.headers.get_all("set-cookie").iter().map(|c| c.to_str().unwrap());
+    let cookies: Vec<&str> = cookies.collect();
+    assert_eq!(cookies.len(), 2, "one for each of our own paths");
+    for cookie in &cookies {
+        for attribute in ["HttpOnly", "SameSite=Strict", "Path=/api/", "Max-Age=43200"] {
+            assert!(cookie.contains(attribute), "{cookie}");
+        }
     }
+    let cookie = cookies[0];
     assert!(!cookie.contains(TOKEN), "the cookie is not the token");
     let cookie = cookie.split(';').next().unwrap().to_owned();
     let with_cookie = [("cookie", cookie.as_str())];
