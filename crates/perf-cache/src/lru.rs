@@ -188,7 +188,9 @@ mod tests {
         for round in 0..10 {
             let ids: Vec<_> = (0..8).map(|key| lru.insert(u64::from(key), entry(key))).collect();
             assert_eq!((lru.len(), lru.places()), (8, 8), "round {round}");
-            ids.into_iter().for_each(|id| drop(lru.remove(id)));
+            for (key, id) in (0..).zip(ids) {
+                assert_eq!(lru.remove(id).key, key);
+            }
         }
         assert_eq!(lru.victim(), None);
     }
