@@ -112,7 +112,7 @@ function options({ chart, stacked, log, hidden, width, height, span, marks, onCu
     },
     axes: [
       { ...axis, grid: { show: false }, size: 24, gap: 6, space: narrow ? 64 : 88, values: (u, at) => at.map((t) => timeOn(t, span)) },
-      { ...axis, size: narrow ? 56 : 72, gap: 8, space: log ? 28 : 40, incrs: chart.unit === "bytes" ? BINARY : undefined, values: (u, at) => at.map((v) => axisText(v, chart.unit)) },
+      { ...axis, size: narrow ? 56 : 72, gap: 8, space: 28, incrs: chart.unit === "bytes" ? BINARY : undefined, values: (u, at) => at.map((v) => axisText(v, chart.unit)) },
     ],
     bands: stacked ? shown.slice(1).map((i, n) => ({ series: [i + 1, shown[n] + 1] })) : [],
     series: [{}, ...chart.series.map((series, i) => {
