@@ -149,8 +149,8 @@ pub(crate) struct DemoArguments {
 const DEMO_HELP: &str = "\
 The site is the Rust documentation that comes with the toolchain, or else the documentation that
 `cargo doc` has left in the target folder, or else the folder that --origin names. The first quarter
-of the time the requests run with the cache off; then the same requests, in the same order and with
-the same codings, run with it on, and go on until the end.
+of the time every request is fetched and encoded for itself, past the cache; then the same requests,
+in the same order and with the same codings, run through the cache, and go on until the end.
 
 Examples:
   perfkit demo

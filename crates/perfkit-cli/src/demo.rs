@@ -13,7 +13,6 @@ use crate::output;
 use crate::service::Service;
 use crate::signals::Signals;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use perf_core::{KnobId, KnobValue, Turn};
 use perf_server::{AdminConfig, GatewayConfig, Origin};
 use phase::{Load, Outcome, Running};
 use report::Report;
@@ -106,21 +105,20 @@ async fn measure(
         address: service.gateway.address(),
         connections: arguments.connections,
         seed: arguments.seed,
+        cached: false,
         keep: KEPT,
     };
     let bar = progress_bar(arguments.length.0);
     let uncached_for = arguments.length.0.mul_f64(UNCACHED_SHARE);
     let start = Instant::now();
 
-    switch_cache(service, false)?;
     bar.set_message("cache off");
     let running = load.start().map_err(Failure::failed)?;
     let interrupted = watch(&running, start, uncached_for, &bar, signals).await;
     let uncached = stop(running).await?;
 
-    switch_cache(service, true)?;
     bar.set_message("cache on");
-    let load = Load { keep: uncached.first.len(), ..load };
+    let load = Load { cached: true, keep: uncached.first.len(), ..load };
     let running = load.start().map_err(Failure::failed)?;
     // Interrupted with the cache off: as much again with it on, so that there is a comparison.
     let until = if interrupted { start.elapsed() * 2 } else { arguments.length.0 };
@@ -174,16 +172,6 @@ async fn stop(running: Running) -> Result<Outcome, Failure> {
         .await
         .map_err(|error| Failure::failed(error.to_string()))?
         .map_err(Failure::failed)
-}
-
-/// Turns `responses/enabled` through the engine, where the dashboard shows it.
-fn switch_cache(service: &Service, on: bool) -> Result<(), Failure> {
-    let turn = Turn { knob: KnobId::from("enabled"), to: KnobValue::Switch(on), expect: None };
-    service
-        .optimizer
-        .turn("responses", turn, "demo")
-        .map(drop)
-        .map_err(|error| Failure::from_error(&error))
 }
 
 fn progress_bar(length: Duration) -> ProgressBar {

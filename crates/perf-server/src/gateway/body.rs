@@ -77,17 +77,29 @@ pub(super) type FetchBody = perf_http::RequestBody<ClientBody>;
 pub(super) enum OriginBody {
     /// A short text of the gateway's own.
     Own(Option<Bytes>),
-    /// A file.
-    File(ServeFileSystemResponseBody),
+    /// A file, and how much of it is left, where that is known.
+    File(ServeFileSystemResponseBody, Option<u64>),
     /// What the upstream sends, given up when it falls silent.
     Upstream(Watched),
+}
+
+impl OriginBody {
+    /// The body of a file's answer. `ServeDir` knows its length but says so in the head only.
+    pub(super) fn of_file(response: Response<ServeFileSystemResponseBody>) -> Response<OriginBody> {
+        let length = response.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+        response.map(|body| {
+            let left = if body.is_end_stream() { Some(0) } else { length };
+            OriginBody::File(body, left)
+        })
+    }
 }
 
 impl fmt::Debug for OriginBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             OriginBody::Own(_) => "Own",
-            OriginBody::File(_) => "File",
+            OriginBody::File(..) => "File",
             OriginBody::Upstream(_) => "Upstream",
         })
     }
@@ -103,8 +115,12 @@ impl Body for OriginBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
             OriginBody::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            OriginBody::File(file) => {
-                Pin::new(file).poll_frame(cx).map(|frame| frame.map(|f| f.map_err(Into::into)))
+            OriginBody::File(file, left) => {
+                let frame = std::task::ready!(Pin::new(file).poll_frame(cx));
+                if let Some(data) = frame.as_ref().and_then(|f| f.as_ref().ok()?.data_ref()) {
+                    *left = left.map(|left| left.saturating_sub(data.len() as u64));
+                }
+                Poll::Ready(frame.map(|f| f.map_err(Into::into)))
             }
             OriginBody::Upstream(body) => Pin::new(body).poll_frame(cx),
         }
@@ -113,7 +129,7 @@ impl Body for OriginBody {
     fn is_end_stream(&self) -> bool {
         match self {
             OriginBody::Own(text) => text.is_none(),
-            OriginBody::File(file) => file.is_end_stream(),
+            OriginBody::File(file, left) => *left == Some(0) || file.is_end_stream(),
             OriginBody::Upstream(body) => body.incoming.is_end_stream(),
         }
     }
@@ -123,7 +139,7 @@ impl Body for OriginBody {
             OriginBody::Own(text) => {
                 SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
             }
-            OriginBody::File(file) => file.size_hint(),
+            OriginBody::File(_, left) => left.map(SizeHint::with_exact).unwrap_or_default(),
             OriginBody::Upstream(body) => body.incoming.size_hint(),
         }
     }

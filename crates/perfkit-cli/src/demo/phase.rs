@@ -20,6 +20,9 @@ pub(crate) struct Load {
     pub(crate) address: SocketAddr,
     pub(crate) connections: usize,
     pub(crate) seed: u64,
+    /// Whether answers may come from the cache. If not, requests say `no-store`: each is fetched
+    /// and encoded for itself, by the same gateway.
+    pub(crate) cached: bool,
     /// Every answer is timed one by one up to this many.
     pub(crate) keep: usize,
 }
@@ -100,6 +103,7 @@ impl Load {
             outcome: Outcome::default(),
             site: Arc::clone(&self.site),
             host: self.address.to_string(),
+            cached: self.cached,
             keep: self.keep,
             checker,
             progress,
@@ -144,6 +148,7 @@ struct Shared {
     outcome: Outcome,
     site: Arc<Site>,
     host: String,
+    cached: bool,
     keep: usize,
     checker: Checker,
     progress: Arc<Progress>,
@@ -175,6 +180,9 @@ impl Visitor for Client {
             out.extend_from_slice(b"accept-encoding: ");
             out.extend_from_slice(accepted.as_bytes());
             out.extend_from_slice(b"\r\n");
+        }
+        if !shared.cached {
+            out.extend_from_slice(b"cache-control: no-store\r\n");
         }
         out.extend_from_slice(b"\r\n");
         true

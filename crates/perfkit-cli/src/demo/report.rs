@@ -33,6 +33,7 @@ pub(crate) struct Report {
     bytes_sent: u64,
     bytes_identity: u64,
     codings: Codings,
+    uncached_codings: Codings,
     requests_per_second: PerSecond,
     all_cached_p50_ms: f64,
     all_cached_p95_ms: f64,
@@ -40,13 +41,20 @@ pub(crate) struct Report {
     checked_bodies: u64,
 }
 
-/// Answers with the cache on, by coding.
+/// Answers by coding.
 #[derive(Debug, Serialize)]
 struct Codings {
     br: u64,
     zstd: u64,
     gzip: u64,
     identity: u64,
+}
+
+impl Codings {
+    fn of(outcome: &Outcome) -> Codings {
+        let [br, zstd, gzip, identity] = outcome.codings;
+        Codings { br, zstd, gzip, identity }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -106,12 +114,8 @@ impl Report {
             bytes_saved: cached.page_bytes.saturating_sub(cached.body_bytes),
             bytes_sent: cached.body_bytes + cached.head_bytes,
             bytes_identity: cached.page_bytes,
-            codings: Codings {
-                br: cached.codings[0],
-                zstd: cached.codings[1],
-                gzip: cached.codings[2],
-                identity: cached.codings[3],
-            },
+            codings: Codings::of(cached),
+            uncached_codings: Codings::of(uncached),
             requests_per_second: PerSecond {
                 cached: per_second(cached),
                 uncached: per_second(uncached),

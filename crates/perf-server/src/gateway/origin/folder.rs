@@ -41,7 +41,7 @@ impl Folder {
         let request = Request::from_parts(parts, Empty::<bytes::Bytes>::new());
         match self.files.try_call(request).await {
             Ok(response) if response.status() == StatusCode::NOT_FOUND => Ok(not_found(&path)),
-            Ok(response) => Ok(response.map(OriginBody::File)),
+            Ok(response) => Ok(OriginBody::of_file(response)),
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound
                 | io::ErrorKind::NotADirectory
