@@ -1,7 +1,7 @@
 //! Building a response cache.
 
 use super::entry::StoredResponse;
-use super::flight::Flights;
+use super::flight::{Flights, MAX_FLIGHTS};
 use super::key::ResponseKey;
 use super::meters::Meters;
 use super::settings::{Defaults, MAX_OBJECT_SIZE, MAX_TTL, MIN_OBJECT, Settings};
@@ -101,7 +101,8 @@ impl ResponseCacheBuilder {
     }
 
     /// How long a request waits for another one's fetch of the same URL before it goes to the
-    /// origin itself; 30 seconds by default. Bounded only within a tokio runtime that has time.
+    /// origin itself; 30 seconds by default. Within a tokio runtime, its timer must be enabled;
+    /// outside of one the wait lasts until the fetch ends.
     pub fn collapsed_wait(mut self, wait: Duration) -> ResponseCacheBuilder {
         self.wait = wait;
         self
@@ -211,7 +212,7 @@ impl ResponseCacheBuilder {
                 meters: Meters::new(&self.clock),
                 store: Store::new(memory, self.clock.clone()),
                 settings: Settings::new(defaults),
-                flights: Flights::default(),
+                flights: Flights::new(MAX_FLIGHTS),
                 clock: self.clock,
                 name: self.name,
                 codings: self.codings.into(),

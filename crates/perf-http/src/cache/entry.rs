@@ -24,17 +24,19 @@ pub struct StoredResponse {
 }
 
 impl StoredResponse {
-    /// One more variant, instead of the one that the same requests would get; the oldest leave.
+    /// One more variant, instead of the one that the same requests would get. The oldest leave;
+    /// how many is answered, too.
     pub(crate) fn with(
         existing: Option<&StoredResponse>,
         variant: Arc<Variant>,
         request: &HeaderMap,
-    ) -> StoredResponse {
+    ) -> (StoredResponse, u64) {
         let others = existing.map(|e| &*e.variants).unwrap_or_default();
         let kept = others.iter().filter(|other| !other.vary.matches(request)).cloned();
-        StoredResponse {
-            variants: std::iter::once(variant).chain(kept).take(MAX_VARIANTS).collect(),
-        }
+        let mut variants: Vec<Arc<Variant>> = std::iter::once(variant).chain(kept).collect();
+        let dropped = variants.len().saturating_sub(MAX_VARIANTS);
+        variants.truncate(MAX_VARIANTS);
+        (StoredResponse { variants: variants.into() }, dropped as u64)
     }
 
     pub(crate) fn select(&self, request: &HeaderMap) -> Option<&Arc<Variant>> {

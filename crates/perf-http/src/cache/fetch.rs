@@ -69,7 +69,10 @@ impl Trip {
                         flight = Some(lead);
                         break;
                     }
-                    Joined::Alone => break,
+                    Joined::Alone => {
+                        self.shared.meters.uncollapsed.increment();
+                        break;
+                    }
                     Joined::Follow(landing) => landing,
                 };
                 match wait(waiting, self.shared.wait).await {
@@ -289,15 +292,16 @@ impl Trip {
     fn store(&self, variant: &Arc<Variant>, epoch: Epoch, flight: Option<Flight>) -> bool {
         let shared = &self.shared;
         let request = &self.parts.headers;
-        let stored = shared.store.insert(&self.key, epoch, Arc::clone(variant), request);
-        if stored {
+        let inserted = shared.store.insert(&self.key, epoch, Arc::clone(variant), request);
+        if let Some(crowded_out) = inserted {
+            shared.meters.variants_dropped.add(crowded_out);
             shared.meters.stored.increment();
             shared.store.unpass(&self.key, self.asking.class());
             land(flight, Landing::Stored);
         } else {
             self.refused(NotStored::Changed, flight);
         }
-        stored
+        inserted.is_some()
     }
 
     fn refused(&self, reason: NotStored, flight: Option<Flight>) {

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The fetches that others may wait for.
-#[derive(Default)]
+/// The fetches that others may wait for: at most `max`.
 pub(crate) struct Flights {
     under_way: Arc<Mutex<UnderWay>>,
+    max: usize,
 }
 
 type UnderWay = HashMap<FlightKey, watch::Receiver<Option<Landing>>>;
@@ -48,12 +48,16 @@ pub(crate) enum Waited {
 }
 
 impl Flights {
+    pub(crate) fn new(max: usize) -> Flights {
+        Flights { under_way: Arc::default(), max }
+    }
+
     pub(crate) fn join(&self, key: FlightKey) -> Joined {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(landing) = under_way.get(&key) {
             return Joined::Follow(landing.clone());
         }
-        if under_way.len() >= MAX_FLIGHTS {
+        if under_way.len() >= self.max {
             return Joined::Alone;
         }
         let (landing, watching) = watch::channel(None);
@@ -95,7 +99,8 @@ pub(crate) async fn wait(mut flight: watch::Receiver<Option<Landing>>, limit: Du
     tokio::time::timeout(limit, landed).await.unwrap_or(Waited::TooLong)
 }
 
-const MAX_FLIGHTS: usize = 65_536;
+/// Each takes a few hundred bytes, and a fetch of its own takes far more.
+pub(crate) const MAX_FLIGHTS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
@@ -121,7 +126,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn those_who_wait_hear_how_it_ended() {
-        let flights = Flights::default();
+        let flights = Flights::new(1);
         let limit = Duration::from_secs(1);
         let (flight, one) = (lead(&flights), follow(&flights));
         flight.land(Landing::Stored);
@@ -135,5 +140,15 @@ mod tests {
         assert_eq!(wait(one, limit).await, Waited::TooLong);
         drop(flight);
         lead(&flights).land(Landing::Failed);
+    }
+
+    #[test]
+    fn beyond_the_bound_everybody_fetches_alone() {
+        let flights = Flights::new(1);
+        let flight = lead(&flights);
+        let other = (ResponseKey::new("h/b"), 0);
+        assert!(matches!(flights.join(other.clone()), Joined::Alone));
+        drop(flight);
+        assert!(matches!(flights.join(other), Joined::Lead(_)));
     }
 }

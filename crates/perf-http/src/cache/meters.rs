@@ -55,6 +55,8 @@ pub(crate) struct Meters {
     pub(crate) stored: Counter,
     pub(crate) invalidated: Counter,
     pub(crate) collapsed: Counter,
+    pub(crate) uncollapsed: Counter,
+    pub(crate) variants_dropped: Counter,
 }
 
 impl Meters {
@@ -71,6 +73,8 @@ impl Meters {
             stored: Counter::new(),
             invalidated: Counter::new(),
             collapsed: Counter::new(),
+            uncollapsed: Counter::new(),
+            variants_dropped: Counter::new(),
         }
     }
 
@@ -134,6 +138,16 @@ impl Meters {
             ("stored", &self.stored, "Answers of the origin that were stored."),
             ("invalidated", &self.invalidated, "Stored answers removed by requests that change."),
             ("collapsed", &self.collapsed, "Requests answered by the fetch of another one."),
+            (
+                "uncollapsed",
+                &self.uncollapsed,
+                "Fetches that nobody could wait for: too many were under way.",
+            ),
+            (
+                "variants_dropped",
+                &self.variants_dropped,
+                "Variants that left because their URL had too many.",
+            ),
         ];
         for (name, counter, help) in counters {
             visit(Signal::counter(name, counter.get(), self.since).help(help));

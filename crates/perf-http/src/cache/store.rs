@@ -48,23 +48,24 @@ impl Store {
         Epoch(self.epoch_of(key).load(Ordering::Acquire))
     }
 
-    /// Stores an answer, unless its URL has been invalidated since `epoch`.
+    /// Stores an answer, unless its URL has been invalidated since `epoch`; how many variants of the
+    /// URL had to go for it.
     pub(crate) fn insert(
         &self,
         key: &ResponseKey,
         epoch: Epoch,
         variant: Arc<Variant>,
         request: &HeaderMap,
-    ) -> bool {
+    ) -> Option<u64> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.epoch(key) != epoch {
-            return false;
+            return None;
         }
         // `contains` first: a lookup of ours is no miss of a client's.
         let existing = self.contains(key).then(|| self.memory.get(key.as_str())).flatten();
-        let stored = StoredResponse::with(existing.as_ref(), variant, request);
+        let (stored, dropped) = StoredResponse::with(existing.as_ref(), variant, request);
         self.put(key, stored);
-        true
+        Some(dropped)
     }
 
     /// Weighs an entry again whose codings have grown, if it is still the one stored.

@@ -169,4 +169,5 @@ async fn variants_of_one_url_are_bounded() {
     assert!(site.get_with("/", &[("x-any", "99")]).await.is_hit());
     assert!(!site.get_with("/", &[("x-any", "0")]).await.is_hit());
     assert_eq!(site.cache.memory().len(), 1);
+    assert_eq!(site.count("variants_dropped", ""), 100 - 32 + 1);
 }
