@@ -1,7 +1,7 @@
 // Caching: who answers and how fast, what the cache did, and the knobs that change it.
 import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "perfkit/ui";
 import * as live from "perfkit/live";
-import { Changes, Icon, Panel, count, lengthOf, many, takeBack, tell, text, valueOf } from "perfkit/parts";
+import { Changes, Icon, Panel, count, knobName, lengthOf, many, takeBack, tell, text, valueOf } from "perfkit/parts";
 import { Chart } from "perfkit/charts";
 import { SignIn } from "perfkit/session";
 
@@ -214,7 +214,7 @@ function Editor({ knob, onDone }) {
     setBusy(true);
     try {
       const { event, knob: row } = await live.turn(knob.id, review, expect);
-      tell(`${knob.title} is ${row?.display ?? valueOf(review, knob.kind)} now`, { action: event && { label: "Undo", run: () => takeBack(event) } });
+      tell(`${knobName(knob)} is ${row?.display ?? valueOf(review, knob.kind)} now`, { action: event && { label: "Undo", run: () => takeBack(event) } });
       onDone();
     } catch (refused) {
       setBusy(false);
@@ -227,7 +227,7 @@ function Editor({ knob, onDone }) {
   const cancel = (event) => { if (event.key === "Escape") { event.stopPropagation(); onDone(); } };
   if (review !== null) {
     const from = rival?.row ?? start;
-    return html`<div class="editor" role="group" aria-label=${`Confirm ${knob.title}`} onKeyDown=${cancel}>
+    return html`<div class="editor" role="group" aria-label=${`Confirm ${knobName(knob)}`} onKeyDown=${cancel}>
       ${rival && html`<p class="problem" role="alert"><${Icon} name="degraded" /> <span>Somebody else was faster. ${rival.message}</span></p>`}
       <p class="review"><span>${valueOf(from.value, knob.kind)}</span> <span aria-hidden="true">→</span><span class="hidden"> to </span> <b>${valueOf(review, knob.kind)}</b></p>
       <div class="row">
@@ -258,9 +258,9 @@ function KnobRow({ knob }) {
   const done = () => { setEditing(false); requestAnimationFrame(() => button.current?.focus()); };
   return html`<li class="knob ${editing ? "editing" : ""}">
     <div class="knob-head">
-      <h3>${knob.title}</h3>
+      <h3>${knob.title} <span class="muted">${knob.component}</span></h3>
       <b class="knob-value" data-knob=${knob.id}>${valueOf(knob.value, knob.kind)}</b>
-      ${live.signedIn.value && !editing && html`<button type="button" ref=${button} class="button small" aria-label=${`Change ${knob.title}`} onClick=${() => setEditing(true)}>Change</button>`}
+      ${live.signedIn.value && !editing && html`<button type="button" ref=${button} class="button small" aria-label=${`Change ${knobName(knob)}`} onClick=${() => setEditing(true)}>Change</button>`}
     </div>
     ${place !== null && html`<div class="scale" aria-hidden="true"><i class="built" style=${{ left: `${position({ ...knob, value: knob.default }) * 100}%` }}></i><i class="stands" style=${{ left: `${place * 100}%` }}></i></div>
       <p class="ends muted"><span>${valueOf(knob.min, knob.kind)}</span><span>default ${valueOf(knob.default, knob.kind)}</span><span>${valueOf(knob.max, knob.kind)}</span></p>`}

@@ -43,38 +43,47 @@ function axisText(value, unit) {
   return of === "/s" || of === "" || of === "points" ? short : `${short} ${of}`;
 }
 
+/** Draws turns of knobs as lines with a flag; those that stand close share one label behind the last. */
 function marker(u, marks, colour, words) {
   const { ctx, bbox } = u;
   const ratio = devicePixelRatio;
+  const end = bbox.left + bbox.width;
+  const groups = [];
+  for (const mark of marks) {
+    const x = Math.round(u.valToPos(mark.at, "x", true));
+    if (x < bbox.left || x > end) continue;
+    const group = groups.at(-1);
+    if (group && x - group.at.at(-1) < 16 * ratio) {
+      group.at.push(x);
+      group.labels.add(mark.label);
+    } else groups.push({ at: [x], labels: new Set([mark.label]) });
+  }
   let free = -Infinity;
   ctx.save();
   ctx.font = `${12 * ratio}px ${css("--font")}`;
   ctx.textBaseline = "top";
   ctx.textAlign = "left";
-  for (const mark of marks) {
-    const x = Math.round(u.valToPos(mark.at, "x", true));
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
-    ctx.strokeStyle = colour;
-    ctx.lineWidth = ratio;
-    ctx.setLineDash([3 * ratio, 3 * ratio]);
-    ctx.beginPath();
-    ctx.moveTo(x, bbox.top - 4 * ratio);
-    ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
-    ctx.setLineDash([]);
-    ctx.fillStyle = colour;
-    ctx.beginPath();
-    ctx.arc(x, bbox.top - 6 * ratio, 3 * ratio, 0, 7);
-    ctx.fill();
-    const label = mark.label;
-    const wide = ctx.measureText(label).width;
-    const right = x + 8 * ratio + wide < bbox.left + bbox.width;
-    const from = right ? x + 8 * ratio : x - 8 * ratio - wide;
-    if (from > free) {
-      ctx.fillStyle = words;
-      ctx.fillText(label, from, bbox.top - 13 * ratio);
-      free = from + wide + 8 * ratio;
+  ctx.lineWidth = ratio;
+  for (const { at, labels } of groups) {
+    ctx.strokeStyle = ctx.fillStyle = colour;
+    for (const x of at) {
+      ctx.setLineDash([3 * ratio, 3 * ratio]);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top - 4 * ratio);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.beginPath();
+      ctx.arc(x, bbox.top - 6 * ratio, 3 * ratio, 0, 7);
+      ctx.fill();
     }
+    const label = at.length === 1 ? [...labels][0] : `${at.length} turns`;
+    const wide = ctx.measureText(label).width;
+    const behind = at.at(-1) + 8 * ratio;
+    const from = behind + wide < end ? behind : at[0] - 8 * ratio - wide;
+    if (from <= free) continue;
+    ctx.fillStyle = words;
+    ctx.fillText(label, from, bbox.top - 13 * ratio);
+    free = from + wide + 8 * ratio;
   }
   ctx.restore();
 }

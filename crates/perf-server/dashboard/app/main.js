@@ -233,7 +233,7 @@ function View() {
 }
 
 const Footer = () => html`<footer class="foot muted"><span>perfkit ${live.frame.value?.service.version ?? ""}</span>
-  <a href="/openapi.json">API description</a><a href="/api/performance/metrics?span=300">Metrics</a>
+  <a href="/openapi.json">API description</a><a href="/api/performance/metrics?span=300">Metrics</a><a href="/assets/vendor/LICENSES">Licences</a>
   ${live.signedIn.value && html`<button type="button" class="button small quiet" onClick=${live.signOut}>Sign out</button>`}</footer>`;
 
 const Page = () => html`<${Header} /><${Trouble} /><${View} /><${Footer} /><${Toasts} />`;

@@ -172,7 +172,7 @@ test("without a session knobs can be read, and the token opens one", async (t) =
   await page.getByText(/This is not the token/).waitFor();
   await field.fill(program.token);
   await field.press("Enter");
-  await page.getByRole("button", { name: "Change Capacity" }).or(page.getByRole("button", { name: /^Change/ })).first().waitFor();
+  await page.getByRole("button", { name: "Change Memory capacity" }).waitFor();
 });
 
 test("themes differ, follow the system, and are remembered", async (t) => {
