@@ -19,8 +19,10 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     add_arithmetic(bench)?;
     for mix in [Mix::Hits, Mix::ReadThrough, Mix::Half] {
         let operations = Operations::new(bench, mix)?;
-        measure::<Numbers>(bench, mix, &operations)?;
-        measure::<Texts>(bench, mix, &operations)?;
+        let rounds = bench.parameter("repeats")? + 1;
+        let of_lru = expected_of_lru(&operations, bench.parameter("capacity")?, rounds);
+        measure::<Numbers>(bench, mix, &operations, &of_lru)?;
+        measure::<Texts>(bench, mix, &operations, &of_lru)?;
     }
     add_resident(bench, "memory", "u64/1M/resident", "bytes_per_entry", &SUBJECTS)
 }
@@ -28,7 +30,12 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
 const SUBJECTS: [&str; 5] = ["perf-cache", "moka", "quick_cache", "foyer", "lru"];
 
 /// One mix with one kind of pairs, in every arrangement of threads.
-fn measure<P: Pairs>(bench: &mut Bench, mix: Mix, operations: &Operations) -> Result<()> {
+fn measure<P: Pairs>(
+    bench: &mut Bench,
+    mix: Mix,
+    operations: &Operations,
+    of_lru: &[u64],
+) -> Result<()> {
     let cases = cases::<P>(bench, mix)?;
     if !cases.iter().any(|case| bench.wants(&case.name)) {
         return Ok(());
@@ -42,28 +49,27 @@ fn measure<P: Pairs>(bench: &mut Bench, mix: Mix, operations: &Operations) -> Re
         Box::new(Filled::<Foyer<P>, P>::new(room, operations)),
         Box::new(Filled::<Mutexed<P>, P>::new(room, operations)),
     ];
-    let of_lru = expected_of_lru(operations, room);
-    let hits = RefCell::new(BTreeMap::<&str, Vec<f64>>::new());
     for case in &cases {
+        let ratios = RefCell::new(BTreeMap::<&str, Vec<f64>>::new());
         let mut measurements: Vec<(&str, Measurement<'_>)> = Vec::new();
         for (name, cache) in SUBJECTS.into_iter().zip(&caches) {
-            let hits = &hits;
+            let ratios = &ratios;
+            let mut round = 0;
             let measurement = move || {
-                let done = cache.drive(case.threads, case.offset)?;
-                check(mix, name, case, &done, of_lru)?;
-                if case.threads == 1 && done.reads > 0 {
-                    let ratio = done.found as f64 / done.reads as f64;
-                    hits.borrow_mut().entry(name).or_default().push(ratio);
-                }
+                let done = cache.drive(case, round)?;
+                check(mix, name, case, &done, of_lru[round])?;
+                round += 1;
+                let ratio = done.found as f64 / done.reads as f64;
+                ratios.borrow_mut().entry(name).or_default().push(ratio);
                 Ok(done.nanoseconds)
             };
             measurements.push((name, Box::new(measurement)));
         }
         bench.measure(&case.name, "ns_per_op", "ns", &mut measurements)?;
         drop(measurements);
-        if case.threads == 1 && mix != Mix::Hits {
-            for (name, ratios) in hits.borrow().iter() {
-                bench.add(&case.name, name, "hit_ratio", "ratio", ratios)?;
+        if mix != Mix::Hits {
+            for (name, ratios) in ratios.take() {
+                bench.add(&case.name, name, "hit_ratio", "ratio", &ratios[1..])?;
             }
         }
     }
@@ -109,7 +115,7 @@ struct Filled<'a, C, P> {
 
 /// Any of them, so that they can be measured in turn; the loop inside knows its type.
 trait Subject {
-    fn drive(&self, threads: usize, offset: bool) -> Result<Done>;
+    fn drive(&self, case: &Case, round: usize) -> Result<Done>;
 }
 
 impl<'a, C: Rival<P>, P: Pairs> Filled<'a, C, P> {
@@ -126,10 +132,15 @@ impl<'a, C: Rival<P>, P: Pairs> Filled<'a, C, P> {
 }
 
 impl<C: Rival<P>, P: Pairs> Subject for Filled<'_, C, P> {
-    fn drive(&self, threads: usize, offset: bool) -> Result<Done> {
-        let each = self.operations.list.len() / threads;
+    fn drive(&self, case: &Case, round: usize) -> Result<Done> {
+        let Case { threads, offset, .. } = *case;
+        let all = self.operations.list.len();
+        let each = all / threads;
         let (wall, done) = crate::measure::together(threads, |thread| {
-            drive(&self.cache, self.operations, if offset { thread * each } else { 0 }, each)
+            // Each round starts where the one before ended, so that however many threads share the
+            // work, the whole list comes by and not only its head.
+            let start = (round + if offset { thread } else { 0 }) * each % all;
+            drive(&self.cache, self.operations, start, each)
         })?;
         self.cache.settle();
         Ok(Done {

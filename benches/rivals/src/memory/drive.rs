@@ -122,15 +122,13 @@ pub(super) fn drive<C: Rival<P>, P: Pairs>(
     done
 }
 
-/// How many reads find their key when one thread works through the whole list for the second time:
-/// a map and an order, as the textbook has it. Every later pass finds as many, since what LRU holds
-/// depends on the last distinct keys alone.
-pub(super) fn expected_of_lru(operations: &Operations, room: usize) -> u64 {
+/// How many reads find their key when one thread has worked through the whole list once and does so
+/// again, for each of `rounds`: a map and an order, as the textbook has it.
+pub(super) fn expected_of_lru(operations: &Operations, room: usize, rounds: usize) -> Vec<u64> {
     let mut model = Model { last_use: HashMap::new(), order: BTreeMap::new(), now: 0, room };
     operations.fill(room).for_each(|key| model.touch(key));
-    let mut found = 0;
-    for _pass in 0..2 {
-        found = 0;
+    let mut pass = || {
+        let mut found = 0;
         for operation in &operations.list {
             let key = operation.key();
             let held = model.last_use.contains_key(&key);
@@ -139,8 +137,10 @@ pub(super) fn expected_of_lru(operations: &Operations, room: usize) -> u64 {
                 model.touch(key);
             }
         }
-    }
-    found
+        found
+    };
+    pass();
+    (0..rounds).map(|_| pass()).collect()
 }
 
 struct Model {
@@ -169,16 +169,16 @@ impl Model {
 mod tests {
     use super::*;
 
-    fn found(mix: Mix, room: usize, list: &[(u64, bool)]) -> u64 {
+    fn found(mix: Mix, room: usize, list: &[(u64, bool)]) -> Vec<u64> {
         let list = list.iter().map(|(k, w)| Operation(k | u64::from(*w) << 63)).collect();
-        expected_of_lru(&Operations { list, mix }, room)
+        expected_of_lru(&Operations { list, mix }, room, 2)
     }
 
     #[test]
     fn the_model_forgets_the_least_recently_used() {
         let loop_of_three = [(0, false), (1, false), (2, false)];
-        assert_eq!(found(Mix::ReadThrough, 3, &loop_of_three), 3);
-        assert_eq!(found(Mix::ReadThrough, 2, &loop_of_three), 0);
-        assert_eq!(found(Mix::Half, 2, &[(7, true), (7, false), (8, false)]), 1);
+        assert_eq!(found(Mix::ReadThrough, 3, &loop_of_three), [3, 3]);
+        assert_eq!(found(Mix::ReadThrough, 2, &loop_of_three), [0, 0]);
+        assert_eq!(found(Mix::Half, 2, &[(7, true), (7, false), (8, false)]), [1, 1]);
     }
 }
