@@ -100,27 +100,3 @@ impl fmt::Display for Overloaded {
 }
 
 impl Error for Overloaded {}
-
-/// A setting of a manager that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    pub(crate) setting: &'static str,
-    pub(crate) value: String,
-    pub(crate) remedy: String,
-}
-
-impl ConfigError {
-    /// The name of the setting, as the builder's method.
-    #[must_use]
-    pub const fn setting(&self) -> &'static str {
-        self.setting
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` cannot be {}: use {}", self.setting, self.value, self.remedy)
-    }
-}
-
-impl Error for ConfigError {}

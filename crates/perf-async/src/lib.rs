@@ -76,7 +76,7 @@ mod manager;
 #[cfg(feature = "tokio")]
 mod operation;
 
-pub use error::{ConfigError, OperationError, Overloaded, TimeoutClock};
+pub use error::{OperationError, Overloaded, TimeoutClock};
 #[cfg(feature = "tokio")]
 pub use handle::Handle;
 pub use id::OperationId;
@@ -84,6 +84,7 @@ pub use id::OperationId;
 pub use manager::{AsyncStats, Manager, ManagerBuilder};
 #[cfg(feature = "tokio")]
 pub use operation::Operation;
+pub use perf_core::ConfigError;
 pub use record::{CancelOutcome, Ended, OperationRecord, Status};
 pub use scheduler::{Finished, Next, OperationKey, Scheduler, SchedulerConfig, Submission, Totals};
 

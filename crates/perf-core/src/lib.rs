@@ -30,6 +30,7 @@
 mod bucket;
 mod bytesize;
 mod clock;
+mod config;
 mod contract;
 mod counter;
 mod glob;
@@ -44,6 +45,7 @@ mod striped;
 pub use bucket::Bucket;
 pub use bytesize::{ByteSize, ParseByteSizeError};
 pub use clock::{Clock, Instant, ManualClock};
+pub use config::ConfigError;
 pub use contract::assert_tune_contract;
 pub use counter::Counter;
 pub use glob::{Glob, ParseGlobError};

@@ -1,6 +1,7 @@
 //! How long to wait before the next attempt.
 
-use crate::error::{ConfigError, require};
+use crate::require::require;
+use perf_core::ConfigError;
 use std::time::Duration;
 
 /// Exponential back-off with full jitter.
@@ -106,8 +107,9 @@ impl BackoffBuilder {
     pub fn build(self) -> Result<Backoff, ConfigError> {
         require(!self.base.is_zero(), "base", self.base, "a time above zero")?;
         require(self.cap >= self.base, "cap", self.cap, "at least the base")?;
-        let cap = u64::try_from(self.cap.as_nanos())
-            .map_err(|_| ConfigError::new("cap", self.cap, "at most 584 years"))?;
+        let cap = u64::try_from(self.cap.as_nanos()).map_err(|_| {
+            ConfigError::new("cap", format_args!("{:?}", self.cap), "use at most 584 years")
+        })?;
         // Not above the cap, so it fits as well.
         Ok(Backoff { base: self.base.as_nanos() as u64, cap, retries: self.retries })
     }

@@ -1,6 +1,7 @@
 //! Stops calling what keeps failing, and asks now and then whether it is well again.
 
-use crate::error::{ConfigError, require};
+use crate::require::require;
+use perf_core::ConfigError;
 use perf_core::{Instant, Ratio};
 use std::fmt;
 use std::sync::{Arc, Weak};

@@ -1,6 +1,7 @@
 //! How many retries a caller may add to the load.
 
-use crate::error::{ConfigError, require};
+use crate::require::require;
+use perf_core::ConfigError;
 use perf_core::{Instant, Ratio};
 use std::fmt;
 use std::time::Duration;

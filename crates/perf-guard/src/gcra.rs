@@ -1,6 +1,7 @@
 //! A rate limit with a burst, in one number.
 
-use crate::error::{ConfigError, require};
+use crate::require::require;
+use perf_core::ConfigError;
 use perf_core::Instant;
 use std::fmt;
 use std::time::Duration;

@@ -48,12 +48,12 @@ mod backoff;
 mod breaker;
 mod budget;
 mod deadline;
-mod error;
 mod gcra;
+mod require;
 
 pub use backoff::{Backoff, BackoffBuilder};
 pub use breaker::{BreakerState, CircuitBreaker, CircuitBreakerBuilder, Outcome, Permit, Rejected};
 pub use budget::{BudgetExhausted, RetryBudget, RetryBudgetBuilder};
 pub use deadline::Deadline;
-pub use error::ConfigError;
 pub use gcra::{Gcra, GcraBuilder, RateLimited};
+pub use perf_core::ConfigError;

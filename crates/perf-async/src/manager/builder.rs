@@ -101,8 +101,8 @@ fn within<V: PartialOrd + Debug>(
     if min <= value && value <= max {
         return Ok(());
     }
-    let remedy = format!("{min:?} to {max:?}");
-    Err(ConfigError { setting, value: format!("{value:?}"), remedy })
+    let remedy = format!("use {min:?} to {max:?}");
+    Err(ConfigError::new(setting, format_args!("{value:?}"), remedy))
 }
 
 /// tokio's clock on the time line of [`Clock::system`], so that readings compare with those of
