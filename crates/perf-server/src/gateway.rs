@@ -35,6 +35,27 @@ use tower_layer::Layer;
 /// A request passes the measuring of `gateway`, the screen that refuses what is not sound, the
 /// cache `responses`, and on a miss the operations manager `origin`. Dropping the gateway ends it
 /// at once; [`shutdown`](Gateway::shutdown) lets open requests end first.
+///
+/// ```
+/// use perf_engine::PerformanceOptimizer;
+/// use perf_server::{Gateway, GatewayConfig};
+/// use std::time::Duration;
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let mut config = GatewayConfig::new(".".parse()?);
+/// config.listen = "127.0.0.1:0".parse()?;
+/// let gateway = Gateway::start(config).await?;
+/// assert_ne!(gateway.address().port(), 0);
+///
+/// let optimizer = PerformanceOptimizer::builder().manual_sampling().build()?;
+/// gateway.register(&optimizer)?;
+/// assert!(optimizer.knobs().iter().any(|knob| knob.address() == "memory/capacity"));
+///
+/// let cut = gateway.shutdown(Duration::from_secs(10)).await;
+/// assert_eq!(cut, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Gateway {
     address: SocketAddr,

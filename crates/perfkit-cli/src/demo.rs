@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
             arguments.length
         )));
     }
+    eprintln!("Looking for a site …");
     let site = Site::find(arguments.origin.as_deref(), arguments.pages, arguments.seed)
         .map_err(Failure::failed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -5,7 +5,7 @@ use super::site::Site;
 use crate::load::Answer;
 use std::io::Read as _;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
 /// Decodes a sample of the bodies on a thread of its own: on the load's thread it would delay what
@@ -16,6 +16,16 @@ pub(crate) struct Checker {
     thread: JoinHandle<Result<u64, String>>,
     site: Arc<Site>,
     seen: u64,
+    skipped: u64,
+}
+
+/// How many bodies were looked into.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Checked {
+    /// Decoded and compared with their files.
+    pub(crate) compared: u64,
+    /// Chosen for it, but the queue was full.
+    pub(crate) skipped: u64,
 }
 
 #[derive(Debug)]
@@ -39,7 +49,7 @@ impl Checker {
             .name("perfkit-check".to_owned())
             .spawn(move || check_all(&files, &received))
             .map_err(|error| format!("no thread for the checks: {error}"))?;
-        Ok(Checker { samples, thread, site, seen: 0 })
+        Ok(Checker { samples, thread, site, seen: 0, skipped: 0 })
     }
 
     /// Checks the length of a body that is not encoded, and hands a sample to be decoded.
@@ -62,15 +72,22 @@ impl Checker {
         if self.seen > FIRST && !self.seen.is_multiple_of(ONE_IN) {
             return Ok(());
         }
-        // Full: this one goes unchecked. Closed: a check failed, and `finish` says which.
-        let _ = self.samples.try_send(Sample { page, coding, body: answer.body.clone() });
-        Ok(())
+        match self.samples.try_send(Sample { page, coding, body: answer.body.clone() }) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => {
+                self.skipped += 1;
+                Ok(())
+            }
+            Err(TrySendError::Disconnected(_)) => Err("a check failed".to_owned()),
+        }
     }
 
     /// Waits for the last checks and answers how many there were.
-    pub(crate) fn finish(self) -> Result<u64, String> {
+    pub(crate) fn finish(self) -> Result<Checked, String> {
         drop(self.samples);
-        self.thread.join().map_err(|_| "the checks ended in a panic".to_owned())?
+        let compared =
+            self.thread.join().map_err(|_| "the checks ended in a panic".to_owned())??;
+        Ok(Checked { compared, skipped: self.skipped })
     }
 }
 
@@ -104,4 +121,64 @@ fn decode(coding: &str, body: &[u8]) -> std::io::Result<Vec<u8>> {
         _ => return Ok(body.to_vec()),
     };
     Ok(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::site::Page;
+
+    fn site() -> (tempfile::NamedTempFile, Arc<Site>) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hello").unwrap();
+        let page = Page { path: "/a".into(), file: file.path().to_owned(), bytes: 5 };
+        let site = Site { root: "/".into(), title: String::new(), size: 1, pages: vec![page] };
+        (file, Arc::new(site))
+    }
+
+    fn answer(body: &[u8]) -> Answer {
+        let mut answer = Answer::default();
+        answer.body.extend_from_slice(body);
+        answer
+    }
+
+    const ZSTD: usize = 1;
+    const PLAIN: usize = 3;
+
+    #[test]
+    fn the_right_content_passes() {
+        let (_file, site) = site();
+        let mut checker = Checker::start(site).unwrap();
+        checker.look(0, PLAIN, &answer(b"hello")).unwrap();
+        checker.look(0, ZSTD, &answer(&zstd::encode_all(&b"hello"[..], 3).unwrap())).unwrap();
+        assert_eq!(checker.finish().unwrap().compared, 2);
+    }
+
+    #[test]
+    fn another_content_is_found() {
+        let (_file, site) = site();
+        for (coding, body) in [
+            (PLAIN, b"jello".to_vec()),
+            (ZSTD, zstd::encode_all(&b"jello"[..], 3).unwrap()),
+            (ZSTD, b"no zstd".to_vec()),
+        ] {
+            let mut checker = Checker::start(Arc::clone(&site)).unwrap();
+            checker.look(0, coding, &answer(&body)).unwrap();
+            assert!(checker.finish().unwrap_err().contains("/a"));
+        }
+        let mut checker = Checker::start(site).unwrap();
+        assert!(checker.look(0, PLAIN, &answer(b"hell")).unwrap_err().contains("4 bytes"));
+    }
+
+    #[test]
+    fn what_does_not_fit_the_queue_is_counted() {
+        let (_file, site) = site();
+        let mut checker = Checker::start(site).unwrap();
+        let body = answer(b"hello");
+        for _ in 0..200 * ONE_IN {
+            checker.look(0, PLAIN, &body).unwrap();
+        }
+        let checked = checker.finish().unwrap();
+        assert_eq!(checked.compared + checked.skipped, FIRST + 200);
+    }
 }

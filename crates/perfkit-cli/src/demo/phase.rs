@@ -1,6 +1,6 @@
 //! One run of the load: the same sequence of requests, from its start.
 
-use super::check::Checker;
+use super::check::{Checked, Checker};
 use super::sequence::{CODINGS, Sequence};
 use super::site::Site;
 use crate::load::{self, Answer, Timing, Visitor};
@@ -67,7 +67,7 @@ pub(crate) struct Outcome {
     /// Answers by coding: br, zstd, gzip, none.
     pub(crate) codings: [u64; 4],
     /// Bodies that were decoded and compared with their files.
-    pub(crate) checked: u64,
+    pub(crate) checked: Checked,
     /// How long the run took.
     pub(crate) elapsed: Duration,
 }
@@ -112,14 +112,16 @@ impl Load {
             .map(|_| Client { shared: Rc::clone(&shared), at: 0, page: 0, coding: 0 })
             .collect();
         let start = Instant::now();
-        let visitors = runtime.block_on(load::run(self.address, visitors, stop))?;
+        // The visitors end here: what they share is wanted alone.
+        let visited = runtime.block_on(load::run(self.address, visitors, stop)).map(drop);
         let elapsed = start.elapsed();
-        drop(visitors);
         let Ok(shared) = Rc::try_unwrap(shared) else {
             return Err("a client outlived its run".to_owned());
         };
         let Shared { mut outcome, checker, .. } = shared.into_inner();
+        // First, since it knows better what was wrong.
         outcome.checked = checker.finish()?;
+        visited?;
         outcome.elapsed = elapsed;
         Ok(outcome)
     }

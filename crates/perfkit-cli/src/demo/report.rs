@@ -39,6 +39,8 @@ pub(crate) struct Report {
     all_cached_p95_ms: f64,
     all_cached_p99_ms: f64,
     checked_bodies: u64,
+    /// Bodies that should have been checked too, but the checks did not keep up.
+    skipped_checks: u64,
 }
 
 /// Answers by coding.
@@ -123,7 +125,8 @@ impl Report {
             all_cached_p50_ms: quantile(0.5),
             all_cached_p95_ms: quantile(0.95),
             all_cached_p99_ms: quantile(0.99),
-            checked_bodies: cached.checked + uncached.checked,
+            checked_bodies: cached.checked.compared + uncached.checked.compared,
+            skipped_checks: cached.checked.skipped + uncached.checked.skipped,
         })
     }
 

@@ -1,9 +1,10 @@
 //! What a client gets when the origin is an HTTP server, in good health and in bad.
 
-use crate::program::Serving;
+use crate::program::{PATIENCE, Serving};
 use crate::wire::{Answer, Origin, get};
 use std::io::Write;
 use std::net::TcpListener;
+use std::sync::mpsc::channel;
 
 fn problem(answer: &Answer) -> String {
     assert_eq!(answer.header("content-type"), "application/problem+json");
@@ -76,6 +77,24 @@ fn an_origin_that_hangs_is_a_504() {
     let answer = get(serving.address, "/", &[]);
     assert_eq!(answer.status, 504);
     assert!(problem(&answer).contains("200ms"), "{answer:?}");
+}
+
+#[test]
+fn more_than_may_wait_is_a_503() {
+    let origin = Origin::start(|_, stream| {
+        std::mem::forget(stream);
+    });
+    let limits = ["--concurrency", "1", "--queue-limit", "1"];
+    let serving = Serving::start(&origin.url(), &limits);
+    let (answered, answers) = channel();
+    for n in 0..3 {
+        let (address, answered) = (serving.address, answered.clone());
+        // Those that wait are answered when the gateway goes; then nobody listens here any more.
+        std::thread::spawn(move || answered.send(get(address, &format!("/{n}"), &[])));
+    }
+    let answer = answers.recv_timeout(PATIENCE).unwrap();
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
+    assert!(problem(&answer).contains("again"), "{answer:?}");
 }
 
 #[test]
