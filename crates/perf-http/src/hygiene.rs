@@ -56,15 +56,15 @@ impl Hygiene {
         let name = name.into();
         let token = |b: u8| b.is_ascii_alphanumeric() || b"-._~!#$&+^".contains(&b);
         if name.is_empty() || !name.bytes().all(token) {
-            let problem = format!("`{name}` is no token; use letters, digits and -._~!#$&+^");
-            return Err(ConfigError::new("name", problem));
+            let remedy = "use letters, digits and -._~!#$&+^";
+            return Err(ConfigError::new("name", format_args!("{name:?}"), remedy));
         }
         let value = |version: &str| HeaderValue::try_from(format!("{version} {name}"));
         match (value("1.0"), value("1.1"), value("2.0")) {
             (Ok(a), Ok(b), Ok(c)) => {
                 Ok(Hygiene { inner: Arc::new(Inner { name, via: [a, b, c] }) })
             }
-            _ => Err(ConfigError::new("name", format!("`{name}` is no header value"))),
+            _ => Err(ConfigError::new("name", format_args!("{name:?}"), "use a header value")),
         }
     }
 

@@ -71,7 +71,6 @@
 mod body;
 mod cache;
 mod coding;
-mod error;
 mod hygiene;
 mod measure;
 
@@ -81,7 +80,6 @@ pub use cache::{
     ResponseKey, StoredResponse,
 };
 pub use coding::Coding;
-pub use error::ConfigError;
 pub use hygiene::{
     Hygiene, HygieneFuture, HygieneLayer, HygieneService, Rejection, check_framing, check_path,
     strip_hop_by_hop,
@@ -89,3 +87,4 @@ pub use hygiene::{
 pub use measure::{
     Measure, MeasureBuilder, MeasureFuture, MeasureLayer, MeasureService, MeasuredBody,
 };
+pub use perf_core::ConfigError;

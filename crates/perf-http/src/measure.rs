@@ -195,8 +195,7 @@ impl MeasureBuilder {
     /// [`ConfigError`] unless `max_routes` is 1 to 10 000.
     pub fn build(self) -> Result<Measure, ConfigError> {
         if !(1..=10_000).contains(&self.max_routes) {
-            let problem = format!("{} routes; use 1 to 10000", self.max_routes);
-            return Err(ConfigError::new("max_routes", problem));
+            return Err(ConfigError::new("max_routes", self.max_routes, "use 1 to 10000"));
         }
         let since = self.clock.now();
         Ok(Measure {

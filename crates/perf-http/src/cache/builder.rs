@@ -169,29 +169,31 @@ impl ResponseCacheBuilder {
         ];
         for (setting, level, min, max) in levels {
             if !(min..=max).contains(&level) {
-                return Err(ConfigError::new(setting, format!("{level}; use {min} to {max}")));
+                return Err(ConfigError::new(setting, level, format!("use {min} to {max}")));
             }
         }
         let token = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         if !self.name.starts_with(|c: char| c.is_ascii_alphabetic())
             || !self.name.bytes().all(token)
         {
-            let problem = format!("`{}`; use letters, digits and -._, a letter first", self.name);
-            return Err(ConfigError::new("name", problem));
+            let remedy = "use letters, digits and -._, a letter first";
+            return Err(ConfigError::new("name", format_args!("{:?}", self.name), remedy));
         }
         if let Some(coding) = self.codings.iter().find(|c| !Coding::AVAILABLE.contains(c)) {
-            let problem = format!("{coding} is not built in; turn on the feature `{coding}`");
-            return Err(ConfigError::new("codings", problem));
+            let remedy = format!("it is not built in; turn on the feature `{coding}`");
+            return Err(ConfigError::new("codings", coding, remedy));
         }
-        for (setting, size) in [("max_object", self.max_object)] {
-            if !(MIN_OBJECT..=MAX_OBJECT_SIZE).contains(&size) {
-                let problem = format!("{size}; use {MIN_OBJECT} to {MAX_OBJECT_SIZE}");
-                return Err(ConfigError::new(setting, problem));
-            }
+        if !(MIN_OBJECT..=MAX_OBJECT_SIZE).contains(&self.max_object) {
+            let remedy = format!("use {MIN_OBJECT} to {MAX_OBJECT_SIZE}");
+            return Err(ConfigError::new("max_object", self.max_object, remedy));
         }
         if self.default_ttl > MAX_TTL {
-            let problem = format!("{:?}; use at most {MAX_TTL:?}", self.default_ttl);
-            return Err(ConfigError::new("default_ttl", problem));
+            let remedy = format!("use at most {MAX_TTL:?}");
+            return Err(ConfigError::new(
+                "default_ttl",
+                format_args!("{:?}", self.default_ttl),
+                remedy,
+            ));
         }
         let memory = Cache::builder()
             .name("memory")
@@ -201,7 +203,7 @@ impl ResponseCacheBuilder {
             })
             .clock(self.clock.clone())
             .build()
-            .map_err(|error| ConfigError::new("capacity", error.to_string()))?;
+            .map_err(|error| ConfigError::new("capacity", self.capacity, error.to_string()))?;
         let defaults = Defaults {
             default_ttl: self.default_ttl,
             brotli_level: self.brotli_level,

@@ -113,5 +113,5 @@ async fn an_answer_that_nobody_reads_to_the_end_may_still_be_whole() {
 #[test]
 fn a_bound_out_of_range_is_refused() {
     let error = Measure::builder().max_routes(0).build().unwrap_err();
-    assert_eq!(error.to_string(), "cannot use `max_routes`: 0 routes; use 1 to 10000");
+    assert_eq!(error.to_string(), "`max_routes` cannot be 0: use 1 to 10000");
 }
