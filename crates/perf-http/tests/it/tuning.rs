@@ -64,16 +64,16 @@ async fn a_lifetime_and_a_size_can_be_turned_while_it_works() {
 fn builders_say_no_with_the_value_and_the_remedy() {
     let build = ResponseCache::builder;
     let cases = [
-        (build().brotli_level(12).build(), "cannot use `brotli_level`: 12; use 0 to 11"),
-        (build().zstd_level(0).build(), "cannot use `zstd_level`: 0; use 1 to 19"),
-        (build().gzip_level(10).build(), "cannot use `gzip_level`: 10; use 1 to 9"),
+        (build().brotli_level(12).build(), "`brotli_level` cannot be 12: use 0 to 11"),
+        (build().zstd_level(0).build(), "`zstd_level` cannot be 0: use 1 to 19"),
+        (build().gzip_level(10).build(), "`gzip_level` cannot be 10: use 1 to 9"),
         (
             build().name("a b").build(),
-            "cannot use `name`: `a b`; use letters, digits and -._, a letter first",
+            "`name` cannot be \"a b\": use letters, digits and -._, a letter first",
         ),
         (
             build().max_object(ByteSize::from_bytes(1)).build(),
-            "cannot use `max_object`: 1 B; use 1 KiB to 1 GiB",
+            "`max_object` cannot be 1 B: use 1 KiB to 1 GiB",
         ),
     ];
     for (built, wanted) in cases {
