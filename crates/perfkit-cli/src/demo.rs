@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
             arguments.length
         )));
     }
-    eprintln!("Looking for a site …");
+    output::tell("Looking for a site …");
     let site = Site::find(arguments.origin.as_deref(), arguments.pages, arguments.seed)
         .map_err(Failure::failed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -51,7 +51,7 @@ async fn demo(arguments: &DemoArguments, site: Arc<Site>) -> Result<(), Failure>
         .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
     let service =
         Service::start(config, AdminConfig::new(arguments.admin), Duration::from_secs(1)).await?;
-    eprintln!(
+    output::tell(&format!(
         "{} in {}: {} pages, {} of them asked for ({})\nGateway   http://{}\nDashboard {}",
         site.title,
         site.root.display(),
@@ -60,7 +60,7 @@ async fn demo(arguments: &DemoArguments, site: Arc<Site>) -> Result<(), Failure>
         perf_core::ByteSize::from_bytes(site.bytes()),
         service.gateway.address(),
         service.dashboard
-    );
+    ));
 
     let outcome = measure(arguments, &site, &service, &mut signals).await;
     let report = outcome.and_then(|(uncached, cached)| {
@@ -81,7 +81,7 @@ async fn demo(arguments: &DemoArguments, site: Arc<Site>) -> Result<(), Failure>
             output::print(&format!("\n{report}\n"))?;
         }
         if arguments.stay {
-            eprintln!("\nGateway and dashboard stay up until Ctrl-C.");
+            output::tell("\nGateway and dashboard stay up until Ctrl-C.");
             signals.next().await;
         }
     }

@@ -1,5 +1,6 @@
 //! How the program fails: one line on standard error and an exit code.
 
+use crate::output;
 use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
@@ -38,7 +39,7 @@ impl Failure {
 
     /// Prints the message and answers the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("perfkit: {self}");
+        output::tell(&format!("perfkit: {self}"));
         ExitCode::from(self.code)
     }
 }

@@ -71,7 +71,7 @@ async fn visit<V: Visitor>(
 ) -> Result<(), String> {
     let mut connection = None;
     let mut request = Vec::with_capacity(512);
-    while !stop.load(Ordering::Relaxed) {
+    loop {
         request.clear();
         if !visitor.next(&mut request) {
             break;
@@ -88,6 +88,10 @@ async fn visit<V: Visitor>(
         visitor.answered(answer, timing)?;
         if !answer.keeps_alive() {
             connection = None;
+        }
+        // After the first one: a run that is stopped at once has something to show.
+        if stop.load(Ordering::Relaxed) {
+            break;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Standard output, for results only.
+//! Standard output, for results only, and standard error, for what goes on.
 
 use crate::failure::Failure;
 use std::io::{self, Write};
@@ -12,4 +12,9 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes a line to standard error. Nobody reading it is no reason to end.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }

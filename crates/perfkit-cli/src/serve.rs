@@ -54,7 +54,7 @@ async fn serve(settings: &Settings, json: bool) -> Result<(), Failure> {
 
     let signal = signals.next().await;
     let drain = settings.drain.value.0;
-    eprintln!("perfkit: {signal}: letting open requests end, for at most {drain:?}");
+    output::tell(&format!("perfkit: {signal}: letting open requests end, for at most {drain:?}"));
     let requests = service.gateway.requests();
     let cut = tokio::select! {
         cut = service.shutdown(drain) => cut,
@@ -62,9 +62,9 @@ async fn serve(settings: &Settings, json: bool) -> Result<(), Failure> {
             return Err(Failure::failed(format!("{again} again: ended at once")));
         }
     };
-    eprintln!(
+    output::tell(&format!(
         "perfkit: served {requests} requests in {:.0?}, {cut} connections cut",
         since.elapsed()
-    );
+    ));
     Ok(())
 }

@@ -48,14 +48,20 @@ impl std::error::Error for Failed {}
 /// time-out, so that slow readers do not hold the origin's places.
 #[derive(Clone, Debug)]
 pub(super) struct Fetch {
-    source: Arc<Source>,
+    // One handle, since the whole stack is cloned for each request.
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    source: Source,
     operations: Manager,
     queue_timeout: Duration,
 }
 
 impl Fetch {
     pub(super) fn new(source: Source, operations: Manager, queue_timeout: Duration) -> Fetch {
-        Fetch { source: Arc::new(source), operations, queue_timeout }
+        Fetch { shared: Arc::new(Shared { source, operations, queue_timeout }) }
     }
 }
 
@@ -69,12 +75,12 @@ impl Service<Request<FetchBody>> for Fetch {
     }
 
     fn call(&mut self, request: Request<FetchBody>) -> Self::Future {
-        let this = self.clone();
+        let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let source = Arc::clone(&this.source);
-            let operation = Operation::new("fetch", async move { source.fetch(request).await })
-                .queue_timeout(this.queue_timeout);
-            let answer = this.operations.run(operation).await;
+            let this = Arc::clone(&shared);
+            let fetch = async move { this.source.fetch(request).await };
+            let operation = Operation::new("fetch", fetch).queue_timeout(shared.queue_timeout);
+            let answer = shared.operations.run(operation).await;
             Ok(answer.unwrap_or_else(|error| failed(&error)))
         })
     }

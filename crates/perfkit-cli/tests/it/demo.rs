@@ -1,6 +1,8 @@
 //! The demo on a site of a few pages.
 
-use crate::program::{page, run, site, text};
+use crate::program::{page, perfkit, run, site, text};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 #[test]
 fn its_numbers_fit_together() {
@@ -36,4 +38,26 @@ fn the_table_has_both_sides() {
     for part in ["Hit ratio reached", "Best possible", "cache off", "cache on", "Bytes saved"] {
         assert!(table.contains(part), "{table}");
     }
+}
+
+#[test]
+fn an_interrupt_ends_it_with_its_results() {
+    let folder = site(&[("a.html", &page(100)), ("b.html", &page(300))]);
+    let mut demo = perfkit(&["demo", "--origin", text(folder.path()), "--for", "1h", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(demo.stderr.take().unwrap());
+    // From the moment it names its dashboard it listens to signals.
+    let named = said.lines().any(|line| line.unwrap().starts_with("Dashboard"));
+    assert!(named);
+    for _ in 0..2 {
+        let status = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+    let output = demo.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["requests"].as_u64().unwrap() > 0, "{report}");
 }
