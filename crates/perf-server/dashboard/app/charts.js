@@ -101,6 +101,12 @@ function columns(chart, stacked, hidden) {
   }))];
 }
 
+/** The time that all charts of a view show, whatever each of them has points for: their times stand below each other. */
+function shownTime() {
+  const { at, span_seconds: length } = live.feed.peek().data ?? { at: 1, span_seconds: 1 }; // a view that is just leaving
+  return [at - length, at];
+}
+
 function options({ chart, stacked, log, hidden, width, height, span, marks, onCursor }) {
   const font = `12px ${css("--font")}`;
   const narrow = width < 480;
@@ -116,7 +122,7 @@ function options({ chart, stacked, log, hidden, width, height, span, marks, onCu
     legend: { show: false },
     cursor: { sync: { key: "perfkit", setSeries: false }, drag: { x: false, y: false }, y: false, points: { size: 8, width: 2, stroke: (u, i) => u.series[i].stroke(), fill: ink("--surface") } },
     scales: {
-      x: { time: true, range: (u) => (u.data[0].length > 1 ? [u.data[0][0], u.data[0].at(-1)] : [0, 1]) },
+      x: { time: true, range: shownTime },
       y: log ? { distr: 3, range: (u, low, high) => (low > 0 ? [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high * 1.001))] : [0.1, 10]) } : { range: top },
     },
     axes: [
