@@ -119,6 +119,7 @@ async fn measure(
     let uncached = stop(running).await?;
 
     bar.set_message("cache on");
+    bar.set_prefix("");
     let load = Load { cached: true, keep: uncached.first.len(), ..load };
     let running = load.start().map_err(Failure::failed)?;
     // Interrupted with the cache off: as much again with it on, so that there is a comparison.

@@ -261,3 +261,34 @@ pub(super) fn response_of<B>(problem: &Problem, body: impl FnOnce(Bytes) -> B) -
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+    use http_body_util::{BodyExt, StreamBody};
+    use std::task::Waker;
+
+    #[test]
+    fn a_cut_waits_one_turn_for_what_was_read() {
+        let frames: [Result<_, BodyError>; 2] =
+            [Ok(Frame::data(Bytes::from("part"))), Err("cut".into())];
+        let mut body = AnswerBody::passed(StreamBody::new(stream::iter(frames)));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut poll = || Pin::new(&mut body).poll_frame(&mut cx);
+        assert!(matches!(poll(), Poll::Ready(Some(Ok(frame))) if frame.is_data()));
+        assert!(poll().is_pending());
+        assert!(matches!(poll(), Poll::Ready(Some(Err(error))) if error.to_string() == "cut"));
+        assert!(matches!(poll(), Poll::Ready(None)));
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_whole_and_not_kept() {
+        let problem = Problem::new(http::StatusCode::NOT_FOUND, "not-found", "not found");
+        let response = problem_response(&problem);
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        let length = response.body().size_hint().exact().unwrap();
+        let text = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(text.len() as u64, length);
+    }
+}

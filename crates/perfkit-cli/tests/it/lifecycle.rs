@@ -98,6 +98,11 @@ fn too_many_clients_are_turned_away() {
     let answer = get(serving.address, "/", &[]);
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
     assert!(answer.whole, "{answer:?}");
+    let admin = serving.start_line["admin"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let text = ("accept", "text/plain");
+    let metrics = get(admin.parse().unwrap(), "/api/performance/metrics", &[text]).text();
+    let refused = "perfkit_connections_refused_total{component=\"gateway\"} 1";
+    assert!(metrics.contains(refused), "{metrics}");
     held.pop();
     // The place is free as soon as the gateway has seen the end of the connection.
     while get(serving.address, "/", &[]).status != 200 {

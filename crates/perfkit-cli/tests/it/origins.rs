@@ -5,6 +5,7 @@ use crate::wire::{Answer, Origin, get};
 use std::io::Write;
 use std::net::TcpListener;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, OnceLock};
 
 fn problem(answer: &Answer) -> String {
     assert_eq!(answer.header("content-type"), "application/problem+json");
@@ -141,14 +142,23 @@ fn a_body_that_falls_silent_is_given_up() {
 }
 
 #[test]
-fn a_gateway_in_front_of_itself_is_a_loop() {
-    // A port that is free now, so that the gateway can be told where it will be.
-    let placeholder = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = placeholder.local_addr().unwrap().to_string();
-    drop(placeholder);
-    let serving = Serving::start(&format!("http://{address}"), &["--listen", &address]);
+fn an_origin_that_leads_back_is_a_loop() {
+    let gateway = Arc::new(OnceLock::new());
+    let back = Arc::clone(&gateway);
+    // Sends what it gets to the gateway again, as a proxy with a wrong address would.
+    let origin = Origin::start(move |head, mut stream| {
+        let via = head.lines().find_map(|line| line.strip_prefix("via: ")).unwrap();
+        let answer = get(*back.get().unwrap(), "/", &[("via", via)]);
+        let (status, text) = (answer.status, answer.text());
+        let length = text.len();
+        write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{text}").unwrap();
+    });
+    let serving = Serving::start(&origin.url(), &[]);
+    gateway.set(serving.address).unwrap();
     let answer = get(serving.address, "/", &[]);
     assert_eq!(answer.status, 508, "{answer:?}");
+    assert!(answer.text().contains("before"), "{answer:?}");
+    assert_eq!(origin.asked(), 1);
 }
 
 #[test]

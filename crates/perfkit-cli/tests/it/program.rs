@@ -44,14 +44,11 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Serves an origin, on free ports unless told otherwise.
+    /// Serves an origin on free ports.
     pub(crate) fn start(origin: &str, more: &[&str]) -> Serving {
         let mut arguments = vec!["serve", "--origin", origin, "--json"];
-        arguments.extend(["--admin", "127.0.0.1:0"]);
+        arguments.extend(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         arguments.extend(more);
-        if !more.contains(&"--listen") {
-            arguments.extend(["--listen", "127.0.0.1:0"]);
-        }
         let mut child =
             perfkit(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
