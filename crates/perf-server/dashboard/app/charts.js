@@ -43,6 +43,9 @@ function axisText(value, unit) {
   return of === "/s" || of === "" || of === "points" ? short : `${short} ${of}`;
 }
 
+/** Of the marks of a log scale only the decades: the rest would be a hatching. */
+const decades = (u, at) => at.map((value) => (value != null && Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9 ? value : null));
+
 /** Draws turns of knobs as lines with a flag; those that stand close share one label behind the last. */
 function marker(u, marks, colour, words) {
   const { ctx, bbox } = u;
@@ -127,7 +130,7 @@ function options({ chart, stacked, log, hidden, width, height, span, marks, onCu
     },
     axes: [
       { ...axis, grid: { show: false }, size: 24, gap: 6, space: narrow ? 64 : 88, values: (u, at) => at.map((t) => timeOn(t, span)) },
-      { ...axis, size: narrow ? 56 : 72, gap: 8, space: 28, incrs: chart.unit === "bytes" ? BINARY : undefined, values: (u, at) => at.map((v) => axisText(v, chart.unit)) },
+      { ...axis, grid: log ? { ...axis.grid, filter: decades } : axis.grid, size: narrow ? 56 : 72, gap: 8, space: 28, incrs: chart.unit === "bytes" ? BINARY : undefined, values: (u, at) => at.map((v) => axisText(v, chart.unit)) },
     ],
     bands: stacked ? shown.slice(1).map((i, n) => ({ series: [i + 1, shown[n] + 1] })) : [],
     series: [{}, ...chart.series.map((series, i) => {

@@ -254,6 +254,11 @@ test("every view fits every width, and has its picture taken", async (t) => {
         await page.locator("canvas").first().waitFor();
         const { inner, outer } = await page.evaluate(() => ({ inner: document.documentElement.scrollWidth, outer: innerWidth }));
         assert.ok(inner <= outer, `${view} at ${width} px scrolls sideways: ${inner} px`);
+        // Only what can be seen is drawn: for a picture of all of it, all of it has to be seen.
+        await page.setViewportSize({ width, height: await page.evaluate(() => document.documentElement.scrollHeight) });
+        const updated = page.locator(".updated time");
+        const before = await updated.textContent();
+        await until("newer numbers", async () => (await updated.textContent()) !== before);
         await page.screenshot({ path: join(folder, `${view}-${theme}-${width}.png`), fullPage: true });
         await page.close();
       }
