@@ -21,9 +21,20 @@ pub(crate) fn rivals(args: &[&str]) -> Result<()> {
 
 /// A cached hit through the whole gateway beside a bare axum handler with the same body.
 pub(crate) fn stack(args: &[&str]) -> Result<()> {
-    let run = ["run", "--quiet", "--release", "--package", "perf-server"];
-    passed_on(&[&run[..], &["--example", "stack_vs_axum", "--"], args].concat())
+    let run = ["run", "--quiet", "--release", "--package", "perfkit-cli"];
+    let args: Vec<&str> = args
+        .iter()
+        .flat_map(|arg| match *arg {
+            "--quick" => &QUICK[..],
+            _ => std::slice::from_ref(arg),
+        })
+        .copied()
+        .collect();
+    passed_on(&[&run[..], &["--example", "stack_vs_axum", "--"], &args].concat())
 }
+
+/// Enough to see that it runs and that its answers are right.
+const QUICK: [&str; 4] = ["--requests", "2000", "--rounds", "3"];
 
 /// Relative paths in the arguments are the caller's, so this stays in the caller's folder.
 fn passed_on(args: &[&str]) -> Result<()> {

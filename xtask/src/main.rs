@@ -30,7 +30,7 @@ cargo xtask COMMAND
   tidy           arrows between crates, file sizes, docs, words
   bench rivals SUITE [--quick] [--json FILE]
                  ours beside other libraries, in one process; `bench rivals --list` lists the suites
-  bench stack [--quick] [--json FILE]
+  bench stack [--quick] [--requests N] [--rounds N] [--json]
                  a cached hit through the whole gateway beside a bare axum handler
 
 Exit codes: 0 passed, 1 failed, 2 wrong usage.
