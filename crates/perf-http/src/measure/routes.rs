@@ -3,14 +3,16 @@
 use http::StatusCode;
 use perf_core::{Counter, StripedHistogram};
 use std::hash::BuildHasher;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Open addressing over cells that are written once. A route never leaves, so a probe needs no
 /// lock; half of the cells stay empty, so it is short.
 pub(crate) struct Routes {
     cells: Box<[OnceLock<Route>]>,
     used: AtomicUsize,
+    /// Held while a route is added; never while reading only.
+    adding: Mutex<()>,
     max: usize,
     other: Route,
     overflowed: Counter,
@@ -23,6 +25,7 @@ impl Routes {
         Routes {
             cells: (0..cells).map(|_| OnceLock::new()).collect(),
             used: AtomicUsize::new(0),
+            adding: Mutex::new(()),
             max,
             other: Route::new("other"),
             overflowed: Counter::new(),
@@ -38,22 +41,11 @@ impl Routes {
             match self.cells[at].get() {
                 Some(route) if route.name() == name => return at,
                 Some(_) => {}
-                None => {
-                    if !self.reserve() {
-                        break;
-                    }
-                    let mut mine = false;
-                    let route = self.cells[at].get_or_init(|| {
-                        mine = true;
-                        Route::new(name)
-                    });
-                    if !mine {
-                        self.used.fetch_sub(1, Ordering::Relaxed);
-                    }
-                    if route.name() == name {
-                        return at;
-                    }
-                }
+                None => match self.claim(at, name) {
+                    Some(route) if route.name() == name => return at,
+                    Some(_) => {}
+                    None => break,
+                },
             }
             at = (at + 1) & mask;
         }
@@ -78,10 +70,18 @@ impl Routes {
         self.overflowed.get()
     }
 
-    fn reserve(&self) -> bool {
-        self.used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < self.max).then_some(n + 1))
-            .is_ok()
+    /// What stands in an empty cell now: the route of this name, one that was faster, or nothing
+    /// since there are too many.
+    fn claim(&self, at: usize, name: &str) -> Option<&Route> {
+        // Acquire: who sees the last place taken sees the route that took it.
+        if self.used.load(Ordering::Acquire) < self.max {
+            let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+            let used = self.used.load(Ordering::Relaxed);
+            if used < self.max && self.cells[at].set(Route::new(name)).is_ok() {
+                self.used.store(used + 1, Ordering::Release);
+            }
+        }
+        self.cells[at].get()
     }
 }
 
