@@ -4,6 +4,7 @@ mod headers;
 mod layer;
 mod path;
 
+pub(crate) use headers::drop_named_by_connection;
 pub use headers::{check_framing, strip_hop_by_hop};
 pub use layer::{HygieneFuture, HygieneLayer, HygieneService};
 pub use path::check_path;

@@ -12,6 +12,7 @@ use super::{ResponseCache, Shared};
 use crate::Coding;
 use crate::body::{BoxError, RequestBody, ResponseBody};
 use crate::coding::accepts;
+use crate::hygiene::drop_named_by_connection;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header, request};
 use http_body::Body;
@@ -183,7 +184,8 @@ where
     fn call(&mut self, request: Request<B>) -> ResponseFuture<R, S::Error> {
         let shared = &self.cache.shared;
         let start = shared.clock.now();
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        drop_named_by_connection(&mut parts.headers);
         match shared.way(&parts, body.is_end_stream(), start) {
             Way::Serve { variant, outcome, refresh: None } => {
                 serve(shared, variant, parts, outcome, start)

@@ -1,24 +1,41 @@
 //! Hop-by-hop fields and framing.
 
 use super::Rejection;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Removes the fields that concern one connection only: those that `Connection` names, and those
 /// that always do (RFC 9110 section 7.6.1).
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(header::CONNECTION)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|&b| b == b','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-            .collect();
-        for name in named {
-            headers.remove(name);
-        }
+        remove_named(headers, |_| true);
         headers.remove(header::CONNECTION);
     }
     for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Removes the fields that `Connection` names, but for an upgrade, which is passed on: they go no
+/// further, so nothing may be decided by them.
+pub(crate) fn drop_named_by_connection(headers: &mut HeaderMap) {
+    let usual = |value: &HeaderValue| {
+        let value = value.as_bytes();
+        value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close")
+    };
+    if !headers.get_all(header::CONNECTION).iter().all(usual) {
+        remove_named(headers, |name| *name != header::UPGRADE);
+    }
+}
+
+fn remove_named(headers: &mut HeaderMap, which: impl Fn(&HeaderName) -> bool) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&b| b == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(which)
+        .collect();
+    for name in named {
         headers.remove(name);
     }
 }
@@ -66,7 +83,6 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();

@@ -22,3 +22,5 @@ mod site;
 mod stale;
 #[cfg(test)]
 mod tuning;
+#[cfg(test)]
+mod unkeyed;

@@ -1,0 +1,33 @@
+//! What one request says must not become another's answer (cache poisoning).
+
+use crate::site::{FRESH, Reply, Site, reply};
+
+/// Names what the origin was told in these fields.
+fn echo(parts: &http::request::Parts, names: &[&str], fields: &[(&str, &str)]) -> Reply {
+    let told = |name: &&str| parts.headers.get(*name).map_or("none", |v| v.to_str().unwrap());
+    reply(fields, names.iter().map(told).collect::<Vec<_>>().join(" "))
+}
+
+#[tokio::test]
+async fn a_field_that_goes_no_further_counts_for_nothing() {
+    let site = Site::new(|parts, _| {
+        let mut parts = parts.clone();
+        perf_http::strip_hop_by_hop(&mut parts.headers);
+        echo(&parts, &["accept-language"], &[FRESH, ("vary", "accept-language")])
+    });
+    let german = ("accept-language", "de");
+    site.get_with("/", &[german, ("connection", "keep-alive, Accept-Language")]).await;
+    assert_eq!(site.get_with("/", &[german]).await.text(), "de");
+    assert!(site.get_with("/", &[german, ("connection", "keep-alive")]).await.is_hit());
+}
+
+#[tokio::test]
+async fn a_host_that_goes_no_further_is_not_the_one_stored_for() {
+    let site = Site::new(|parts, _| {
+        let mut parts = parts.clone();
+        perf_http::strip_hop_by_hop(&mut parts.headers);
+        echo(&parts, &["host"], &[FRESH])
+    });
+    site.get_with("/", &[("connection", "host")]).await;
+    assert_eq!(site.get("/").await.text(), "h");
+}
