@@ -118,10 +118,11 @@ fn write_key(key: &mut String, authority: &str, path_and_query: &str) {
 }
 
 /// What a stored answer depends on beside its URL: the fields its `Vary` names, as they were in
-/// the request that fetched it.
+/// the request that fetched it, and what that request told the origin of another URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Vary {
     fields: Box<[Field]>,
+    told: Option<Box<[u8]>>,
 }
 
 /// A field's name, and its lines joined, if it was there.
@@ -143,11 +144,12 @@ impl Vary {
             let value = joined(request, &name).map(|v| v.as_ref().into());
             (name, value)
         };
-        Vary { fields: names.into_iter().map(value).collect() }
+        Vary { fields: names.into_iter().map(value).collect(), told: told(request) }
     }
 
     pub(crate) fn matches(&self, request: &HeaderMap) -> bool {
         self.fields.iter().all(|(name, value)| joined(request, name).as_deref() == value.as_deref())
+            && told(request) == self.told
     }
 
     /// A number for what this request has in these fields; equal fields give equal numbers.
@@ -158,13 +160,49 @@ impl Vary {
             let seed = u64::from(value.is_some()) ^ u64::rotate_left(number, 7);
             number = xxhash_rust::xxh3::xxh3_64_with_seed(value.as_deref().unwrap_or(b""), seed);
         }
-        number
+        told(request).map_or(number, |told| {
+            xxhash_rust::xxh3::xxh3_64_with_seed(&told, u64::rotate_left(number, 7))
+        })
     }
 
     pub(crate) fn weight(&self) -> usize {
-        self.fields.iter().map(|(_, value)| 64 + value.as_ref().map_or(0, |v| v.len())).sum()
+        let fields = self.fields.iter();
+        fields.map(|(_, value)| 64 + value.as_ref().map_or(0, |v| v.len())).sum::<usize>()
+            + self.told.as_ref().map_or(0, |told| told.len())
     }
 }
+
+/// What a request says in fields from which many origins take their host, scheme or path, without
+/// ever naming them in `Vary`. An answer made for one such field must not reach those without it.
+fn told(request: &HeaderMap) -> Option<Box<[u8]>> {
+    let tells = |name: &header::HeaderName| {
+        name.as_str().starts_with("x-") && TELLING.contains(&name.as_str())
+    };
+    if !request.keys().any(tells) {
+        return None;
+    }
+    let mut all = Vec::new();
+    for name in TELLING {
+        for value in request.get_all(name) {
+            // No value holds a line break, so these lines read in one way only.
+            all.extend_from_slice(name.as_bytes());
+            all.push(b'\n');
+            all.extend_from_slice(value.as_bytes());
+            all.push(b'\n');
+        }
+    }
+    Some(all.into())
+}
+
+const TELLING: [&str; 7] = [
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-scheme",
+    "x-original-url",
+    "x-rewrite-url",
+];
 
 fn joined<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<Cow<'a, [u8]>> {
     let mut values = headers.get_all(name).iter();

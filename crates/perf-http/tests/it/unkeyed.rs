@@ -31,3 +31,28 @@ async fn a_host_that_goes_no_further_is_not_the_one_stored_for() {
     site.get_with("/", &[("connection", "host")]).await;
     assert_eq!(site.get("/").await.text(), "h");
 }
+
+#[tokio::test]
+async fn what_rewrites_the_host_or_the_path_tells_answers_apart() {
+    const TELLING: [&str; 7] = [
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-proto",
+        "x-forwarded-scheme",
+        "x-original-url",
+        "x-rewrite-url",
+    ];
+    for name in TELLING {
+        let site = Site::new(|parts, _| echo(parts, &TELLING, &[FRESH]));
+        let evil = site.get_with("/", &[(name, "evil")]).await;
+        assert!(evil.text().contains("evil"), "{name}");
+        let plain = site.get("/").await;
+        assert!(!plain.text().contains("evil"), "{name}");
+        assert!(site.get("/").await.is_hit(), "{name}");
+        assert!(site.get_with("/", &[(name, "evil")]).await.is_hit(), "{name}");
+        assert!(site.get_with("/", &[(name, "other")]).await.text().contains("other"), "{name}");
+        site.ask("POST", "/", &[]).await;
+        assert!(site.cache.memory().is_empty(), "{name}: one URL is forgotten as one");
+    }
+}
