@@ -107,12 +107,14 @@ fn write_key(key: &mut String, authority: &str, path_and_query: &str) {
     }
     let mut rest = path_and_query;
     while let Some(at) = rest.find('%') {
-        let (before, triplet) = rest.split_at(at);
-        key.push_str(before);
-        let end = triplet.char_indices().nth(3).map_or(triplet.len(), |(end, _)| end);
-        let (triplet, tail) = triplet.split_at(end);
-        key.extend(triplet.chars().map(|c| c.to_ascii_uppercase()));
-        rest = tail;
+        // Where no two hex digits follow, the `%` stands for itself.
+        let digits = rest.get(at + 1..at + 3).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+        key.push_str(&rest[..=at]);
+        rest = &rest[at + 1..];
+        if let Some(digits) = digits {
+            key.extend(digits.chars().map(|c| c.to_ascii_uppercase()));
+            rest = &rest[2..];
+        }
     }
     key.push_str(rest);
 }
@@ -231,12 +233,13 @@ mod tests {
 
     #[test]
     fn keys_are_normalised_conservatively() {
-        let cases: [(&str, &[&str], Option<&str>); 9] = [
+        let cases: [(&str, &[&str], Option<&str>); 10] = [
             ("/a?b=C", &["Example.ORG"], Some("example.org/a?b=C")),
             ("/%c3%a4/%2F?q=%e4", &["h"], Some("h/%C3%A4/%2F?q=%E4")),
             ("/a/../b", &["h"], Some("h/a/../b")),
             ("/%", &["h"], Some("h/%")),
             ("/a%4", &["h"], Some("h/a%4")),
+            ("/50%off?q=%%c3%x", &["h"], Some("h/50%off?q=%%C3%x")),
             ("http://h/a", &["H"], Some("h/a")),
             ("http://h/a", &["other"], None),
             ("/a", &["h", "i"], None),
