@@ -138,9 +138,15 @@ where
         let result = ready!(self.as_mut().advance(cx));
         let mut future = self.project().future;
         // The user's destructors may panic too; the value is then as good as lost.
-        let dropped = catch_unwind(AssertUnwindSafe(|| future.set(None)));
-        Poll::Ready(dropped.map_err(panicked).and(result))
+        let dropped = contain(|| future.set(None));
+        Poll::Ready(dropped.and(result))
     }
+}
+
+/// Runs code of the user's that has no say in how things go on: a destructor, a waker. A panic
+/// there is answered as an error, for those who have somebody to tell.
+pub(crate) fn contain(run: impl FnOnce()) -> Result<(), OperationError> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(panicked)
 }
 
 /// The error for a caught panic.

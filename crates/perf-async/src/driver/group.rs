@@ -1,6 +1,6 @@
 //! Those who wait for one operation, and the result on its way to them.
 
-use super::attempt::{Stop, panicked};
+use super::attempt::{Stop, contain, panicked};
 use crate::OperationError;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 use perf_core::Instant;
@@ -14,7 +14,8 @@ pub(crate) trait Operand: Any + Send + Sync {
     fn stop(&self) -> &Stop;
     /// Notes when it started, before it is polled.
     fn started(&self, at: Instant);
-    /// Gives everyone the result that the operation left, or this error if it left none.
+    /// Gives everyone the result that the operation left, or this error if it left none. Never
+    /// panics, whatever the values and wakers do: the caller has the next operation to start.
     fn settle(&self, otherwise: OperationError);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
@@ -200,6 +201,13 @@ impl<T: Send + 'static> Group<T> {
     }
 }
 
+/// Wakes all, also those after one that panics.
+fn wake(wakers: impl IntoIterator<Item = Waker>) {
+    for waker in wakers {
+        contain(|| waker.wake()).unwrap_or_default();
+    }
+}
+
 /// What a member left behind; drop it without a lock.
 pub(crate) struct Gone<T>(Member<T>);
 
@@ -219,9 +227,7 @@ impl<T: Send + 'static> Operand for Group<T> {
             if members.waiting == 1 {
                 let waker = members.answer_only(result);
                 drop(members);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
+                wake(waker);
                 return;
             }
             (result, members.waiting)
@@ -240,9 +246,10 @@ impl<T: Send + 'static> Operand for Group<T> {
                 }
             }
         }
-        drop(shares);
-        for waker in wakers {
-            waker.wake();
+        wake(wakers);
+        for share in shares {
+            // Nobody is left to hear of a value that panics when it is dropped.
+            contain(|| drop(share)).unwrap_or_default();
         }
     }
 
