@@ -1,6 +1,6 @@
 //! What the handles of one manager share.
 
-use super::attempt::{Attempt, Stop, ended};
+use super::attempt::{Attempt, Stop, contain, ended};
 use super::group::{GivenUp, Group, Operand, Remaining};
 use super::permit::{GroupPlace, InlinePermit, Permit};
 use super::runner::{Runner, Submitted, Work};
@@ -66,6 +66,15 @@ pub(crate) struct Job {
     runtime: Runtime,
     clock: TimeoutClock,
     limit: Duration,
+}
+
+impl Job {
+    /// Drops the work, which was never begun, and gives this error to those who wait for it.
+    fn abandon(self, error: OperationError) {
+        // A destructor that panics must not take the answer with it.
+        let dropped = contain(|| drop(self.work));
+        self.operand.settle(dropped.err().unwrap_or(error));
+    }
 }
 
 impl Shared {
@@ -335,8 +344,7 @@ impl Shared {
             drop(core);
             if let Some(Payload::Waiting(job)) = payload {
                 // Its destructor has run when the caller is told.
-                drop(job.work);
-                job.operand.settle(OperationError::Cancelled);
+                job.abandon(OperationError::Cancelled);
             }
             return outcome;
         }
@@ -361,9 +369,9 @@ impl Shared {
 
 /// Tells those who wait for an operation that its time passed in the queue.
 fn expire(payload: Payload) {
-    if let Payload::Waiting(Job { work, operand, clock, limit, .. }) = payload {
-        drop(work);
-        operand.settle(OperationError::TimedOut { clock, limit });
+    if let Payload::Waiting(job) = payload {
+        let error = OperationError::TimedOut { clock: job.clock, limit: job.limit };
+        job.abandon(error);
     }
 }
 
