@@ -56,8 +56,9 @@ pub(crate) fn start(engine: Arc<Engine>, stop: Arc<Stop>) -> io::Result<()> {
 
 /// The next multiple of `every` after `elapsed`.
 fn next(elapsed: Duration, every: Duration) -> Duration {
-    let rounds = elapsed.as_nanos() / every.as_nanos().max(1) + 1;
-    every.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))
+    // Not a number of rounds times `every`: one that has to fit 32 bits ends after 497 days.
+    let into_round = elapsed.as_nanos() % every.as_nanos().max(1);
+    elapsed + every - Duration::from_nanos(u64::try_from(into_round).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -70,6 +71,13 @@ mod tests {
         assert_eq!(next(Duration::from_millis(3), every), Duration::from_secs(1));
         assert_eq!(next(Duration::from_millis(1004), every), Duration::from_secs(2));
         assert_eq!(next(Duration::from_millis(7900), every), Duration::from_secs(8));
+    }
+
+    #[test]
+    fn the_next_round_lies_ahead_however_long_it_has_run() {
+        let (every, years) = (Duration::from_millis(10), Duration::from_secs(3 * 365 * 86_400));
+        assert_eq!(next(years, every), years + every);
+        assert_eq!(next(years + Duration::from_millis(7), every), years + every);
     }
 
     #[test]
