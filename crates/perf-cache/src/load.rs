@@ -171,12 +171,14 @@ impl<'a, V> Future for Join<'a, V> {
             waiters.places.push(None);
             waiters.places.len() - 1
         });
-        match &mut waiters.places[place] {
-            Some(known) => known.clone_from(waker),
-            vacant => *vacant = Some(waker.clone()),
-        }
+        let old = match &mut waiters.places[place] {
+            Some(known) if known.will_wake(waker) => None,
+            known => known.replace(waker.clone()),
+        };
         drop(waiters);
         self.place = Some(place);
+        // It may be the last hold on a task that waits for this load as well, and leaves now.
+        drop(old);
         Poll::Pending
     }
 }
@@ -217,6 +219,26 @@ mod tests {
             assert!(pin!(load.join()).poll(&mut context).is_pending());
         }
         assert_eq!(load.lock().places.len(), 1);
+    }
+
+    #[test]
+    fn a_waker_is_dropped_outside_of_the_lock() {
+        /// The last hold on a task that waits for the load itself.
+        struct Task(Arc<Load<u8>>);
+        impl Wake for Task {
+            fn wake(self: Arc<Self>) {}
+        }
+        impl Drop for Task {
+            fn drop(&mut self) {
+                assert!(self.0.waiters.try_lock().is_ok(), "it could not leave");
+            }
+        }
+        let load = Arc::new(Load::new(None));
+        let mut join = pin!(load.join());
+        for _ in 0..3 {
+            let waker = Waker::from(Arc::new(Task(Arc::clone(&load))));
+            assert!(join.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
     }
 
     #[test]
