@@ -90,7 +90,9 @@ impl<K, V> Cache<K, V> {
     pub fn set_capacity(&self, capacity: Capacity) {
         let settings = self.inner.settings();
         self.move_capacity(capacity);
+        // Before anything is dropped: its destructor may ask for the settings.
         drop(settings);
+        self.evict_first_excess();
     }
 
     pub(crate) fn move_capacity(&self, capacity: Capacity) {
@@ -100,6 +102,9 @@ impl<K, V> Cache<K, V> {
         if let Some(bytes) = capacity.bytes {
             self.inner.bytes.set_max(bytes.as_u64());
         }
+    }
+
+    pub(crate) fn evict_first_excess(&self) {
         self.inner.evict_excess(128 * self.inner.shards.len() as u64);
     }
 

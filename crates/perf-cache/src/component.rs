@@ -52,7 +52,7 @@ impl<K, V> Tune for Cache<K, V> {
     }
 
     fn turn(&self, turn: Turn) -> Result<Turned, KnobError> {
-        // Held to the end: nobody else turns between the check and the change.
+        // Held over the change: nobody else turns between the check and it.
         let settings = self.inner.settings();
         let knobs = [self.capacity_knob(settings.capacity), self.ttl_knob(settings.ttl)];
         let Some(knob) = knobs.iter().find(|knob| knob.id == turn.knob) else {
@@ -66,6 +66,9 @@ impl<K, V> Tune for Cache<K, V> {
             KnobValue::Duration(ttl) => self.move_time_to_live(*ttl),
             _ => {}
         }
+        // Before anything is dropped: its destructor may ask for the settings.
+        drop(settings);
+        self.evict_first_excess();
         Ok(Turned { from: knob.value.clone(), to: turn.to, settles: None })
     }
 }

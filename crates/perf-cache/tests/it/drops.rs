@@ -1,7 +1,7 @@
 //! Every key and value is dropped once, and not under a lock.
 
 use perf_cache::{Cache, Capacity};
-use perf_core::Clock;
+use perf_core::{Clock, KnobValue, Tune, Turn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -91,5 +91,29 @@ fn values_are_dropped_outside_of_the_locks() {
     cache.retain(|key, _| *key != 6);
     cache.set_capacity(Capacity::entries(2));
     cache.insert_with_ttl(6, nosy(6), Duration::ZERO);
+    cache.clear();
+}
+
+/// A value that turns the settings of its cache when it is dropped.
+struct Bossy(Cache<u64, Arc<Bossy>>);
+
+impl Drop for Bossy {
+    fn drop(&mut self) {
+        self.0.set_time_to_live(Some(Duration::from_secs(9)));
+    }
+}
+
+#[test]
+fn what_a_lower_capacity_evicts_is_dropped_when_it_is_set() {
+    let cache: Cache<u64, Arc<Bossy>> = Cache::builder().max_entries(64).build().unwrap();
+    let fill = || (0..64).for_each(|key| cache.insert(key, Arc::new(Bossy(cache.clone()))));
+    fill();
+    cache.set_capacity(Capacity::entries(32));
+    assert_eq!(cache.len(), 32);
+    cache.set_capacity(Capacity::entries(64));
+    fill();
+    let turn = Turn { knob: "capacity".into(), to: KnobValue::Count(16), expect: None };
+    cache.turn(turn).unwrap();
+    assert_eq!((cache.len(), cache.time_to_live()), (16, Some(Duration::from_secs(9))));
     cache.clear();
 }
