@@ -58,7 +58,7 @@ impl Budget {
         // Relaxed: the number alone is shared; entries are guarded by the locks of their shards.
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                let next = (used - credit).saturating_add(need);
+                let next = (used - credit).checked_add(need)?;
                 (next <= max || (anyway && need <= credit)).then_some(next)
             })
             .is_ok()
@@ -67,8 +67,8 @@ impl Budget {
     /// Whether [`exchange`](Budget::exchange) would succeed now, within the maximum.
     fn fits(&self, credit: u64, need: u64) -> bool {
         let used = self.used.load(Ordering::Relaxed);
-        !self.bounded
-            || used.saturating_sub(credit).saturating_add(need) <= self.max.load(Ordering::Relaxed)
+        let next = used.saturating_sub(credit).checked_add(need);
+        !self.bounded || next.is_some_and(|next| next <= self.max.load(Ordering::Relaxed))
     }
 
     /// Gives back what was freed.
@@ -200,6 +200,15 @@ mod tests {
         budget.give(7);
         assert_eq!(budget.excess(), 0);
         assert!(budget.refuses(4));
+    }
+
+    #[test]
+    fn the_greatest_maximum_is_a_bound_too() {
+        let budget = Budget::new(Some(u64::MAX));
+        assert!(budget.exchange(0, u64::MAX - 1, false));
+        assert!(!budget.fits(0, 2) && !budget.exchange(0, 2, true));
+        budget.give(u64::MAX - 1);
+        assert!(budget.exchange(0, u64::MAX, false));
     }
 
     #[test]
