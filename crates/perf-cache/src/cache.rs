@@ -281,9 +281,11 @@ impl<K: Hash + Eq, V> Cache<K, V> {
     pub fn retain(&self, mut keep: impl FnMut(&K, &V) -> bool) -> u64 {
         let mut removed = 0;
         for shard in &self.inner.shards {
+            // Dropped after the lock, which is declared later, also where `keep` panics.
             let mut gone = Vec::new();
+            let ended;
             let mut held = shard.lock();
-            let ended = held.loads.detach_all();
+            ended = held.loads.detach_all();
             for place in 0..held.store.places() {
                 let Some((id, entry)) = held.store.at(place) else { continue };
                 if !keep(&entry.key, &entry.value) {

@@ -281,7 +281,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         let weight = self.weigh(&key, &value);
         // What leaves is dropped after the lock: these are declared before the guard.
         let mut gone = Gone::new();
-        let mut ended = None;
+        let mut ended = Vec::new();
         let deadline = NonZeroU64::new(deadline).unwrap_or(NonZeroU64::MIN);
         let mut entry = Some(Entry { key, value, weight, deadline });
         let mut counted = false;
@@ -292,7 +292,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             let Some(new) = entry.as_ref() else { return false };
             let mut held = shard.lock();
             match origin {
-                Origin::Caller => ended = ended.or(held.loads.detach(hash, &new.key)),
+                Origin::Caller => ended.extend(held.loads.detach(hash, &new.key)),
                 Origin::Load(load, took) => {
                     if !std::mem::replace(&mut counted, true) {
                         held.counts.loads += 1;
@@ -312,7 +312,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     gone.push(self.take(shard, &mut held, id, Cause::Replaced));
                 }
                 if let Origin::Load(load, _) = origin {
-                    ended = held.loads.end(hash, load);
+                    ended.extend(held.loads.end(hash, load));
                 }
                 held.counts.evictions[Cause::TooLarge as usize] += 1;
                 drop(held);
@@ -335,7 +335,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             loop {
                 if deal.pay(weight) {
                     if let Origin::Load(load, _) = origin {
-                        ended = held.loads.end(hash, load);
+                        ended.extend(held.loads.end(hash, load));
                     }
                     if let Some(entry) = entry.take() {
                         shard.insert(&mut held, hash, entry);

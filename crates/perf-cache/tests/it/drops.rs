@@ -2,6 +2,8 @@
 
 use perf_cache::{Cache, Capacity};
 use perf_core::{Clock, KnobValue, Tune, Turn};
+use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -116,4 +118,42 @@ fn what_a_lower_capacity_evicts_is_dropped_when_it_is_set() {
     cache.turn(turn).unwrap();
     assert_eq!((cache.len(), cache.time_to_live()), (16, Some(Duration::from_secs(9))));
     cache.clear();
+}
+
+/// A key that looks into its cache when it is dropped.
+#[derive(Clone)]
+struct NosyKey(Option<Cache<NosyKey, u64>>);
+
+impl Hash for NosyKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.is_some().hash(state);
+    }
+}
+
+impl PartialEq for NosyKey {
+    fn eq(&self, other: &NosyKey) -> bool {
+        self.0.is_some() == other.0.is_some()
+    }
+}
+
+impl Eq for NosyKey {}
+
+impl Drop for NosyKey {
+    fn drop(&mut self) {
+        if let Some(cache) = self.0.take() {
+            cache.contains(&NosyKey(None));
+        }
+    }
+}
+
+#[test]
+fn a_panic_in_retain_drops_the_keys_of_loads_outside_of_the_lock() {
+    let cache: Cache<NosyKey, u64> = Cache::builder().max_entries(8).shards(1).build().unwrap();
+    cache.insert(NosyKey(None), 1);
+    let value = cache.get_with(NosyKey(Some(cache.clone())), || {
+        let panics = || cache.retain(|_, _| panic!("in keep"));
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        2
+    });
+    assert_eq!((value, cache.len()), (2, 1));
 }
