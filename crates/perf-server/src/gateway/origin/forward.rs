@@ -40,6 +40,7 @@ impl Forward {
         let headers = &mut parts.headers;
         // The connection's side has answered it with 100 already.
         headers.remove(header::EXPECT);
+        drop_own_cookies(headers);
         let host = headers.get(header::HOST).cloned();
         if let Some(host) = &host {
             headers.entry(FORWARDED_HOST).or_insert_with(|| host.clone());
@@ -63,6 +64,30 @@ impl Forward {
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Removes the cookies that let their owner turn this program's knobs. Browsers send a cookie to
+/// every port of its host, so the origin would see what is meant for the dashboard's port.
+fn drop_own_cookies(headers: &mut HeaderMap) {
+    let is_own = |pair: &[u8]| pair.trim_ascii_start().starts_with(SESSION.as_bytes());
+    let has_own = |line: &HeaderValue| line.as_bytes().split(|&b| b == b';').any(is_own);
+    if !headers.get_all(header::COOKIE).iter().any(has_own) {
+        return;
+    }
+    let lines: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().cloned().collect();
+    headers.remove(header::COOKIE);
+    for line in lines {
+        let others = line.as_bytes().split(|&b| b == b';').filter(|pair| !is_own(pair));
+        let others: Vec<&[u8]> = others.map(<[u8]>::trim_ascii).filter(|p| !p.is_empty()).collect();
+        if let (false, Ok(line)) =
+            (others.is_empty(), HeaderValue::from_bytes(&others.join(&b"; "[..])))
+        {
+            headers.append(header::COOKIE, line);
+        }
+    }
+}
+
+/// How the names of the dashboard's session cookies begin; its port follows.
+const SESSION: &str = "perfkit_session_";
 
 /// Adds one member to a comma-separated list, on one line: some readers look at the first only.
 fn append_to_list(headers: &mut HeaderMap, name: HeaderName, member: &str) {
@@ -113,6 +138,25 @@ mod tests {
         for gone in ["x-mine", "connection", "expect"] {
             assert!(!headers.contains_key(gone), "{gone}");
         }
+    }
+
+    #[test]
+    fn the_key_to_the_dashboard_is_not_passed_on() {
+        let cookies = |lines: &[&'static str]| {
+            let fields: Vec<_> = lines.iter().map(|line| ("cookie", *line)).collect();
+            let headers = rewritten(false, &fields);
+            let kept = headers.get_all(header::COOKIE).iter();
+            kept.map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(cookies(&["a=1; perfkit_session_9090=s3cret; b=2"]), ["a=1; b=2"]);
+        assert_eq!(cookies(&["perfkit_session_9090=s3cret"]), none);
+        assert_eq!(cookies(&["perfkit_session_1=x;perfkit_session_2=y", "c=3"]), ["c=3"]);
+        assert_eq!(
+            cookies(&["perfkit_session=x;  a=\"1\"", "b=2"]),
+            ["perfkit_session=x;  a=\"1\"", "b=2"]
+        );
+        assert_eq!(cookies(&["a=perfkit_session_1"]), ["a=perfkit_session_1"]);
     }
 
     #[test]
