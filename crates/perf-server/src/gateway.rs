@@ -9,6 +9,7 @@ mod origin;
 mod route;
 mod screen;
 mod socket;
+mod sweep;
 
 pub use config::{GatewayConfig, GatewayError};
 pub use origin::{Origin, ParseOriginError};
@@ -136,6 +137,8 @@ impl Gateway {
             max_header: usize::try_from(config.max_header.as_u64()).unwrap_or(usize::MAX),
             tell_peer: !is_folder,
         };
+        // Ends with the gateway: every way out of it cancels this.
+        tokio::spawn(sweep::run(responses.memory(), stop.accepting.clone()));
         let accepting = tokio::spawn(listener::run(
             listener,
             stack,
