@@ -109,6 +109,8 @@ impl Gateway {
             .name(&config.name)
             .capacity(config.cache_memory)
             .default_ttl(config.default_ttl)
+            .stale_while_revalidate(config.stale_while_revalidate)
+            .stale_if_error(config.stale_if_error)
             .clock(config.clock.clone())
             .ignore_cookies(is_folder)
             .collapsed_wait(config.timeout)

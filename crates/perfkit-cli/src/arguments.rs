@@ -45,6 +45,14 @@ pub(crate) struct ServeArguments {
     /// How long an answer stays fresh that does not say so itself [default: 300s]
     #[arg(long, value_name = "TIME", env = "PERFKIT_TTL")]
     pub(crate) ttl: Option<Span>,
+    /// How long a stale answer is served while it is fetched anew, unless it says so itself
+    /// [default: 0s]
+    #[arg(long, value_name = "TIME", env = "PERFKIT_STALE_WHILE_REVALIDATE")]
+    pub(crate) stale_while_revalidate: Option<Span>,
+    /// How long a stale answer is served while the origin fails, unless it says so itself
+    /// [default: 0s]
+    #[arg(long, value_name = "TIME", env = "PERFKIT_STALE_IF_ERROR")]
+    pub(crate) stale_if_error: Option<Span>,
     /// Fetches from the origin at once [default: 256]
     #[arg(long, value_name = "N", env = "PERFKIT_CONCURRENCY")]
     pub(crate) concurrency: Option<usize>,

@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) admin: Setting<SocketAddr>,
     pub(crate) cache_memory: Setting<ByteSize>,
     pub(crate) ttl: Setting<Span>,
+    pub(crate) stale_while_revalidate: Setting<Span>,
+    pub(crate) stale_if_error: Setting<Span>,
     pub(crate) concurrency: Setting<usize>,
     pub(crate) queue_limit: Setting<usize>,
     pub(crate) timeout: Setting<Span>,
@@ -112,6 +114,18 @@ impl Settings {
             ttl: pick
                 .any("ttl", given.ttl, known.ttl, file.ttl)
                 .unwrap_or_default_to(Span(GatewayConfig::DEFAULT_TTL)),
+            stale_while_revalidate: pick.or(
+                "stale_while_revalidate",
+                given.stale_while_revalidate,
+                file.stale_while_revalidate,
+                Span(Duration::ZERO),
+            ),
+            stale_if_error: pick.or(
+                "stale_if_error",
+                given.stale_if_error,
+                file.stale_if_error,
+                Span(Duration::ZERO),
+            ),
             concurrency: pick.or(
                 "concurrency",
                 given.concurrency,
@@ -170,6 +184,8 @@ impl Settings {
         config.name.clone_from(&self.name.value);
         config.cache_memory = self.cache_memory.value;
         config.default_ttl = self.ttl.value.0;
+        config.stale_while_revalidate = self.stale_while_revalidate.value.0;
+        config.stale_if_error = self.stale_if_error.value.0;
         config.concurrency = self.concurrency.value;
         config.queue_limit = self.queue_limit.value;
         config.timeout = self.timeout.value.0;
@@ -195,6 +211,9 @@ impl Settings {
         line("admin", quoted(&self.admin.value), self.admin.from);
         line("cache-memory", quoted(&self.cache_memory.value), self.cache_memory.from);
         line("ttl", quoted(&self.ttl.value), self.ttl.from);
+        let stale = &self.stale_while_revalidate;
+        line("stale-while-revalidate", quoted(&stale.value), stale.from);
+        line("stale-if-error", quoted(&self.stale_if_error.value), self.stale_if_error.from);
         line("concurrency", self.concurrency.value.to_string(), self.concurrency.from);
         line("queue-limit", self.queue_limit.value.to_string(), self.queue_limit.from);
         line("timeout", quoted(&self.timeout.value), self.timeout.from);

@@ -30,6 +30,12 @@ pub struct GatewayConfig {
     pub cache_memory: ByteSize,
     /// How long an answer counts as fresh that does not say so itself.
     pub default_ttl: Duration,
+    /// How long a stale answer may be served while it is fetched anew, when the origin says
+    /// nothing about it.
+    pub stale_while_revalidate: Duration,
+    /// How long a stale answer may be served while the origin fails, when the origin says nothing
+    /// about it.
+    pub stale_if_error: Duration,
     /// How many fetches run against the origin at once.
     pub concurrency: usize,
     /// How many fetches may wait for their turn; more are answered with 503.
@@ -62,6 +68,8 @@ impl GatewayConfig {
             name: "perfkit".to_owned(),
             cache_memory: GatewayConfig::DEFAULT_CACHE_MEMORY,
             default_ttl: GatewayConfig::DEFAULT_TTL,
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
             concurrency: GatewayConfig::DEFAULT_CONCURRENCY,
             queue_limit: GatewayConfig::DEFAULT_QUEUE_LIMIT,
             timeout: GatewayConfig::DEFAULT_TIMEOUT,

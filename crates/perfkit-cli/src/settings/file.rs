@@ -18,6 +18,8 @@ pub(super) struct File {
     pub(super) admin: Option<SocketAddr>,
     pub(super) cache_memory: Option<ByteSize>,
     pub(super) ttl: Option<Span>,
+    pub(super) stale_while_revalidate: Option<Span>,
+    pub(super) stale_if_error: Option<Span>,
     pub(super) concurrency: Option<usize>,
     pub(super) queue_limit: Option<usize>,
     pub(super) timeout: Option<Span>,

@@ -4,6 +4,7 @@ use crate::program::{PATIENCE, Serving};
 use crate::wire::{Answer, Origin, get};
 use std::io::Write;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, OnceLock};
 
@@ -57,6 +58,24 @@ fn what_the_origin_allows_is_kept_and_the_rest_is_not() {
         assert_eq!(get(serving.address, "/private", &[]).text(), "ok");
     }
     assert_eq!(origin.asked(), 4);
+}
+
+#[test]
+fn a_stale_answer_is_served_while_the_origin_fails_if_allowed() {
+    let asked = AtomicU64::new(0);
+    let origin = Origin::start(move |_, mut stream| {
+        // Good once, and from then on closed without a word.
+        if asked.fetch_add(1, Ordering::SeqCst) == 0 {
+            let head = "HTTP/1.1 200 OK\r\ncache-control: max-age=0\r\netag: \"a\"";
+            write!(stream, "{head}\r\ncontent-length: 3\r\n\r\nold").unwrap();
+        }
+    });
+    let serving = Serving::start(&origin.url(), &["--stale-if-error", "1h"]);
+    assert_eq!(get(serving.address, "/", &[]).text(), "old");
+    let answer = get(serving.address, "/", &[]);
+    assert_eq!((answer.status, answer.text().as_str()), (200, "old"), "{answer:?}");
+    assert!(answer.header("cache-status").contains("fwd=stale"), "{answer:?}");
+    assert!(origin.asked() >= 2);
 }
 
 #[test]
