@@ -343,6 +343,12 @@ impl<P> Scheduler<P> {
         self.expiries.first().map(|(moment, slot)| (*moment, self.id_of(*slot)))
     }
 
+    /// What the driver keeps with those that may only wait for a time, in the order of their ends.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn expiring(&self) -> impl Iterator<Item = &P> {
+        self.expiries.iter().filter_map(|(_, slot)| self.live(*slot).payload.as_ref())
+    }
+
     /// Notes that a running operation has ended, and gives its place to the next.
     ///
     /// `None` if no operation with this id runs.

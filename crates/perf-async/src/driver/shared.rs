@@ -17,7 +17,7 @@ use std::fmt;
 use std::future::Future;
 use std::ptr;
 use std::time::Duration;
-use tokio::runtime::Handle as Runtime;
+use tokio::runtime::{Handle as Runtime, Id as RuntimeId};
 
 pub(crate) struct Shared {
     pub(crate) core: Mutex<Scheduler<Payload>>,
@@ -277,6 +277,18 @@ impl Shared {
                 None => return,
             }
         }
+    }
+
+    /// When the first time limit in the queue passes, and a runtime that waits for one, other than
+    /// these.
+    pub(super) fn next_watch(&self, without: &[RuntimeId]) -> Option<(Instant, Runtime)> {
+        let core = lock(&self.core);
+        let (moment, _) = core.next_expiry()?;
+        let runtime = core.expiring().find_map(|payload| match payload {
+            Payload::Waiting(job) if !without.contains(&job.runtime.id()) => Some(&job.runtime),
+            _ => None,
+        })?;
+        Some((moment, runtime.clone()))
     }
 
     pub(crate) fn status(&self, id: OperationId) -> Option<Status> {

@@ -3,7 +3,7 @@
 use super::shared::Shared;
 use crate::sync::{Arc, Mutex, Weak, lock};
 use perf_core::Instant;
-use tokio::runtime::Handle as Runtime;
+use tokio::runtime::{Handle as Runtime, Id as RuntimeId};
 use tokio::sync::Notify;
 
 /// Looks after the time limits of the queue. Its task lives only while there are some.
@@ -17,6 +17,16 @@ pub(super) struct Timer {
 impl Timer {
     /// Sees to it that the task looks no later than at that moment.
     pub(super) fn watch(&self, shared: &Arc<Shared>, runtime: &Runtime, moment: Instant) {
+        self.watch_on(shared, runtime, moment, Vec::new());
+    }
+
+    fn watch_on(
+        &self,
+        shared: &Arc<Shared>,
+        runtime: &Runtime,
+        moment: Instant,
+        dead: Vec<RuntimeId>,
+    ) {
         let mut next = lock(&self.next);
         match *next {
             Some(planned) if planned <= moment => {}
@@ -28,7 +38,8 @@ impl Timer {
             None => {
                 *next = Some(moment);
                 drop(next);
-                let alive = Alive { shared: Arc::downgrade(shared), ended: false };
+                let shared = Arc::downgrade(shared);
+                let alive = Alive { shared, here: runtime.id(), dead, ended: false };
                 runtime.spawn(watch(alive, Arc::clone(&self.changed)));
             }
         }
@@ -36,6 +47,7 @@ impl Timer {
 }
 
 async fn watch(mut alive: Alive, changed: Arc<Notify>) {
+    alive.dead.clear();
     while let Some(shared) = alive.shared.upgrade() {
         let Some(planned) = *lock(&shared.timer.next) else { return };
         let remaining = planned - shared.clock.now();
@@ -56,10 +68,14 @@ async fn watch(mut alive: Alive, changed: Arc<Notify>) {
     }
 }
 
-/// Notes that there is no task any more if it did not end by itself: its runtime shut down. The
-/// next operation with a time limit then starts another.
+/// Where the task did not end by itself, its runtime shut down: then another runtime takes over, out
+/// of those whose operations wait. If there is none, the next operation with a time limit starts
+/// another task.
 struct Alive {
     shared: Weak<Shared>,
+    here: RuntimeId,
+    /// Runtimes that have just been tried in vain.
+    dead: Vec<RuntimeId>,
     ended: bool,
 }
 
@@ -69,6 +85,12 @@ impl Drop for Alive {
             && let Some(shared) = self.shared.upgrade()
         {
             *lock(&shared.timer.next) = None;
+            let mut dead = std::mem::take(&mut self.dead);
+            dead.push(self.here);
+            if let Some((moment, runtime)) = shared.next_watch(&dead) {
+                // Comes back here at once if that one has shut down as well.
+                shared.timer.watch_on(&shared, &runtime, moment, dead);
+            }
         }
     }
 }

@@ -117,3 +117,28 @@ async fn a_value_that_is_there_in_time_wins() {
     let exact = Operation::infallible("exact", nap(ms(10))).timeout(ms(10));
     manager.run(exact).await.unwrap();
 }
+
+#[test]
+fn a_limit_on_waiting_outlives_the_runtime_that_looked_after_it() {
+    let manager = manager(1);
+    let runtime = |paused| {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(paused).build().unwrap()
+    };
+    let (first, second, third) = (runtime(false), runtime(false), runtime(true));
+    let submit = |runtime: &tokio::runtime::Runtime, limit| {
+        let _entered = runtime.enter();
+        let never = Operation::infallible("never", std::future::pending::<()>());
+        manager.submit(never.timeout(Duration::MAX).queue_timeout(limit)).unwrap()
+    };
+    let blocking = submit(&third, Duration::MAX);
+    let _early = submit(&first, ms(10_000));
+    let _also = submit(&second, ms(20_000));
+    let late = submit(&third, ms(30_000));
+    drop((first, second));
+    let answer = third.block_on(async { tokio::time::timeout(ms(60_000), late).await });
+    assert_eq!(clock_of(answer.unwrap()), (TimeoutClock::Queue, ms(30_000)));
+    blocking.cancel();
+    drop(third);
+    assert_idle(&manager);
+}
