@@ -4,9 +4,12 @@ use crate::body::{BodyError, BoxError};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
 
 pub(crate) enum Collected<B> {
     Whole(Bytes),
@@ -22,17 +25,20 @@ pub(crate) struct Part<B> {
 
 pub(crate) enum Why {
     TooLarge,
+    TooSlow,
     Trailers,
     Cut(BodyError),
 }
 
-/// Reads up to `max` bytes. A body that is shorter than its `Content-Length` has been cut.
+/// Reads up to `max` bytes, and no longer than a client may be kept without any; the latter within
+/// a tokio runtime only. A body that is shorter than its `Content-Length` has been cut.
 pub(crate) async fn collect<B>(body: B, max: u64, expected: Option<u64>) -> Collected<B>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
     let mut body = Box::pin(body);
+    let mut alarm = Alarm::new();
     let mut read = VecDeque::new();
     let mut length: u64 = 0;
     let mut trailers = false;
@@ -40,7 +46,10 @@ where
         if length > max {
             return Collected::Part(Part { read, rest: Some(body), why: Why::TooLarge });
         }
-        match body.frame().await {
+        let Some(frame) = alarm.frame(body.as_mut()).await else {
+            return Collected::Part(Part { read, rest: Some(body), why: Why::TooSlow });
+        };
+        match frame {
             Some(Ok(frame)) => {
                 length += frame.data_ref().map_or(0, |data| data.len() as u64);
                 trailers |= frame.is_trailers();
@@ -58,6 +67,39 @@ where
     };
     Collected::Part(Part { read, rest: None, why })
 }
+
+/// Ends the patience with a body that comes slowly, or never ends. The timer is made only once
+/// there is something to wait for.
+struct Alarm {
+    until: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Alarm {
+    fn new() -> Alarm {
+        let timed = tokio::runtime::Handle::try_current().is_ok();
+        Alarm { until: timed.then(|| Instant::now() + PATIENCE), sleep: None }
+    }
+
+    /// The next frame, or `None` if the time is over.
+    async fn frame<B: Body>(
+        &mut self,
+        mut body: Pin<&mut B>,
+    ) -> Option<Option<Result<Frame<B::Data>, B::Error>>> {
+        poll_fn(|cx| {
+            if let Poll::Ready(frame) = body.as_mut().poll_frame(cx) {
+                return Poll::Ready(Some(frame));
+            }
+            let Some(until) = self.until else { return Poll::Pending };
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+            sleep.as_mut().poll(cx).map(|()| None)
+        })
+        .await
+    }
+}
+
+/// How long a client is kept without a byte so that all of them can be stored or encoded.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Always a copy: a frame may be a small piece of a large read buffer, which would stay in memory
 /// as long as the piece.

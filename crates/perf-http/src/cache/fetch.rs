@@ -323,6 +323,7 @@ impl Trip {
         let shared = &self.shared;
         let (reason, cut) = match part.why {
             Why::TooLarge => (NotStored::TooLarge, None),
+            Why::TooSlow => (NotStored::TooSlow, None),
             Why::Trailers => (NotStored::Trailers, None),
             Why::Cut(error) => (NotStored::Cut, Some(error)),
         };

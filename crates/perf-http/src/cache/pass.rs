@@ -66,6 +66,10 @@ impl Shared {
         if let Some((key, asking)) = marked {
             let fetched = Fetched { at: self.clock.wall(), delay: self.clock.now() - sent };
             match may_store(&parts, &asking, &head, fetched, &self.policy()) {
+                Ok(_) if body.size_hint().exact().is_none() => {
+                    // It may have been too slow or too large, which shows at its end only; the
+                    // mark ends by itself.
+                }
                 Ok(_) => self.store.unpass(&key, asking.class()),
                 Err(reason) => {
                     self.meters.refused(reason);
@@ -107,7 +111,7 @@ impl Shared {
             Collected::Part(part) => {
                 let cut = match part.why {
                     Why::Cut(error) => Some(error),
-                    Why::TooLarge | Why::Trailers => None,
+                    Why::TooLarge | Why::TooSlow | Why::Trailers => None,
                 };
                 let body = ResponseBody::replay(part.read, part.rest, cut, Some(self.tap()));
                 Response::from_parts(head, body)

@@ -62,13 +62,14 @@ pub(crate) enum NotStored {
     EventStream,
     NoFreshness,
     TooLarge,
+    TooSlow,
     Trailers,
     Cut,
     Changed,
 }
 
 impl NotStored {
-    pub(crate) const ALL: [NotStored; 16] = [
+    pub(crate) const ALL: [NotStored; 17] = [
         NotStored::Method,
         NotStored::RequestNoStore,
         NotStored::Status,
@@ -82,6 +83,7 @@ impl NotStored {
         NotStored::EventStream,
         NotStored::NoFreshness,
         NotStored::TooLarge,
+        NotStored::TooSlow,
         NotStored::Trailers,
         NotStored::Cut,
         NotStored::Changed,
@@ -103,6 +105,7 @@ impl NotStored {
             NotStored::EventStream => "event_stream",
             NotStored::NoFreshness => "no_freshness",
             NotStored::TooLarge => "too_large",
+            NotStored::TooSlow => "too_slow",
             NotStored::Trailers => "trailers",
             NotStored::Cut => "cut",
             NotStored::Changed => "changed",

@@ -1,7 +1,13 @@
 //! Single flight: misses of one URL share a fetch, and nobody waits for what is not for them.
 
 use crate::site::{Answer, FRESH, Site, TestError, reply};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::Request;
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use std::time::Duration;
+use tower::ServiceExt;
 
 async fn several(site: &Site, count: usize, fields: &[(&str, &str)]) -> Vec<Answer> {
     let asked = (0..count).map(|_| tokio::spawn(site.get_with("/", fields)));
@@ -101,6 +107,23 @@ async fn nobody_waits_longer_than_the_limit() {
     site.gate.add_permits(2);
     first.await.unwrap();
     second.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_without_end_is_not_held_back_for_ever() {
+    let site = Site::new(|_, _| {
+        let first = futures_util::stream::iter([Ok(Frame::data(Bytes::from("now")))]);
+        let body = StreamBody::new(first.chain(futures_util::stream::pending()));
+        Ok(reply(&[FRESH], "")?.map(|_| body.boxed_unsync()))
+    });
+    for limit in [60, 1, 1].map(Duration::from_secs) {
+        let request = Request::get("/").header("host", "h").body(Full::default()).unwrap();
+        let answer = tokio::time::timeout(limit, site.service().oneshot(request)).await;
+        let frame = answer.expect("held back").unwrap().body_mut().frame().await;
+        assert_eq!(frame.unwrap().unwrap().data_ref().unwrap(), "now");
+    }
+    assert_eq!(site.count("not_stored", "too_slow"), 1, "the next know it beforehand");
+    assert!(site.cache.memory().is_empty());
 }
 
 #[tokio::test]
