@@ -153,7 +153,8 @@ impl Trip {
                 Ok(()) => inner.call(request).await,
                 Err(error) => Err(error),
             };
-            let fetched = Fetched { at: shared.clock.wall(), delay: shared.clock.now() - sent };
+            let received = shared.clock.now();
+            let fetched = Fetched { at: shared.clock.wall(), delay: received - sent, received };
             let failed = match &answer {
                 Ok(response) => matches!(response.status().as_u16(), 500 | 502 | 503 | 504),
                 Err(_) => true,
@@ -232,7 +233,7 @@ impl Trip {
             head.headers,
             freshness,
             Arc::new(Representation::new(identity)),
-            shared.clock.now(),
+            fetched.received,
             shared.min_encoded,
         ));
         let stored = self.store(&variant, epoch, flight);
@@ -275,7 +276,7 @@ impl Trip {
             merged.headers,
             freshness,
             Arc::clone(&stale.body),
-            shared.clock.now(),
+            fetched.received,
             shared.min_encoded,
         ));
         let stored = match refused {

@@ -64,7 +64,8 @@ impl Shared {
         let failed = response.status().is_server_error();
         let (head, body) = response.into_parts();
         if let Some((key, asking)) = marked {
-            let fetched = Fetched { at: self.clock.wall(), delay: self.clock.now() - sent };
+            let received = self.clock.now();
+            let fetched = Fetched { at: self.clock.wall(), delay: received - sent, received };
             match may_store(&parts, &asking, &head, fetched, &self.policy()) {
                 Ok(_) if body.size_hint().exact().is_none() => {
                     // It may have been too slow or too large, which shows at its end only; the

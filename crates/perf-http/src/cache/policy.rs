@@ -4,6 +4,7 @@ use super::conditional::{date, parse_date};
 use super::directives::{RequestDirectives, ResponseDirectives, seconds};
 use crate::coding::is_event_stream;
 use http::{HeaderMap, Method, StatusCode, header, request, response};
+use perf_core::Instant;
 use std::time::{Duration, SystemTime};
 
 /// The settings that policy depends on.
@@ -146,6 +147,8 @@ pub(crate) struct Fetched {
     pub(crate) at: SystemTime,
     /// From the request to the answer's head.
     pub(crate) delay: Duration,
+    /// When the answer's head came, on the clock that ages are counted with.
+    pub(crate) received: Instant,
 }
 
 /// Whether a shared cache may store this answer to a GET.

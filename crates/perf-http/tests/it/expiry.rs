@@ -1,6 +1,12 @@
 //! How long answers are used, and what is asked afterwards.
 
 use crate::site::{FRESH, Site, bodiless, reply};
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use perf_core::ManualClock;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_miss_then_hits_until_the_lifetime_is_over() {
@@ -170,4 +176,26 @@ async fn variants_of_one_url_are_bounded() {
     assert!(!site.get_with("/", &[("x-any", "0")]).await.is_hit());
     assert_eq!(site.cache.memory().len(), 1);
     assert_eq!(site.count("variants_dropped", ""), 100 - 32 + 1);
+}
+
+#[tokio::test]
+async fn the_time_that_a_body_takes_counts() {
+    let hand: Arc<OnceLock<ManualClock>> = Arc::default();
+    let site = Site::new({
+        let hand = Arc::clone(&hand);
+        move |_, _| {
+            let hand = Arc::clone(&hand);
+            let slow = futures_util::stream::once(async move {
+                hand.get().unwrap().advance(Duration::from_secs(40));
+                Ok(Frame::data(Bytes::from("body")))
+            });
+            Ok(reply(&[FRESH], "")?.map(|_| StreamBody::new(slow).boxed_unsync()))
+        }
+    });
+    hand.set(site.hand.clone()).unwrap();
+    assert_eq!(site.get("/").await.field("age"), "40");
+    site.later(15);
+    assert_eq!(site.get("/").await.field("age"), "55");
+    site.later(10);
+    assert!(!site.get("/").await.is_hit(), "65 seconds after the origin made it");
 }

@@ -33,7 +33,7 @@ fn stored(
     let (response, ()) = response.body(()).unwrap().into_parts();
     let at = httpdate::parse_http_date(DATE).unwrap();
     let asking = Asking::of(&request.headers, &policy);
-    let fetched = Fetched { at, delay: Duration::ZERO };
+    let fetched = Fetched { at, delay: Duration::ZERO, received: Instant::default() };
     may_store(&request, &asking, &response, fetched, &policy)
 }
 
@@ -185,7 +185,7 @@ proptest::proptest! {
             let (request, ()) = request.into_parts();
             let (response, ()) = response.into_parts();
             let asking = Asking::of(&request.headers, &POLICY);
-            let fetched = Fetched { at: SystemTime::UNIX_EPOCH, delay: Duration::ZERO };
+            let fetched = Fetched { at: SystemTime::UNIX_EPOCH, delay: Duration::ZERO, received: Instant::default() };
             if let Ok(kept) = may_store(&request, &asking, &response, fetched, &POLICY) {
                 let _ = kept.use_at(Duration::MAX, &asking);
                 let _ = kept.covers_error_at(Duration::MAX);
