@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::conditional::Verdict;
-use super::entry::{CACHE_STATUS, Variant};
+use super::entry::{CACHE_STATUS, Variant, drop_content_digests};
 use super::range::Asked;
 use super::status::{Note, seconds_left};
 use crate::Coding;
@@ -54,6 +54,7 @@ impl Shared {
                     format!("bytes {first}-{last}/{all}"),
                 );
                 head.insert(header::CONTENT_LENGTH, HeaderValue::from(range.len()));
+                drop_content_digests(&mut head);
                 self.meters.bytes_identity.add(range.len() as u64);
                 let bytes = body.identity.slice(range);
                 let status = StatusCode::PARTIAL_CONTENT;

@@ -192,10 +192,7 @@ impl Variant {
             None => self.body.identity.len(),
             Some(coding) => {
                 head.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
-                // They speak of the bytes before they were coded.
-                for digest in DIGESTS {
-                    head.remove(digest);
-                }
+                drop_digests(&mut head);
                 let coded = self.body.coded(coding).get().and_then(Option::as_ref);
                 coded.map_or(0, Bytes::len)
             }
@@ -268,7 +265,20 @@ const NOT_MODIFIED: [HeaderName; 8] = [
     CACHE_STATUS,
 ];
 
-const DIGESTS: [&str; 3] = ["content-digest", "content-md5", "digest"];
+/// Drops what speaks of the bytes before they were coded.
+pub(crate) fn drop_digests(headers: &mut HeaderMap) {
+    drop_content_digests(headers);
+    for digest in ["digest", "repr-digest"] {
+        headers.remove(digest);
+    }
+}
+
+/// Drops what speaks of exactly the bytes that the origin sent, not of all that they belong to.
+pub(crate) fn drop_content_digests(headers: &mut HeaderMap) {
+    for digest in ["content-digest", "content-md5"] {
+        headers.remove(digest);
+    }
+}
 
 /// Fields that somebody sets wildly differently for each client must not fill the memory by
 /// themselves.

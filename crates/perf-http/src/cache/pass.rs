@@ -4,7 +4,7 @@ use super::Shared;
 use super::answer::off_the_runtime;
 use super::collect::{Collected, Why, announced, collect};
 use super::directives::ResponseDirectives;
-use super::entry::{CACHE_STATUS, vary_on_encoding};
+use super::entry::{CACHE_STATUS, drop_digests, vary_on_encoding};
 use super::etag::EntityTags;
 use super::key::{ResponseKey, same_host, with_key};
 use super::meters::Outcome;
@@ -153,6 +153,7 @@ impl Shared {
                 headers.insert(header::CONTENT_LENGTH, HeaderValue::from(coded.len()));
                 headers.remove(header::ACCEPT_RANGES);
                 weaken_tag(headers);
+                drop_digests(headers);
                 coded
             }
             None => identity,

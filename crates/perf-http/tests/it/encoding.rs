@@ -217,3 +217,25 @@ async fn what_is_too_large_goes_through_and_is_counted() {
     assert!(site.cache.memory().is_empty());
     assert_eq!(site.count("not_stored", "too_large"), 2);
 }
+
+#[tokio::test]
+async fn digests_of_other_bytes_are_not_sent() {
+    const DIGESTS: [&str; 4] = ["content-digest", "content-md5", "digest", "repr-digest"];
+    let said = |cached| {
+        let of_all = DIGESTS.map(|name| (name, "sha-256=:x:"));
+        [&[TEXT, ("cache-control", cached)], &of_all[..]].concat()
+    };
+    let left = |answer: &Answer| DIGESTS.map(|name| answer.headers.contains_key(name));
+    for cached in ["max-age=60", "private"] {
+        let site = Site::new(move |_, _| reply(&said(cached), long_text()));
+        assert_eq!(left(&site.get("/").await), [true; 4], "{cached}");
+        let coded = site.get_with("/", &[("accept-encoding", "br")]).await;
+        assert_eq!(coded.field("content-encoding"), "br");
+        assert_eq!(left(&coded), [false; 4], "{cached}");
+    }
+    let site = Site::new(move |_, _| reply(&said("max-age=60"), long_text()));
+    site.get("/").await;
+    let part = site.get_with("/", &[("range", "bytes=0-9")]).await;
+    assert_eq!(part.status, 206);
+    assert_eq!(left(&part), [false, false, true, true], "two speak of the whole");
+}
