@@ -181,9 +181,14 @@ impl Shared {
     }
 
     /// RFC 9111 section 4.4: what changes a URL ends what is stored for it, and for those that the
-    /// answer names on the same host. Without an answer it may have changed as well.
+    /// answer names on the same host. Without an answer it may have changed as well, and 502 and
+    /// 504 say no more than that.
     fn invalidate_after<R>(&self, request: &request::Parts, response: Option<&Response<R>>) {
-        if response.is_some_and(|r| r.status().is_client_error() || r.status().is_server_error()) {
+        let unchanged = |status: StatusCode| {
+            (status.is_client_error() || status.is_server_error())
+                && !matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
+        };
+        if response.is_some_and(|response| unchanged(response.status())) {
             return;
         }
         let mut keys: Vec<ResponseKey> = Vec::new();

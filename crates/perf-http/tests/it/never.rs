@@ -158,6 +158,19 @@ async fn an_entry_outlives_an_unsafe_method_that_failed() {
 }
 
 #[tokio::test]
+async fn an_entry_does_not_outlive_an_unsafe_method_whose_end_nobody_knows() {
+    for status in [502, 504] {
+        let site = Site::new(move |parts, call| match parts.method.as_str() {
+            "GET" => reply(&[FRESH], format!("state {call}")),
+            _ => reply_with(status, &[], ""),
+        });
+        site.get("/").await;
+        site.ask("POST", "/", &[]).await;
+        assert_eq!(site.get("/").await.text(), "state 3", "{status}");
+    }
+}
+
+#[tokio::test]
 async fn unsafe_methods_end_what_their_answer_names_on_the_same_host() {
     let site = Site::new(|parts, call| match parts.method.as_str() {
         "GET" => reply(&[FRESH], format!("{call}")),
