@@ -185,7 +185,8 @@ pub(crate) fn may_store(
     if asking.cookie && !freshness.explicit {
         return Err(NotStored::Cookie);
     }
-    let useful = freshness.lifetime + freshness.stale_while_revalidate > freshness.initial_age;
+    let used = freshness.lifetime.saturating_add(freshness.stale_while_revalidate);
+    let useful = used > freshness.initial_age;
     if (!useful || freshness.always_validate) && !has_validator(headers) {
         return Err(NotStored::NoFreshness);
     }

@@ -124,3 +124,18 @@ async fn a_304_that_withdraws_permission_ends_the_entry() {
     assert_eq!(site.get("/").await.text(), "good", "this client has asked the origin");
     assert!(site.cache.memory().is_empty());
 }
+
+#[tokio::test]
+async fn stale_answers_may_be_served_without_end() {
+    let for_ever = Duration::MAX;
+    let site = Site::built(
+        |builder| {
+            let lasting = builder.default_ttl(Duration::from_secs(60));
+            lasting.stale_while_revalidate(for_ever).stale_if_error(for_ever)
+        },
+        |_, call| reply(&[], format!("{call}")),
+    );
+    site.get("/").await;
+    site.later(1 << 30);
+    assert_eq!(site.get("/").await.text(), "1");
+}

@@ -193,3 +193,17 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn spans_without_end_overflow_nothing() {
+    let policy = Policy {
+        default_ttl: Duration::from_secs(60),
+        stale_while_revalidate: Duration::MAX,
+        stale_if_error: Duration::MAX,
+        ..POLICY
+    };
+    let stored = stored(policy, &[], 200, &[]).unwrap();
+    let asking = Asking::default();
+    assert_eq!(stored.use_at(Duration::from_secs(1 << 40), &asking), Use::StaleWhileRevalidate);
+    assert!(stored.covers_error_at(Duration::from_secs(1 << 40)));
+}
