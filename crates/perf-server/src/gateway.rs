@@ -94,6 +94,7 @@ impl Gateway {
                     .ok_or_else(|| GatewayError::Upstream { address: uri.to_string() })?,
             ),
         };
+        config.check_timeouts()?;
         if config.max_connections == 0 {
             return Err(setting("max-connections")("0 lets nobody in: use 1 or more"));
         }

@@ -199,3 +199,51 @@ impl std::error::Error for GatewayError {
         }
     }
 }
+
+impl GatewayConfig {
+    /// Whether every time-out can be waited for.
+    pub(super) fn check_timeouts(&self) -> Result<(), GatewayError> {
+        let all = [
+            ("timeout", self.timeout),
+            ("connect-timeout", self.connect_timeout),
+            ("body-idle-timeout", self.body_idle_timeout),
+            ("header-timeout", self.header_timeout),
+        ];
+        match all.into_iter().find(|(_, span)| span.is_zero() || *span > LONGEST_TIMEOUT) {
+            Some((setting, span)) => {
+                let reason = format!("{span:?} cannot be waited for: use 1ms to 1d");
+                Err(GatewayError::Setting { setting, reason })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Nobody waits longer, and clocks can add it without overflowing.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Field = fn(&mut GatewayConfig) -> &mut Duration;
+
+    #[tokio::test]
+    async fn a_gateway_needs_time_to_wait() {
+        for span in [Duration::ZERO, Duration::MAX] {
+            let set: [(&str, Field); 4] = [
+                ("timeout", |config| &mut config.timeout),
+                ("connect-timeout", |config| &mut config.connect_timeout),
+                ("body-idle-timeout", |config| &mut config.body_idle_timeout),
+                ("header-timeout", |config| &mut config.header_timeout),
+            ];
+            for (name, field) in set {
+                let mut config = GatewayConfig::new(Origin::Folder(".".into()));
+                config.listen.set_port(0);
+                *field(&mut config) = span;
+                let error = crate::Gateway::start(config).await.unwrap_err().to_string();
+                assert!(error.starts_with(name) && error.contains("1ms to 1d"), "{error}");
+            }
+        }
+    }
+}
