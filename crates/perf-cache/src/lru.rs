@@ -1,7 +1,9 @@
 //! The eviction policy: least recently used.
 //!
 //! Entries lie in a slab and are linked by 32-bit indices, newest to oldest; a table of indices
-//! finds them by hash. An entry keeps its hash, so nothing is ever hashed twice.
+//! finds them by hash. An entry keeps its hash, so nothing is ever hashed twice. The links lie apart
+//! from the entries: a use changes those of both neighbours, and eight bytes for each entry stay in
+//! the processor's cache where whole entries do not.
 //!
 //! Everything that knows the policy is in this file: the rest of the crate finds, touches, inserts
 //! and removes entries by [`Id`] and asks for the next victim.
@@ -19,6 +21,8 @@ pub(crate) struct Id(u32);
 pub(crate) struct Lru<K, V> {
     table: HashTable<u32>,
     slots: Vec<Slot<K, V>>,
+    /// One for each slot.
+    links: Vec<Links>,
     /// First of the vacant slots, which are linked through `older`.
     vacant: u32,
     newest: u32,
@@ -28,9 +32,13 @@ pub(crate) struct Lru<K, V> {
 #[derive(Debug)]
 struct Slot<K, V> {
     hash: u64,
+    entry: Option<Entry<K, V>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Links {
     newer: u32,
     older: u32,
-    entry: Option<Entry<K, V>>,
 }
 
 /// What is kept for a key.
@@ -45,20 +53,28 @@ pub(crate) struct Entry<K, V> {
 
 impl<K, V> Lru<K, V> {
     pub(crate) const fn new() -> Lru<K, V> {
-        Lru { table: HashTable::new(), slots: Vec::new(), vacant: NONE, newest: NONE, oldest: NONE }
+        Lru {
+            table: HashTable::new(),
+            slots: Vec::new(),
+            links: Vec::new(),
+            vacant: NONE,
+            newest: NONE,
+            oldest: NONE,
+        }
     }
 
     /// Puts in an entry whose key is not there, as the most recently used.
     pub(crate) fn insert(&mut self, hash: u64, entry: Entry<K, V>) -> Id {
-        let slot = Slot { hash, newer: NONE, older: NONE, entry: Some(entry) };
+        let slot = Slot { hash, entry: Some(entry) };
         let id = self.vacant;
         let id = if id == NONE {
             let id =
                 u32::try_from(self.slots.len()).expect("a shard holds fewer than 2^32 entries");
             self.slots.push(slot);
+            self.links.push(Links { newer: NONE, older: NONE });
             id
         } else {
-            self.vacant = self.slots[id as usize].older;
+            self.vacant = self.links[id as usize].older;
             self.slots[id as usize] = slot;
             id
         };
@@ -78,7 +94,7 @@ impl<K, V> Lru<K, V> {
         self.unlink(id);
         let slot = &mut self.slots[id as usize];
         let entry = slot.entry.take().expect("an id names an entry until it is removed");
-        slot.older = self.vacant;
+        self.links[id as usize].older = self.vacant;
         self.vacant = id;
         if let Ok(found) = self.table.find_entry(slot.hash, |&other| other == id) {
             found.remove();
@@ -126,14 +142,14 @@ impl<K, V> Lru<K, V> {
 
     #[inline]
     fn unlink(&mut self, id: u32) {
-        let Slot { newer, older, .. } = self.slots[id as usize];
+        let Links { newer, older } = self.links[id as usize];
         match newer {
             NONE => self.newest = older,
-            _ => self.slots[newer as usize].older = older,
+            _ => self.links[newer as usize].older = older,
         }
         match older {
             NONE => self.oldest = newer,
-            _ => self.slots[older as usize].newer = newer,
+            _ => self.links[older as usize].newer = newer,
         }
     }
 
@@ -142,11 +158,9 @@ impl<K, V> Lru<K, V> {
         let second = std::mem::replace(&mut self.newest, id);
         match second {
             NONE => self.oldest = id,
-            _ => self.slots[second as usize].newer = id,
+            _ => self.links[second as usize].newer = id,
         }
-        let slot = &mut self.slots[id as usize];
-        slot.newer = NONE;
-        slot.older = second;
+        self.links[id as usize] = Links { newer: NONE, older: second };
     }
 }
 
@@ -165,10 +179,10 @@ impl<K, V> Lru<K, V> {
     }
 }
 
-/// Bytes that one entry takes here beside what key and value own elsewhere: its slot, its share
-/// of the table, and nothing for growth.
+/// Bytes that one entry takes here beside what key and value own elsewhere: its slot and links, its
+/// share of the table, and nothing for growth.
 pub(crate) const fn entry_overhead<K, V>() -> usize {
-    size_of::<Slot<K, V>>() + 2 * size_of::<u32>()
+    size_of::<Slot<K, V>>() + size_of::<Links>() + 2 * size_of::<u32>()
 }
 
 /// No slot.
