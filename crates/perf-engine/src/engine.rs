@@ -144,7 +144,8 @@ impl Engine {
     fn note(&self, outcome: std::thread::Result<()>) {
         let mut sampling = lock(&self.sampling);
         let Some(name) = sampling.observing.take() else { return };
-        match outcome {
+        // By reference: what was thrown is the component's own, and is dropped after the lock.
+        match &outcome {
             Ok(()) => {
                 if let Some(panics) = sampling.panics.get_mut(&name) {
                     panics.now = false;

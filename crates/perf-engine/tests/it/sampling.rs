@@ -2,7 +2,7 @@
 
 use crate::pump::{Pump, manual};
 use perf_analytics::{Select, Span};
-use perf_core::{Clock, Reading};
+use perf_core::{Clock, Component, Knob, KnobError, Observe, Reading, Signal, Tune, Turn, Turned};
 use perf_engine::{BuildError, PerformanceOptimizer};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -136,4 +136,44 @@ fn the_recorder_is_a_component_among_others() {
         }
     });
     assert_eq!(seen, 5);
+}
+
+/// What a component panics with: it asks the engine when it is dropped.
+struct Nosy(PerformanceOptimizer);
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        assert!(!self.0.health_status().components.is_empty());
+    }
+}
+
+struct Ill(PerformanceOptimizer);
+
+impl Observe for Ill {
+    fn observe(&self, _: &mut dyn FnMut(Signal<'_>)) {
+        std::panic::panic_any(Nosy(self.0.clone()));
+    }
+}
+
+impl Tune for Ill {
+    fn knobs(&self) -> Vec<Knob> {
+        Vec::new()
+    }
+
+    fn turn(&self, turn: Turn) -> Result<Turned, KnobError> {
+        Err(KnobError::Unknown { knob: turn.knob, known: Vec::new() })
+    }
+}
+
+impl Component for Ill {}
+
+#[test]
+fn what_a_component_panics_with_may_use_the_optimizer() {
+    let (optimizer, _clock, _hand) = manual();
+    let ill = Arc::new(Ill(optimizer.clone()));
+    optimizer.register("ill", &ill).unwrap();
+    optimizer.sample_now();
+    let health = optimizer.health_status();
+    let found = health.components.iter().find(|c| c.component == "ill").unwrap();
+    assert!(found.reason.contains("1 times"), "{found:?}");
 }
