@@ -108,10 +108,10 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// Moves the clock forward.
+    /// Moves the clock forward, at most to the end of time, 584 years after its origin.
     pub fn advance(&self, by: Duration) {
-        let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        self.hand.nanos.fetch_add(nanos, Ordering::SeqCst);
+        // Not an addition that wraps: a clock never goes backwards.
+        self.hand.nanos.update(Ordering::SeqCst, Ordering::SeqCst, |now| (Instant(now) + by).0);
     }
 }
 
@@ -235,6 +235,14 @@ mod tests {
         assert_eq!(clock.now() - start, Duration::from_micros(7));
         assert_eq!(clock.coarse(), clock.now());
         assert_eq!(clock.wall().duration_since(wall).unwrap(), Duration::from_micros(7));
+    }
+
+    #[test]
+    fn manual_clock_stops_at_the_end_of_time() {
+        let (clock, hand) = Clock::manual();
+        hand.advance(Duration::MAX);
+        hand.advance(Duration::from_secs(1));
+        assert_eq!(clock.now(), Instant::from_nanos(u64::MAX));
     }
 
     #[test]
