@@ -181,6 +181,8 @@ impl PerformanceOptimizer {
     }
 
     /// Observes every component now. Beside automatic sampling it is not needed, and does no harm.
+    ///
+    /// Not to be called from a component's own `observe`, which would wait for itself.
     pub fn sample_now(&self) {
         self.engine().sample();
     }
@@ -239,6 +241,10 @@ impl PerformanceOptimizer {
     }
 
     /// Turns a knob on behalf of `by`, and remembers it.
+    ///
+    /// Turns are carried out one after another, so that events stand in the order of what they
+    /// did: a component's own `turn` must not turn another through the optimizer, since it would
+    /// wait for itself.
     ///
     /// # Errors
     ///

@@ -50,7 +50,10 @@ impl Registry {
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        self.live().into_iter().map(|(name, _)| name.to_string()).collect()
+        // Counted, not upgraded: who asks for names must not become the last owner of a component.
+        let components = self.lock();
+        let alive = components.iter().filter(|(_, component)| component.strong_count() > 0);
+        alive.map(|(name, _)| name.to_string()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Weak<dyn Component>>> {
