@@ -16,8 +16,11 @@ fn main() -> io::Result<()> {
 
     let mut table = String::from("&[\n");
     for name in files {
-        let path = root.join(&name);
-        writeln!(table, "    ({name:?}, include_bytes!({path:?})),").expect("a String takes all");
+        // Found when the crate is compiled: an absolute path written here would outlive its
+        // checkout in a target directory that several checkouts share.
+        let inside = format!("/dashboard/{name}");
+        let path = format!("concat!(env!(\"CARGO_MANIFEST_DIR\"), {inside:?})");
+        writeln!(table, "    ({name:?}, include_bytes!({path})),").expect("a String takes all");
     }
     table.push(']');
     let out = env::var_os("OUT_DIR").expect("cargo sets it");

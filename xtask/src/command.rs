@@ -7,11 +7,15 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-/// The repository's root.
+/// The repository's root: of the checkout that cargo runs us for, not of the one we were built in,
+/// since checkouts that share a target directory share this program too.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("xtask lies in the repository").to_path_buf()
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| BUILT_IN.into());
+    Path::new(&here).parent().expect("xtask lies in the repository").to_path_buf()
 }
+
+/// Where we were built, for those who run the program without cargo.
+const BUILT_IN: &str = env!("CARGO_MANIFEST_DIR");
 
 /// `cargo`, as the one that runs us.
 pub(crate) fn cargo(args: &[&str]) -> Command {

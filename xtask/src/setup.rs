@@ -39,10 +39,24 @@ pub(crate) const CHROMIUM: Need = Need {
 pub(crate) const NODE: Need = Need {
     what: "Node.js 20 or later, with npm",
     why: "the dashboard's test drives the browser from Node's own test runner",
-    present: || find("node").is_some() && find("npm").is_some(),
+    present: || node_version() >= Some(OLDEST_NODE) && find("npm").is_some(),
     packages: &["nodejs", "npm"],
     then: None,
 };
+
+/// The oldest Node.js that runs the browser test and its packages.
+const OLDEST_NODE: u32 = 20;
+
+/// The major version of the Node.js on the PATH.
+fn node_version() -> Option<u32> {
+    let out = std::process::Command::new("node").arg("--version").output().ok()?;
+    major(std::str::from_utf8(&out.stdout).ok()?)
+}
+
+/// The major version out of what `node --version` prints.
+fn major(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
 
 /// The packages of the browser test, from its lock file.
 pub(crate) const BROWSER_PACKAGES: Need = Need {
@@ -145,4 +159,16 @@ fn npm_ci() -> Result<()> {
 
 fn modified(path: &std::path::Path) -> Option<std::time::SystemTime> {
     path.metadata().and_then(|meta| meta.modified()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_node_says_of_its_version() {
+        assert_eq!(major("v20.20.2\n"), Some(20));
+        assert!(major("v18.19.0") < Some(OLDEST_NODE));
+        assert!(major("command not found") < Some(OLDEST_NODE));
+    }
 }
