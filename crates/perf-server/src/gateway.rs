@@ -14,10 +14,11 @@ mod sweep;
 pub use config::{GatewayConfig, GatewayError};
 pub use origin::{Origin, ParseOriginError};
 
-use component::{Front, Process};
+use component::Front;
 use fetch::{Fetch, Source};
 use listener::{Connections, Limits, Stop};
 use origin::{Folder, Upstream};
+use perf_analytics::ProcessMonitor;
 use perf_async::Manager;
 use perf_cache::Cache;
 use perf_core::{Observe, Reading};
@@ -65,7 +66,7 @@ pub struct Gateway {
     responses: Arc<ResponseCache>,
     memory: Arc<Memory>,
     operations: Arc<Manager>,
-    process: Arc<Process>,
+    process: Arc<ProcessMonitor>,
     stop: Stop,
     accepting: Option<JoinHandle<()>>,
 }
@@ -156,7 +157,7 @@ impl Gateway {
             memory: Arc::new(responses.memory()),
             responses: Arc::new(responses),
             operations: Arc::new(operations),
-            process: Arc::new(Process::default()),
+            process: Arc::new(ProcessMonitor::new()),
             stop,
             accepting: Some(accepting),
         })

@@ -10,6 +10,7 @@
 #![cfg_attr(all(feature = "analytics", feature = "cache", feature = "engine"), doc = "```")]
 #![cfg_attr(
     not(all(feature = "analytics", feature = "cache", feature = "engine")),
+    // Without these features there is nothing to run it with; CI turns them all on.
     doc = "```ignore"
 )]
 //! use perfkit::analytics::OwnedReading;

@@ -26,10 +26,8 @@ pub(crate) struct ResponseDirectives {
 impl ResponseDirectives {
     pub(crate) fn of(headers: &HeaderMap) -> ResponseDirectives {
         let mut all = ResponseDirectives::default();
-        for value in headers.get_all(header::CACHE_CONTROL) {
-            for (name, argument) in Elements::of(value.as_bytes()) {
-                all.take(name, argument);
-            }
+        for (name, argument) in elements(headers) {
+            all.take(name, argument);
         }
         all
     }
@@ -82,10 +80,8 @@ impl RequestDirectives {
             });
             return all;
         }
-        for value in headers.get_all(header::CACHE_CONTROL) {
-            for (name, argument) in Elements::of(value.as_bytes()) {
-                all.take(name, argument);
-            }
+        for (name, argument) in elements(headers) {
+            all.take(name, argument);
         }
         all
     }
@@ -123,6 +119,12 @@ pub(crate) fn seconds(text: &[u8]) -> Duration {
     }
     let add = |sum: u64, digit: &u8| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
     Duration::from_secs(text.iter().fold(0, add).min(1 << 31))
+}
+
+/// The elements of all `Cache-Control` lines.
+fn elements(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    let lines = headers.get_all(header::CACHE_CONTROL).iter();
+    lines.flat_map(|value| Elements::of(value.as_bytes()))
 }
 
 /// The elements `name` or `name=argument` of a comma-separated list, quotes respected and removed.

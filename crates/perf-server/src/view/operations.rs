@@ -1,7 +1,7 @@
 //! Operations: what the program recorded itself, and the requests that were measured.
 
 use super::course::{self, CHART_POINTS, Course};
-use super::traffic::{latency, ms};
+use super::traffic::latency;
 use super::{Span, traffic};
 use perf_analytics::{self as analytics, History, Metrics, Recorder, Select};
 use serde::Serialize;
@@ -104,25 +104,14 @@ fn request_row(history: &History, route: Option<&str>, span: Span) -> OperationR
         None => select,
     };
     let durations = history.distribution(&of(latency()), within);
-    let count = durations.count();
-    let errors = history.counter(&of(traffic::failed()), within).min(count);
-    let quantile = |q| durations.quantile(q).map(ms);
+    let errors = history.counter(&of(traffic::failed()), within);
+    let tags = route.map(|route| ("route".to_owned(), route.to_owned())).into_iter().collect();
+    let window = span.duration();
+    let metrics = Metrics::new(REQUEST, tags, window, window, &durations, errors, None);
     OperationRow {
-        name: REQUEST.to_owned(),
-        tags: route.map(|route| ("route".to_owned(), route.to_owned())).into_iter().collect(),
-        window_seconds: span.duration().as_secs_f64(),
-        count,
-        errors,
-        total_ms: durations.sum() as f64 / 1e6,
-        mean_ms: durations.mean().map(|nanos| nanos / 1e6),
-        min_ms: durations.min().map(ms),
-        max_ms: durations.max().map(ms),
-        p50_ms: quantile(0.5),
-        p95_ms: quantile(0.95),
-        p99_ms: quantile(0.99),
-        success_rate: (count > 0).then(|| (count - errors) as f64 / count as f64),
+        // The history knows how much of the span it really covers.
         per_second: history.rate(&of(traffic::requests()), within).unwrap_or(0.0),
-        last_error: None,
+        ..OperationRow::from(metrics)
     }
 }
 
