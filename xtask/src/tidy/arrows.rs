@@ -4,15 +4,26 @@ use super::Package;
 
 /// What each crate may depend on, inside the workspace. A crate that is not listed may depend on
 /// nothing of ours.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("perf-guard", &["perf-core"]),
     ("perf-cache", &["perf-core", "perf-guard"]),
     ("perf-async", &["perf-core", "perf-guard"]),
-    ("perf-analytics", &["perf-core"]),
+    ("perf-stats", &["perf-core"]),
+    ("perf-bench", &["perf-core", "perf-stats"]),
+    ("perf-analytics", &["perf-core", "perf-stats"]),
     ("perf-http", &["perf-core", "perf-guard", "perf-cache"]),
     (
         "perf-engine",
-        &["perf-core", "perf-guard", "perf-cache", "perf-async", "perf-analytics", "perf-http"],
+        &[
+            "perf-core",
+            "perf-guard",
+            "perf-stats",
+            "perf-cache",
+            "perf-async",
+            "perf-analytics",
+            "perf-http",
+            "perf-bench",
+        ],
     ),
     (
         "perf-server",
@@ -33,13 +44,27 @@ const ALLOWED: [(&str, &[&str]); 10] = [
             "perf-guard",
             "perf-cache",
             "perf-async",
+            "perf-stats",
             "perf-analytics",
             "perf-http",
+            "perf-bench",
             "perf-engine",
         ],
     ),
-    ("perfkit-cli", &["perf-core", "perf-engine", "perf-server"]),
-    ("perfkit-benches", &["perf-core", "perf-cache"]),
+    ("perfkit-cli", &["perf-core", "perf-stats", "perf-bench", "perf-engine", "perf-server"]),
+    (
+        "perfkit-benches",
+        &[
+            "perf-core",
+            "perf-guard",
+            "perf-stats",
+            "perf-cache",
+            "perf-async",
+            "perf-analytics",
+            "perf-http",
+            "perf-bench",
+        ],
+    ),
 ];
 
 /// One complaint for each arrow that runs the wrong way.

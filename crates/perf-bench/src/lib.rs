@@ -1,0 +1,13 @@
+//! Tells whether a change made a program slower, and drives servers and databases to see what they
+//! bear.
+
+mod machine;
+mod outcome;
+pub mod report;
+mod samples;
+mod verdict;
+
+pub use machine::Machine;
+pub use outcome::Outcome;
+pub use samples::{Bench, Counts, FORMAT, ReadError, Run};
+pub use verdict::{Judged, Verdict};
