@@ -1,12 +1,14 @@
 //! Tells whether a change made a program slower, and drives servers and databases to see what they
 //! bear.
 
+mod allocator;
 mod machine;
 mod outcome;
 pub mod report;
 mod samples;
 mod verdict;
 
+pub use allocator::{Allocations, CountingAllocator, allocations_during};
 pub use machine::Machine;
 pub use outcome::Outcome;
 pub use samples::{Bench, Counts, FORMAT, ReadError, Run};
