@@ -2,6 +2,8 @@
 //! bear.
 
 mod allocator;
+#[cfg(feature = "load")]
+pub mod load;
 mod machine;
 mod outcome;
 pub mod report;

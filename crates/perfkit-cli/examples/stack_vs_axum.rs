@@ -12,14 +12,11 @@
 
 #![expect(clippy::print_stdout, reason = "a program: its results go to standard output")]
 
-#[path = "../src/load.rs"]
-mod load;
-
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::routing::get;
 use axum::serve::ListenerExt;
-use load::{Answer, Timing, Visitor};
+use perf_bench::load::wire::{self, Answer, Connection, Timing, Visitor};
 use perf_core::Histogram;
 use perf_server::{Gateway, GatewayConfig, Origin};
 use std::error::Error;
@@ -157,10 +154,10 @@ async fn measure(case: &Case, options: &Options) -> Outcome<Row> {
     let request = request(case.accept_encoding);
 
     // Once to store it and once to learn what a hit looks like.
-    let mut connection = load::Connection::open(gateway.address()).await?;
+    let mut connection = Connection::open(gateway.address()).await?;
     connection.exchange(&request).await?;
     let (answer, _) = connection.exchange(&request).await?;
-    let body: Arc<[u8]> = answer.body.as_slice().into();
+    let body: Arc<[u8]> = answer.body().into();
     let encoding = answer.header("content-encoding").to_owned();
     if encoding != case.accept_encoding {
         return Err(format!("the gateway answered in `{encoding}`").into());
@@ -235,8 +232,8 @@ async fn one_round(
             .build()
             .map_err(|e| e.to_string())?;
         let start = Instant::now();
-        let stop = Arc::new(AtomicBool::new(false));
-        let visitors = runtime.block_on(load::run(address, visitors, stop))?;
+        let stop = AtomicBool::new(false);
+        let visitors = runtime.block_on(wire::visit_all(address, visitors, &stop))?;
         Ok((visitors, start.elapsed().as_secs_f64()))
     });
     let (visitors, elapsed) = tokio::task::spawn_blocking(move || load.join())
@@ -273,8 +270,8 @@ impl Visitor for Client {
         self.left -= 1;
         self.first_byte.record_duration(timing.first_byte);
         self.whole.record_duration(timing.whole);
-        if answer.status != 200 || answer.body[..] != self.body[..] {
-            return Err(format!("{} with {} bytes", answer.status, answer.body.len()));
+        if answer.status() != 200 || answer.body()[..] != self.body[..] {
+            return Err(format!("{} with {} bytes", answer.status(), answer.body().len()));
         }
         if self.hit && !answer.header("cache-status").contains("; hit") {
             return Err(format!("no hit: `{}`", answer.header("cache-status")));

@@ -4,7 +4,6 @@ mod arguments;
 mod bars;
 mod demo;
 mod failure;
-mod load;
 mod output;
 mod serve;
 mod service;

@@ -2,7 +2,6 @@
 
 use super::phase::CODING_NAMES;
 use super::site::Site;
-use crate::load::Answer;
 use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -53,18 +52,13 @@ impl Checker {
     }
 
     /// Checks the length of a body that is not encoded, and hands a sample to be decoded.
-    pub(crate) fn look(
-        &mut self,
-        page: usize,
-        coding: usize,
-        answer: &Answer,
-    ) -> Result<(), String> {
+    pub(crate) fn look(&mut self, page: usize, coding: usize, body: &[u8]) -> Result<(), String> {
         let page_of = &self.site.pages[page];
-        if CODING_NAMES[coding].is_empty() && answer.body.len() as u64 != page_of.bytes {
+        if CODING_NAMES[coding].is_empty() && body.len() as u64 != page_of.bytes {
             return Err(format!(
                 "{} came with {} bytes instead of {}",
                 page_of.path,
-                answer.body.len(),
+                body.len(),
                 page_of.bytes
             ));
         }
@@ -72,7 +66,7 @@ impl Checker {
         if self.seen > FIRST && !self.seen.is_multiple_of(ONE_IN) {
             return Ok(());
         }
-        match self.samples.try_send(Sample { page, coding, body: answer.body.clone() }) {
+        match self.samples.try_send(Sample { page, coding, body: body.to_vec() }) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {
                 self.skipped += 1;
@@ -136,12 +130,6 @@ mod tests {
         (file, Arc::new(site))
     }
 
-    fn answer(body: &[u8]) -> Answer {
-        let mut answer = Answer::default();
-        answer.body.extend_from_slice(body);
-        answer
-    }
-
     const ZSTD: usize = 1;
     const PLAIN: usize = 3;
 
@@ -149,8 +137,8 @@ mod tests {
     fn the_right_content_passes() {
         let (_file, site) = site();
         let mut checker = Checker::start(site).unwrap();
-        checker.look(0, PLAIN, &answer(b"hello")).unwrap();
-        checker.look(0, ZSTD, &answer(&zstd::encode_all(&b"hello"[..], 3).unwrap())).unwrap();
+        checker.look(0, PLAIN, b"hello").unwrap();
+        checker.look(0, ZSTD, &zstd::encode_all(&b"hello"[..], 3).unwrap()).unwrap();
         assert_eq!(checker.finish().unwrap().compared, 2);
     }
 
@@ -163,20 +151,20 @@ mod tests {
             (ZSTD, b"no zstd".to_vec()),
         ] {
             let mut checker = Checker::start(Arc::clone(&site)).unwrap();
-            checker.look(0, coding, &answer(&body)).unwrap();
+            checker.look(0, coding, &body).unwrap();
             assert!(checker.finish().unwrap_err().contains("/a"));
         }
         let mut checker = Checker::start(site).unwrap();
-        assert!(checker.look(0, PLAIN, &answer(b"hell")).unwrap_err().contains("4 bytes"));
+        assert!(checker.look(0, PLAIN, b"hell").unwrap_err().contains("4 bytes"));
     }
 
     #[test]
     fn what_does_not_fit_the_queue_is_counted() {
         let (_file, site) = site();
         let mut checker = Checker::start(site).unwrap();
-        let body = answer(b"hello");
+        let body = b"hello";
         for _ in 0..200 * ONE_IN {
-            checker.look(0, PLAIN, &body).unwrap();
+            checker.look(0, PLAIN, body).unwrap();
         }
         let checked = checker.finish().unwrap();
         assert_eq!(checked.compared + checked.skipped, FIRST + 200);

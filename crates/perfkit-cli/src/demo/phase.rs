@@ -3,7 +3,7 @@
 use super::check::{Checked, Checker};
 use super::sequence::{CODINGS, Sequence};
 use super::site::Site;
-use crate::load::{self, Answer, Timing, Visitor};
+use perf_bench::load::wire::{self, Answer, Timing, Visitor};
 use perf_core::Histogram;
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -113,7 +113,7 @@ impl Load {
             .collect();
         let start = Instant::now();
         // The visitors end here: what they share is wanted alone.
-        let visited = runtime.block_on(load::run(self.address, visitors, stop)).map(drop);
+        let visited = runtime.block_on(wire::visit_all(self.address, visitors, &stop)).map(drop);
         let elapsed = start.elapsed();
         let Ok(shared) = Rc::try_unwrap(shared) else {
             return Err("a client outlived its run".to_owned());
@@ -194,12 +194,12 @@ impl Visitor for Client {
         let mut shared = self.shared.borrow_mut();
         let Shared { outcome, site, keep, checker, progress, .. } = &mut *shared;
         let page = &site.pages[self.page];
-        if answer.status != 200 {
+        if answer.status() != 200 {
             return Err(format!(
                 "{} was answered with {} instead of 200: {}",
                 page.path,
-                answer.status,
-                String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)])
+                answer.status(),
+                String::from_utf8_lossy(&answer.body()[..answer.body().len().min(300)])
             ));
         }
         let coding = answer.header("content-encoding");
@@ -215,7 +215,7 @@ impl Visitor for Client {
                 page.path, CODINGS[self.coding].0
             ));
         }
-        checker.look(self.page, index, answer)?;
+        checker.look(self.page, index, answer.body())?;
         if self.at < *keep {
             if outcome.first.len() <= self.at {
                 outcome.first.resize(self.at + 1, None);
@@ -229,8 +229,8 @@ impl Visitor for Client {
         outcome.hits += u64::from(hit);
         outcome.collapsed += u64::from(status.contains("collapsed"));
         outcome.codings[index] += 1;
-        outcome.body_bytes += answer.body.len() as u64;
-        outcome.head_bytes += answer.wire_bytes.saturating_sub(answer.body.len() as u64);
+        outcome.body_bytes += answer.body_bytes();
+        outcome.head_bytes += answer.wire_bytes().saturating_sub(answer.body_bytes());
         outcome.page_bytes += page.bytes;
         progress.requests.store(outcome.requests, Ordering::Relaxed);
         progress.hits.store(outcome.hits, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use super::phase::{CODING_NAMES, Outcome};
 use super::site::Site;
 use crate::bars::bar;
 use crate::failure::Failure;
-use crate::load::Timing;
+use perf_bench::load::wire::Timing;
 use perf_core::ByteSize;
 use serde::Serialize;
 use std::fmt;

@@ -1,21 +1,11 @@
-//! A load generator: many kept-alive connections, each with one request under way at a time.
-//!
-//! It speaks HTTP/1.1 by hand, because a full client costs as much processor time as the server
-//! under test and would measure itself. The first byte of an answer is the first byte read.
+//! Many connections, each with a visitor that says what to ask and takes the answers.
 
-// Named so that the example `stack_vs_axum` can take this file as it is.
-#[path = "load/wire.rs"]
-mod wire;
-
-pub(crate) use wire::{Answer, Connection};
-
+use super::{Answer, Connection, Timing};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// Supplies requests and takes their answers. One is made for each connection.
-pub(crate) trait Visitor {
+pub trait Visitor {
     /// Appends the next request to `out`; `false` when there is none left.
     fn next(&mut self, out: &mut Vec<u8>) -> bool;
 
@@ -27,41 +17,26 @@ pub(crate) trait Visitor {
     fn answered(&mut self, answer: &Answer, timing: Timing) -> Result<(), String>;
 }
 
-/// How long one answer took.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timing {
-    /// From sending to the first byte.
-    pub(crate) first_byte: Duration,
-    /// From sending to the last byte.
-    pub(crate) whole: Duration,
-}
-
-/// Runs one visitor on each connection until they have no more requests or `stop` is set.
+/// Runs one visitor on each connection until they have no more requests or `stop` is set, which
+/// each notices after its next answer. All on the calling thread: a load generator must not take
+/// the server's core.
 ///
 /// # Errors
 ///
 /// The first failure of any connection, which also stops the others.
-pub(crate) async fn run<V: Visitor>(
+pub async fn visit_all<V: Visitor>(
     address: SocketAddr,
     visitors: Vec<V>,
-    stop: Arc<AtomicBool>,
+    stop: &AtomicBool,
 ) -> Result<Vec<V>, String> {
-    let visits = visitors.into_iter().map(|mut visitor| {
-        let stop = Arc::clone(&stop);
-        async move {
-            let outcome = visit(address, &mut visitor, &stop).await;
-            if outcome.is_err() {
-                stop.store(true, Ordering::Relaxed);
-            }
-            outcome.map(|()| visitor)
+    let visits = visitors.into_iter().map(|mut visitor| async move {
+        let outcome = visit(address, &mut visitor, stop).await;
+        if outcome.is_err() {
+            stop.store(true, Ordering::Relaxed);
         }
+        outcome.map(|()| visitor)
     });
-    // On one thread: a load generator must not take the server's core.
-    let mut done = Vec::new();
-    for outcome in futures_util::future::join_all(visits).await {
-        done.push(outcome?);
-    }
-    Ok(done)
+    futures_util::future::join_all(visits).await.into_iter().collect()
 }
 
 async fn visit<V: Visitor>(

@@ -1,0 +1,3 @@
+//! Drives an HTTP server and tells what it bears.
+
+pub mod wire;
