@@ -4,6 +4,27 @@ use crate::command::{cargo, root};
 use crate::{Exit, usage};
 use anyhow::{Context, Result, bail};
 
+/// What the program `perfkit-bench` can do. It knows its own flags; a word that is not here is
+/// refused before anything is built.
+pub(crate) const COMMANDS: [&str; 10] = [
+    "run",
+    "compare",
+    "gate",
+    "counts",
+    "history",
+    "noise",
+    "report",
+    "targets",
+    "budget",
+    "self-test",
+];
+
+/// Passes a command on to `perfkit-bench`, with its exit code.
+pub(crate) fn program(args: &[&str]) -> Result<()> {
+    let run = ["run", "--release", "--package", "perfkit-benches", "--bin", "perfkit-bench", "--"];
+    passed_on(&[&run[..], args].concat())
+}
+
 /// The suites of `bench rivals`.
 pub(crate) const SUITES: [&str; 2] = ["histogram", "memory"];
 
@@ -45,6 +66,8 @@ fn passed_on(args: &[&str]) -> Result<()> {
     let status = command.status().context("cannot start cargo")?;
     match status.code() {
         Some(0) => Ok(()),
+        // cargo's own code for a build that failed, and Rust's for a panic.
+        Some(101) => Err(Exit::Code(1).into()),
         Some(code) => Err(Exit::Code(u8::try_from(code).unwrap_or(1)).into()),
         None => bail!("the benchmark was ended by a signal"),
     }

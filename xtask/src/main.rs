@@ -28,12 +28,21 @@ cargo xtask COMMAND
   ci    [--setup] [--require-all]
                  check, then test: what has to pass before a change lands
   tidy           arrows between crates, file sizes, docs, words
+  bench run [FILTER] [--quick]
+                 measures the subjects with criterion and keeps the samples
+  bench compare [BASE] [--pairs 30] [--time 60s]
+                 the working tree beside BASE, interleaved
+  bench gate [BASE] [--counts-only] [--margin 2%] [--hard 20%] [--strict]
+                 is the working tree slower than BASE? Counts, then time, then a rebuild
+  bench counts | history append|detect | noise | report | targets | budget | self-test
+                 each says more with --help
   bench rivals SUITE [--quick] [--json FILE]
                  ours beside other libraries, in one process; `bench rivals --list` lists the suites
   bench stack [--quick] [--requests N] [--rounds N] [--json]
                  a cached hit through the whole gateway beside a bare axum handler
 
-Exit codes: 0 passed, 1 failed, 2 wrong usage.
+Exit codes: 0 passed, 1 failed, 2 wrong usage; of a benchmark also 3 something got worse,
+4 the noise allows no answer (with --strict, else 0).
 Build products go where CARGO_TARGET_DIR says.";
 
 fn main() -> ExitCode {
@@ -55,6 +64,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["bench", "rivals", rest @ ..] => bench::rivals(rest),
         ["bench", "stack", rest @ ..] => bench::stack(rest),
+        ["bench", command, ..] if bench::COMMANDS.contains(command) => bench::program(&words[1..]),
         other => Err(usage(format!("unknown command `{}`", other.join(" ")))),
     };
     match outcome {
