@@ -8,10 +8,15 @@ mod machine;
 mod outcome;
 pub mod report;
 mod samples;
+mod subject;
 mod verdict;
 
 pub use allocator::{Allocations, CountingAllocator, allocations_during};
 pub use machine::Machine;
 pub use outcome::Outcome;
 pub use samples::{Bench, Counts, FORMAT, ReadError, Run};
+pub use subject::{
+    Allocated, CountedRegion, Injection, InjectionError, ListedSubject, PROTOCOL, Subject,
+    Subjects, repeat,
+};
 pub use verdict::{Judged, Verdict};
