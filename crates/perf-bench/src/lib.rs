@@ -16,7 +16,6 @@ pub use machine::Machine;
 pub use outcome::Outcome;
 pub use samples::{Bench, Counts, FORMAT, ReadError, Run};
 pub use subject::{
-    Allocated, CountedRegion, Injection, InjectionError, ListedSubject, PROTOCOL, Subject,
-    Subjects, repeat,
+    CountedRegion, Injection, InjectionError, ListedSubject, PROTOCOL, Subject, Subjects, repeat,
 };
 pub use verdict::{Judged, Verdict};

@@ -43,7 +43,6 @@ type Body = Box<dyn FnMut(u64) -> u64>;
 #[derive(Debug, Default)]
 pub struct Subjects {
     subjects: Vec<Subject>,
-    allocated: Option<fn() -> Allocated>,
 }
 
 /// One bench: a name, what it does, and how to set it up.
@@ -53,15 +52,6 @@ pub struct Subject {
     single_threaded: bool,
     answer_iterations: u64,
     set_up: Box<dyn Fn() -> Body>,
-}
-
-/// What an allocator has counted since the program started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allocated {
-    /// Allocations, reallocations included.
-    pub allocations: u64,
-    /// Bytes asked for.
-    pub bytes: u64,
 }
 
 impl Subjects {
@@ -90,13 +80,6 @@ impl Subjects {
     #[must_use]
     pub fn subject(mut self, subject: Subject) -> Subjects {
         self.subjects.push(subject);
-        self
-    }
-
-    /// Where `count` reads what was allocated; without it, `count` leaves allocations out.
-    #[must_use]
-    pub fn allocated_by(mut self, read: fn() -> Allocated) -> Subjects {
-        self.allocated = Some(read);
         self
     }
 

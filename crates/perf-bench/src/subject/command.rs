@@ -7,6 +7,7 @@ use super::{
     Answered, Calibrated, CountedRegion, Failed, Injection, ListedSubject, Listing, PROTOCOL,
     Subject, Subjects, Timed,
 };
+use crate::allocations_during;
 use serde::Serialize;
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
@@ -112,8 +113,7 @@ impl Arguments {
                 .map_err(|e| format!("the driver went away: {e}")),
             Action::Count { bench, iterations } => {
                 let subject = subjects.find(bench)?;
-                let counted = count(subjects, subject, &self.injection, *iterations)?;
-                say(output, &counted)
+                say(output, &count(subject, &self.injection, *iterations)?)
             }
             Action::Run { bench } => run(subjects.find(bench)?, &self.injection, output),
         }
@@ -210,7 +210,6 @@ fn nanoseconds(elapsed: Duration) -> u64 {
 
 /// Takes the answer, which is also the warm-up, then runs the counted region once.
 fn count(
-    subjects: &Subjects,
     subject: &Subject,
     injection: &Injection,
     iterations: u64,
@@ -218,15 +217,13 @@ fn count(
     let mut live = Live::new(subject)?;
     let answer = live.answer(subject.answer_iterations)?;
     let ran = Stretch::new(injection.fraction(&subject.name)).apply(iterations);
-    let before = subjects.allocated.map(|read| read());
-    live.count(ran)?;
-    let after = subjects.allocated.map(|read| read());
-    let inside = before.zip(after);
+    let (done, made) = allocations_during(|| live.count(ran));
+    done?;
     Ok(CountedRegion {
         answer,
         iterations,
-        allocations: inside.map(|(b, a)| a.allocations.saturating_sub(b.allocations)),
-        allocated_bytes: inside.map(|(b, a)| a.bytes.saturating_sub(b.bytes)),
+        allocations: made.map(|made| made.allocations),
+        allocated_bytes: made.map(|made| made.allocated_bytes),
     })
 }
 

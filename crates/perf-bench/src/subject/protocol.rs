@@ -111,10 +111,10 @@ pub struct CountedRegion {
     pub answer: u64,
     /// The iterations that are reported; an injected slowdown ran more.
     pub iterations: u64,
-    /// Allocations inside the region, if the program counts them.
+    /// Allocations inside the region, if its allocator is a [`CountingAllocator`](crate::CountingAllocator).
     #[serde(default)]
     pub allocations: Option<u64>,
-    /// Bytes asked for inside the region, if the program counts them.
+    /// Bytes asked for inside the region, if its allocator is a [`CountingAllocator`](crate::CountingAllocator).
     #[serde(default)]
     pub allocated_bytes: Option<u64>,
 }

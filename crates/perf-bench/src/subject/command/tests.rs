@@ -1,6 +1,4 @@
 use super::*;
-use crate::repeat;
-use std::cell::Cell;
 
 fn subjects() -> Subjects {
     Subjects::new()
@@ -80,27 +78,6 @@ fn counting_reports_what_was_asked_and_runs_what_was_injected() {
     let said = told(&["count", "count", "100", "--inject", "count=20%"], None, "").unwrap();
     let counted: CountedRegion = serde_json::from_str(&said).unwrap();
     assert_eq!((counted.answer, counted.iterations, counted.allocations), (64, 100, None));
-}
-
-#[test]
-fn counting_reads_the_allocator_around_the_region_alone() {
-    thread_local!(static MADE: Cell<u64> = const { Cell::new(0) });
-    let subjects = Subjects::new()
-        .bench("allocates", "twice", || {
-            |iterations| {
-                repeat(iterations, || {
-                    MADE.set(MADE.get() + 2);
-                    1
-                })
-            }
-        })
-        .allocated_by(|| super::super::Allocated {
-            allocations: MADE.get(),
-            bytes: 8 * MADE.get(),
-        });
-    let counted =
-        count(&subjects, subjects.find("allocates").unwrap(), &Injection::none(), 10).unwrap();
-    assert_eq!((counted.allocations, counted.allocated_bytes), (Some(20), Some(160)));
 }
 
 #[test]
