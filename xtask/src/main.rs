@@ -9,6 +9,7 @@
 mod bench;
 mod check;
 mod command;
+mod release;
 mod setup;
 mod stage;
 mod test;
@@ -40,6 +41,10 @@ cargo xtask COMMAND
                  ours beside other libraries, in one process; `bench rivals --list` lists the suites
   bench stack [--quick] [--requests N] [--rounds N] [--json]
                  a cached hit through the whole gateway beside a bare axum handler
+  release [VERSION | patch | minor | major] [--skip-checks]
+                 checks and prints what a release would do, changes nothing;
+                 --execute raises the version, moves the changelog, commits and tags,
+                 --publish publishes after a question [--yes] [--registry NAME]
 
 Exit codes: 0 passed, 1 failed, 2 wrong usage; of a benchmark also 3 something got worse,
 4 the noise allows no answer (with --strict, else 0).
@@ -62,6 +67,7 @@ fn main() -> ExitCode {
         ["setup", "--yes"] => setup::run(true),
         ["check"] => check::run(),
         ["tidy"] => tidy::run(),
+        ["release", rest @ ..] => release::run(rest),
         ["bench", "rivals", rest @ ..] => bench::rivals(rest),
         ["bench", "stack", rest @ ..] => bench::stack(rest),
         ["bench", command, ..] if bench::COMMANDS.contains(command) => bench::program(&words[1..]),

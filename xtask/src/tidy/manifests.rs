@@ -3,7 +3,7 @@
 use super::Package;
 
 /// What a published package's manifest must say.
-pub(super) const WANTED: [&str; 6] =
+pub(crate) const WANTED: [&str; 6] =
     ["description", "keywords", "categories", "license", "repository", "readme"];
 
 /// One complaint for each thing a manifest lacks.

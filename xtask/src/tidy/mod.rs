@@ -12,6 +12,8 @@ use crate::command::{cargo, output, program, root};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+pub(crate) use manifests::WANTED as MANIFEST_FIELDS;
+
 /// A package of the workspace, as cargo's own metadata describes it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Package {
