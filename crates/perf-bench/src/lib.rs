@@ -9,6 +9,8 @@ mod outcome;
 pub mod report;
 mod samples;
 mod subject;
+#[cfg(feature = "system")]
+pub mod system;
 mod verdict;
 
 pub use allocator::{Allocations, CountingAllocator, allocations_during};

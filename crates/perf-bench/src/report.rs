@@ -4,7 +4,10 @@
 //! HTML; the renderers know nothing of benchmarks.
 
 mod document;
+mod figure;
 
 pub use document::{
-    Axis, Block, Chart, Document, IntervalRow, Level, Line, Mark, Scale, Section, Table, Tone,
+    Axis, Block, Bucket, Chart, Document, Group, IntervalRow, Level, Line, Mark, Scale, Section,
+    Table, Tone,
 };
+pub use figure::{change, change_with_interval, figure};

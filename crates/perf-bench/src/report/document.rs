@@ -1,4 +1,22 @@
 //! What a report holds, without any word on how it looks.
+//!
+//! ```
+//! use perf_bench::report::{Axis, Block, Chart, Document, Line, Section, Table, Tone};
+//!
+//! let mut table = Table::new(["bench", "time >"]);
+//! table.push([("cache/hit", Tone::Plain), ("12.4 ns", Tone::Good)]);
+//! let chart = Chart::Lines {
+//!     title: "time by commit".into(),
+//!     x: Axis::new("commit", "").named(["a1b2c3", "d4e5f6"]),
+//!     y: Axis::new("time per call", "ns"),
+//!     lines: vec![Line::new("cache/hit", [(0.0, 12.9), (1.0, 12.4)])],
+//!     marks: Vec::new(),
+//! };
+//! let document = Document::new("Nightly", "quiet-1, 2026-01-15")
+//!     .verdict(Tone::Good, "nothing got slower")
+//!     .section(Section::new("Time", [Block::Table(table), Block::Chart(chart)]));
+//! assert_eq!(document.sections.len(), 1);
+//! ```
 
 /// A whole report.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,8 +52,10 @@ pub enum Block {
     Facts(Vec<(String, String, Tone)>),
     /// A table.
     Table(Table),
-    /// A drawing. Terminal and markdown show the table that goes with it, or a small text form.
+    /// A drawing. Terminal and markdown show a small text form of it.
     Chart(Chart),
+    /// Blocks behind a line to click on; a terminal shows the line alone.
+    Folded(String, Vec<Block>),
 }
 
 /// How urgent a notice is.
@@ -99,8 +119,8 @@ pub enum Chart {
         title: String,
         /// The axis of the values.
         x: Axis,
-        /// Name, and buckets as (low, high, count).
-        groups: Vec<(String, Vec<(f64, f64, f64)>)>,
+        /// The distributions.
+        groups: Vec<Group>,
         /// Vertical marks such as quantiles.
         marks: Vec<Mark>,
     },
@@ -124,21 +144,26 @@ pub enum Chart {
 pub struct Axis {
     /// What it shows.
     pub label: String,
-    /// Its unit: `ns` and `bytes` are scaled for reading, `ratio` is shown as a change in per
-    /// cent, `unix` is shown as a time of day; anything else is appended as it is.
+    /// Its unit, as for [`figure`](crate::report::figure).
     pub unit: String,
     /// How it is divided.
     pub scale: Scale,
+    /// Words for 0, 1, 2 … on this axis, such as commits; none where it shows figures.
+    pub names: Vec<String>,
 }
 
 /// How an axis is divided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
-    /// Evenly.
+    /// Evenly, from zero.
     #[default]
     Linear,
+    /// Evenly, over the span of the values alone.
+    Fitted,
     /// By powers of ten.
     Logarithmic,
+    /// By nines, for quantiles as fractions: 0.9, 0.99 and 0.999 are equally far apart.
+    Nines,
 }
 
 /// One line of a drawing.
@@ -148,6 +173,26 @@ pub struct Line {
     pub name: String,
     /// Its points as (x, y).
     pub points: Vec<(f64, f64)>,
+}
+
+/// One distribution of a drawing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Its name in the legend.
+    pub name: String,
+    /// How many values lie from where to where.
+    pub buckets: Vec<Bucket>,
+}
+
+/// How many values lie from `low` to `high`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bucket {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end; equal to the lower one for values that are all the same.
+    pub high: f64,
+    /// How many, or how much.
+    pub count: f64,
 }
 
 /// A mark across a drawing.
@@ -174,4 +219,104 @@ pub struct IntervalRow {
     pub high: f64,
     /// How it is meant.
     pub tone: Tone,
+}
+
+impl Document {
+    /// A report without sections.
+    #[must_use]
+    pub fn new(title: impl Into<String>, subtitle: impl Into<String>) -> Document {
+        Document { title: title.into(), subtitle: subtitle.into(), ..Document::default() }
+    }
+
+    /// The same with a verdict.
+    #[must_use]
+    pub fn verdict(mut self, tone: Tone, words: impl Into<String>) -> Document {
+        self.verdict = Some((tone, words.into()));
+        self
+    }
+
+    /// The same with one more section at the end.
+    #[must_use]
+    pub fn section(mut self, section: Section) -> Document {
+        self.sections.push(section);
+        self
+    }
+}
+
+impl Section {
+    /// A section of these blocks.
+    #[must_use]
+    pub fn new(title: impl Into<String>, blocks: impl IntoIterator<Item = Block>) -> Section {
+        Section { title: title.into(), blocks: blocks.into_iter().collect() }
+    }
+}
+
+impl Table {
+    /// A table without rows; a heading that ends in `>` makes a column of numbers.
+    #[must_use]
+    pub fn new<T: Into<String>>(columns: impl IntoIterator<Item = T>) -> Table {
+        Table { columns: columns.into_iter().map(Into::into).collect(), ..Table::default() }
+    }
+
+    /// Appends a row.
+    pub fn push<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = (T, Tone)>) {
+        self.rows.push(cells.into_iter().map(|(text, tone)| (text.into(), tone)).collect());
+    }
+}
+
+impl Axis {
+    /// An even axis from zero.
+    #[must_use]
+    pub fn new(label: impl Into<String>, unit: impl Into<String>) -> Axis {
+        Axis { label: label.into(), unit: unit.into(), ..Axis::default() }
+    }
+
+    /// The same, divided like this.
+    #[must_use]
+    pub fn scale(mut self, scale: Scale) -> Axis {
+        self.scale = scale;
+        self
+    }
+
+    /// The same with words for 0, 1, 2 ….
+    #[must_use]
+    pub fn named<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Axis {
+        self.names = names.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+impl Line {
+    /// A line through these points.
+    #[must_use]
+    pub fn new(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Line {
+        Line { name: name.into(), points: points.into_iter().collect() }
+    }
+}
+
+impl Group {
+    /// A distribution that is counted already, as (low, high, count).
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        buckets: impl IntoIterator<Item = (f64, f64, f64)>,
+    ) -> Group {
+        let bucket = |(low, high, count)| Bucket { low, high, count };
+        Group { name: name.into(), buckets: buckets.into_iter().map(bucket).collect() }
+    }
+
+    /// The distribution of these values; what is not finite is left out.
+    #[must_use]
+    pub fn of(name: impl Into<String>, values: &[f64]) -> Group {
+        let finite = values.iter().filter(|v| v.is_finite());
+        Group::new(name, finite.map(|&v| (v, v, 1.0)))
+    }
+}
+
+impl Mark {
+    /// A mark.
+    #[must_use]
+    pub fn new(at: f64, label: impl Into<String>, tone: Tone) -> Mark {
+        Mark { at, label: label.into(), tone }
+    }
 }
