@@ -91,6 +91,10 @@ impl Run {
     }
 
     /// As JSON, indented.
+    ///
+    /// # Panics
+    ///
+    /// Never: plain values with string keys serialize.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("plain values with string keys serialize")

@@ -56,7 +56,7 @@ impl Sampler {
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let mut sampler = Sampler {
             samples: Samples {
-                started: started.map_or(0.0, |d| d.as_secs_f64()),
+                started: started.map_or(0.0, |d| thousandths(d.as_secs_f64())),
                 cores: system.cpus().len(),
                 memory: system.total_memory(),
                 ..Samples::default()
@@ -140,11 +140,11 @@ impl Sampler {
         self.refresh_processes(&pids);
         let now = Instant::now();
         self.last = now;
-        let at = (now - self.began).as_secs_f64();
+        let at = thousandths((now - self.began).as_secs_f64());
         let share = f64::from(self.system.global_cpu_usage()) / 100.0;
         self.samples.machine.push(MachineSample {
             at,
-            busy_cores: share * self.samples.cores as f64,
+            busy_cores: thousandths(share * self.samples.cores as f64),
             used_bytes: self.system.used_memory(),
         });
         for (watched, kept) in self.watched.iter_mut().zip(&mut self.samples.processes) {
@@ -154,10 +154,11 @@ impl Sampler {
             };
             let spent = process.accumulated_cpu_time();
             if let Some((before, then)) = watched.last.replace((spent, now)) {
-                let seconds = (now - then).as_secs_f64();
+                let seconds = (now - then).as_secs_f64().max(1e-3);
+                let busy = spent.saturating_sub(before) as f64 / 1e3 / seconds;
                 kept.samples.push(ProcessSample {
                     at,
-                    busy_cores: spent.saturating_sub(before) as f64 / 1e3 / seconds.max(1e-3),
+                    busy_cores: thousandths(busy),
                     resident_bytes: process.memory(),
                 });
             }
@@ -185,6 +186,11 @@ impl Samples {
             });
         }
     }
+}
+
+/// The counters tell no more, and files stay short.
+fn thousandths(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 fn pairs<T: Copy>(values: &mut Vec<T>, merge: impl Fn(T, T) -> T) {
