@@ -37,7 +37,7 @@ fn commit(repository: &Repository, plan: &Plan, options: &Options) -> Result<()>
     // The edits were made line by line; cargo says whether they fit together.
     for lock in &plan.locks {
         let manifest = lock.replace("Cargo.lock", "Cargo.toml");
-        let read = ["metadata", "--locked", "--format-version", "1", "--manifest-path", &manifest];
+        let read = ["tree", "--locked", "--depth", "0", "--manifest-path", &manifest];
         command::output(&mut repository.cargo(&read))
             .with_context(|| format!("{lock} does not fit {manifest}"))?;
     }
