@@ -56,4 +56,9 @@ impl Confidence {
     pub fn as_f64(self) -> f64 {
         self.0
     }
+
+    /// What may lie beyond each end of the interval.
+    pub(crate) fn tail(self) -> f64 {
+        (1.0 - self.0) / 2.0
+    }
 }

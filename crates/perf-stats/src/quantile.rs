@@ -1,0 +1,121 @@
+//! Quantiles of the values at hand.
+
+use crate::{StatsError, input};
+
+/// The middle value; between the middle two where their number is even.
+///
+/// O(n) time, one copy of the values.
+///
+/// # Errors
+///
+/// [`StatsError`] if there is no value or one is not finite.
+pub fn median(values: &[f64]) -> Result<f64, StatsError> {
+    quantile(values, 0.5)
+}
+
+/// The value below which the fraction `q` lies, from 0 (the least) to 1 (the greatest), with
+/// straight lines between neighbours.
+///
+/// O(n) time, one copy of the values.
+///
+/// Source: definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The
+/// American Statistician 50, 1996; what R, NumPy and spreadsheets do unless told otherwise.
+///
+/// # Errors
+///
+/// [`StatsError`] if there is no value, one is not finite, or `q` lies outside of 0 to 1.
+pub fn quantile(values: &[f64], q: f64) -> Result<f64, StatsError> {
+    if !(0.0..=1.0).contains(&q) {
+        return Err(StatsError::OutOfRange {
+            setting: "quantile",
+            value: q,
+            allowed: "from 0 to 1",
+        });
+    }
+    input::finite(values, 1)?;
+    let mut values = values.to_vec();
+    let place = Place::new(values.len(), q);
+    let (_, low, above) = values.select_nth_unstable_by(place.index, f64::total_cmp);
+    let low = *low;
+    let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
+    Ok(place.between(low, high))
+}
+
+/// Where a quantile lies between two neighbours in order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Index of the lower neighbour.
+    pub(crate) index: usize,
+    fraction: f64,
+}
+
+impl Place {
+    /// Of the quantile `q` among `len > 0` values.
+    pub(crate) fn new(len: usize, q: f64) -> Place {
+        let place = (len - 1) as f64 * q;
+        let index = (place as usize).min(len - 1);
+        Place { index, fraction: place - index as f64 }
+    }
+
+    /// The quantile, from the two neighbours.
+    pub(crate) fn between(self, low: f64, high: f64) -> f64 {
+        // Not low + fraction * (high - low): that overflows where the two are far apart.
+        if self.fraction == 0.0 { low } else { low * (1.0 - self.fraction) + high * self.fraction }
+    }
+}
+
+/// The quantile of values in order.
+pub(crate) fn of_sorted(sorted: &[f64], q: f64) -> f64 {
+    let place = Place::new(sorted.len(), q);
+    let next = (place.index + 1).min(sorted.len() - 1);
+    place.between(sorted[place.index], sorted[next])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_median_of_an_even_number_lies_in_the_middle() {
+        assert_eq!(median(&[4.0, 1.0, 3.0, 2.0]), Ok(2.5));
+        assert_eq!(median(&[4.0, 1.0, 3.0]), Ok(3.0));
+        assert_eq!(median(&[7.0]), Ok(7.0));
+    }
+
+    #[test]
+    fn quantiles_are_those_of_numpy() {
+        // numpy.quantile([3, 1, 4, 1, 5, 9, 2, 6], q), NumPy 2.2
+        let values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0];
+        for (q, expected) in [(0.0, 1.0), (0.1, 1.0), (0.25, 1.75), (0.9, 6.9), (1.0, 9.0)] {
+            let got = quantile(&values, q).unwrap();
+            assert!((got - expected).abs() < 1e-12, "{q}: {got}");
+        }
+    }
+
+    #[test]
+    fn far_apart_values_do_not_overflow() {
+        assert_eq!(median(&[f64::MAX, f64::MIN]), Ok(0.0));
+    }
+
+    #[test]
+    fn bad_input_is_named() {
+        assert_eq!(median(&[]), Err(StatsError::TooFew { have: 0, need: 1 }));
+        let error = quantile(&[1.0], 1.5).unwrap_err();
+        assert_eq!(error.to_string(), "quantile is 1.5, it must be from 0 to 1");
+        assert!(quantile(&[1.0], f64::NAN).is_err());
+        let error = median(&[1.0, f64::NAN]).unwrap_err();
+        assert_eq!(error.to_string(), "value 1 is NaN, drop it or measure again");
+    }
+
+    proptest! {
+        #[test]
+        fn a_quantile_is_what_sorting_gives(
+            values in prop::collection::vec(-1e6..1e6_f64, 1..50),
+            q in 0.0..=1.0_f64,
+        ) {
+            let got = quantile(&values, q).unwrap();
+            prop_assert_eq!(got, of_sorted(&input::sorted(&values), q));
+        }
+    }
+}
