@@ -5,6 +5,8 @@
 //! answers they must give. A trace of the real world is a workload too; it is read from the folder
 //! that the environment variable `PERFKIT_TRACES` names and never copied here.
 //!
+//! [`core_benches`] are the benches that `cargo xtask bench` watches.
+//!
 //! ```
 //! use perfkit_benches::Workload;
 //! let hot = Workload::Zipf { keys: 1_000, exponent: 0.99 };
@@ -15,9 +17,11 @@
 //! ```
 
 mod definition;
+mod subjects;
 mod trace;
 mod workload;
 
 pub use definition::{Definition, Expect, Named};
+pub use subjects::{Body, CoreBench, core_benches};
 pub use trace::{Request, TRACES, TraceFormat, read_trace, trace_folder};
 pub use workload::{Numbers, Workload};

@@ -1,4 +1,5 @@
-//! Definitions and traces as their users see them.
+//! Definitions, traces and subjects as their users see them.
 
 mod definitions;
+mod subjects;
 mod traces;
