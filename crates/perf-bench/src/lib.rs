@@ -2,6 +2,8 @@
 //! bear.
 
 mod allocator;
+#[cfg(feature = "budget")]
+pub mod budget;
 #[cfg(feature = "load")]
 pub mod load;
 mod machine;
