@@ -9,6 +9,7 @@ pub mod load;
 mod machine;
 mod outcome;
 pub mod report;
+mod rule;
 mod samples;
 mod subject;
 #[cfg(feature = "system")]
@@ -18,6 +19,7 @@ mod verdict;
 pub use allocator::{Allocations, CountingAllocator, allocations_during};
 pub use machine::Machine;
 pub use outcome::Outcome;
+pub use rule::{Paired, Rule};
 pub use samples::{Bench, Counts, FORMAT, ReadError, Run};
 pub use subject::{
     CountedRegion, Injection, InjectionError, ListedSubject, PROTOCOL, Subject, Subjects, repeat,
