@@ -2,14 +2,12 @@
 //! bear.
 
 mod allocator;
-#[cfg(feature = "budget")]
-pub mod budget;
+mod counts;
 #[cfg(feature = "load")]
 pub mod load;
 mod machine;
 mod outcome;
 pub mod report;
-mod rule;
 mod samples;
 mod subject;
 #[cfg(feature = "system")]
@@ -17,9 +15,13 @@ pub mod system;
 mod verdict;
 
 pub use allocator::{Allocations, CountingAllocator, allocations_during};
+pub use counts::{
+    Callgrind, Compared, Counted, CountedBench, CountsEnvironment, CountsError, CountsLimits,
+    CountsProgram, CountsProgress, CountsRecord, CountsReport, Difference, Limit, LimitOfBench,
+    MeasureCounts,
+};
 pub use machine::Machine;
 pub use outcome::Outcome;
-pub use rule::{Paired, Rule};
 pub use samples::{Bench, Counts, FORMAT, ReadError, Run};
 pub use subject::{
     CountedRegion, Injection, InjectionError, ListedSubject, PROTOCOL, Subject, Subjects, repeat,
