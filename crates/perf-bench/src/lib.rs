@@ -2,12 +2,15 @@
 //! bear.
 
 mod allocator;
+#[cfg(feature = "budget")]
+pub mod budget;
 mod counts;
 #[cfg(feature = "load")]
 pub mod load;
 mod machine;
 mod outcome;
 pub mod report;
+mod rule;
 mod samples;
 mod subject;
 #[cfg(feature = "system")]
@@ -22,6 +25,7 @@ pub use counts::{
 };
 pub use machine::Machine;
 pub use outcome::Outcome;
+pub use rule::{Paired, Rule};
 pub use samples::{Bench, Counts, FORMAT, ReadError, Run};
 pub use subject::{
     CountedRegion, Injection, InjectionError, ListedSubject, PROTOCOL, Subject, Subjects, repeat,

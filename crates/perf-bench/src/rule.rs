@@ -1,0 +1,282 @@
+//! When is a bench red? A pure function from paired samples to a verdict.
+//!
+//! Not when a difference is significant: two builds of one source differ significantly as often as
+//! not, since the linker lays them out differently and no number of repeats averages that out
+//! (Mytkowicz, Diwan, Hauswirth and Sweeney, "Producing Wrong Data Without Doing Anything
+//! Obviously Wrong!", ASPLOS 2009). A bench is red when even the lower end of the interval of its
+//! ratio lies beyond a margin, and the margin of a bench is at least what it has shown between
+//! builds of one source.
+
+mod wording;
+
+use crate::{Judged, Verdict};
+use perf_stats::{
+    Confidence, Estimate, StatsError, hodges_lehmann_ratio, holm, median, wilcoxon_signed_rank,
+};
+
+/// The rule that turns paired samples into a verdict.
+///
+/// A change of the ratio of head over base is
+/// - [`Regress`](Verdict::Regress) if the lower end of its interval lies above the margin,
+/// - [`Improve`](Verdict::Improve) if the upper end lies below the margin's inverse,
+/// - [`Same`](Verdict::Same) if the whole interval lies inside the *asked* margin,
+/// - [`Inconclusive`](Verdict::Inconclusive) otherwise.
+///
+/// The margin is the asked one or the learnt one, whichever is larger. `Same` never uses the learnt
+/// one: a bench that moves by 6 % between builds of one source is not called unchanged at 5 %.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Rule {
+    /// The asked margin as a fraction: smaller changes are no news. 2 % unless set.
+    pub margin: f64,
+    /// A loss as a fraction that is red without regard to how many benches were compared. 20 %
+    /// unless set.
+    pub hard: f64,
+    /// Two-sided confidence of the intervals, and of the whole suite. 99 % unless set.
+    pub confidence: Confidence,
+}
+
+/// One bench's samples on both sides, the n-th of the base taken beside the n-th of the head.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Paired<'a> {
+    /// Name of the bench.
+    pub bench: &'a str,
+    /// Unit of the samples.
+    pub unit: &'a str,
+    /// The base's samples.
+    pub base: &'a [f64],
+    /// The head's samples.
+    pub head: &'a [f64],
+    /// The margin learnt from builds of one source, as a fraction, if there is one.
+    pub learnt: Option<f64>,
+}
+
+impl<'a> Paired<'a> {
+    /// Times in nanoseconds, with no margin learnt.
+    #[must_use]
+    pub fn new(bench: &'a str, base: &'a [f64], head: &'a [f64]) -> Paired<'a> {
+        Paired { bench, unit: "ns", base, head, learnt: None }
+    }
+
+    /// The same with a learnt margin.
+    #[must_use]
+    pub fn learnt(mut self, margin: Option<f64>) -> Paired<'a> {
+        self.learnt = margin;
+        self
+    }
+}
+
+impl Default for Rule {
+    fn default() -> Rule {
+        Rule { margin: 0.02, hard: 0.20, confidence: Confidence::P99 }
+    }
+}
+
+impl Rule {
+    /// Margin 2 %, hard 20 %, confidence 99 %.
+    #[must_use]
+    pub fn new() -> Rule {
+        Rule::default()
+    }
+
+    /// Another margin, as a fraction.
+    #[must_use]
+    pub fn margin(mut self, margin: f64) -> Rule {
+        self.margin = margin;
+        self
+    }
+
+    /// Another hard limit, as a fraction.
+    #[must_use]
+    pub fn hard(mut self, hard: f64) -> Rule {
+        self.hard = hard;
+        self
+    }
+
+    /// Another confidence.
+    #[must_use]
+    pub fn confidence(mut self, confidence: Confidence) -> Rule {
+        self.confidence = confidence;
+        self
+    }
+
+    /// Judges one bench by itself.
+    ///
+    /// Never panics: samples that make no ratio are [`Incomparable`](Verdict::Incomparable), too
+    /// few are [`Inconclusive`](Verdict::Inconclusive), and `why` names what is wrong.
+    #[must_use]
+    pub fn judge(&self, paired: &Paired<'_>) -> Judged {
+        let refused = |verdict, why| {
+            let mut judged = Judged::new(paired.bench, "time", verdict);
+            judged.unit = paired.unit.to_owned();
+            judged.base = median(paired.base).ok();
+            judged.head = median(paired.head).ok();
+            judged.why = why;
+            judged
+        };
+        if let Some(why) = unusable(paired) {
+            return refused(Verdict::Incomparable, why);
+        }
+        let ratio = match hodges_lehmann_ratio(paired.base, paired.head, self.confidence) {
+            Ok(ratio) => ratio,
+            Err(StatsError::TooFew { have, need }) => {
+                let why = format!("{have} pairs are too few, at least {need} make an interval");
+                return refused(Verdict::Inconclusive, why);
+            }
+            Err(error) => return refused(Verdict::Inconclusive, error.to_string()),
+        };
+        let verdict = self.decide(ratio, paired.learnt);
+        Judged {
+            ratio: Some(ratio),
+            margin: Some(self.effective_margin(paired.learnt)),
+            ..refused(verdict, self.explain(verdict, ratio, paired))
+        }
+    }
+
+    /// Judges a suite: what is red by itself stays red only if it also passes Holm's correction
+    /// for the number of benches, or exceeds the hard limit. In the order given.
+    ///
+    /// Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian
+    /// Journal of Statistics 6, 1979.
+    #[must_use]
+    pub fn judge_suite(&self, suite: &[Paired<'_>]) -> Vec<Judged> {
+        let mut judged: Vec<Judged> = suite.iter().map(|paired| self.judge(paired)).collect();
+        for verdict in [Verdict::Regress, Verdict::Improve] {
+            self.correct(suite, &mut judged, verdict);
+        }
+        judged
+    }
+
+    /// What the interval says, without any words.
+    #[must_use]
+    pub fn decide(&self, ratio: Estimate, learnt: Option<f64>) -> Verdict {
+        let beyond = 1.0 + self.effective_margin(learnt);
+        let asked = 1.0 + self.margin;
+        if ratio.low > beyond {
+            Verdict::Regress
+        } else if ratio.high < 1.0 / beyond {
+            Verdict::Improve
+        } else if ratio.low >= 1.0 / asked && ratio.high <= asked {
+            Verdict::Same
+        } else {
+            Verdict::Inconclusive
+        }
+    }
+
+    /// Whether a red bench has lost so much that a noisy machine is no excuse.
+    #[must_use]
+    pub fn is_hard(&self, judged: &Judged) -> bool {
+        judged.verdict == Verdict::Regress
+            && judged.ratio.is_some_and(|ratio| ratio.value > 1.0 + self.hard)
+    }
+
+    /// Judges a red or green bench again by a second measurement, for which both sides were linked
+    /// in another order: the verdict stands only if both agree, else it is inconclusive.
+    ///
+    /// Verdicts other than [`Regress`](Verdict::Regress) and [`Improve`](Verdict::Improve) are
+    /// left as they are.
+    #[must_use]
+    pub fn confirm(&self, first: &Judged, second: &Judged) -> Judged {
+        let mut confirmed = first.clone();
+        if !matches!(first.verdict, Verdict::Regress | Verdict::Improve) {
+            return confirmed;
+        }
+        let told =
+            |judged: &Judged| judged.ratio.map_or_else(|| judged.why.clone(), wording::interval);
+        let (then, now) = (told(first), told(second));
+        confirmed.why = if first.verdict == second.verdict {
+            format!("{}; linked in another order: {now}", first.why)
+        } else {
+            confirmed.verdict = Verdict::Inconclusive;
+            format!("first {then}, but linked in another order {now}: not confirmed")
+        };
+        confirmed
+    }
+
+    fn effective_margin(&self, learnt: Option<f64>) -> f64 {
+        // A learnt NaN must not switch the margin off: `max` answers the other one.
+        self.margin.max(learnt.unwrap_or(0.0))
+    }
+
+    /// Takes back the verdicts of one kind that the number of benches explains.
+    fn correct(&self, suite: &[Paired<'_>], judged: &mut [Judged], verdict: Verdict) {
+        // Whoever did not pass by itself cannot pass the correction: its p only has to be counted.
+        let measured = judged.iter().enumerate().filter(|(_, judged)| judged.ratio.is_some());
+        let (places, chances): (Vec<usize>, Vec<f64>) = measured
+            .map(|(place, judged)| {
+                let stands = judged.verdict == verdict;
+                (place, if stands { self.chance(&suite[place], verdict) } else { 1.0 })
+            })
+            .unzip();
+        // An empty suite has nothing to correct; every value is a probability.
+        let Ok(corrected) = holm(&chances) else { return };
+        let level = (1.0 - self.confidence.as_f64()) / 2.0;
+        for (place, p) in places.iter().zip(corrected) {
+            let judged = &mut judged[*place];
+            if judged.verdict == verdict && p > level && !self.is_hard(judged) {
+                judged.verdict = Verdict::Inconclusive;
+                judged.why = format!(
+                    "{}, which one of {} benches may show by chance (p {p:.3} over the suite): \
+                     take more pairs",
+                    judged.ratio.map(wording::interval).unwrap_or_default(),
+                    places.len()
+                );
+            }
+        }
+    }
+
+    /// How likely such samples are where the change is no larger than the margin, one-sided.
+    fn chance(&self, paired: &Paired<'_>, verdict: Verdict) -> f64 {
+        let margin = self.effective_margin(paired.learnt).ln_1p();
+        let shift = if verdict == Verdict::Regress { -margin } else { margin };
+        let logs = paired.head.iter().zip(paired.base).map(|(head, base)| (head / base).ln());
+        let differences: Vec<f64> = logs.map(|log| log + shift).collect();
+        // The verdict says that the sample lies beyond, so that half of the two sides is meant.
+        wilcoxon_signed_rank(&differences).map_or(1.0, |test| test.p / 2.0)
+    }
+
+    fn explain(&self, verdict: Verdict, ratio: Estimate, paired: &Paired<'_>) -> String {
+        let told = wording::interval(ratio);
+        let margin = wording::percent(self.effective_margin(paired.learnt));
+        let asked = wording::percent(self.margin);
+        let asked_alone = self.decide(ratio, None);
+        match verdict {
+            Verdict::Regress | Verdict::Improve => format!("{told}, beyond the margin of {margin}"),
+            Verdict::Same => format!("within {asked}: {told}"),
+            _ if matches!(asked_alone, Verdict::Regress | Verdict::Improve) => {
+                format!("{told}, but builds of one source have differed by {margin} here")
+            }
+            _ => format!(
+                "{told}: neither within nor beyond the margin of {margin}, take more pairs or a \
+                 quieter machine"
+            ),
+        }
+    }
+}
+
+/// Why the samples make no ratios, if so.
+fn unusable(paired: &Paired<'_>) -> Option<String> {
+    let Paired { base, head, .. } = paired;
+    if base.len() != head.len() {
+        return Some(format!(
+            "{} samples of the base and {} of the head make no pairs",
+            base.len(),
+            head.len()
+        ));
+    }
+    for (side, samples) in [("base", base), ("head", head)] {
+        let bad = samples.iter().position(|v| !(v.is_finite() && *v > 0.0));
+        if let Some(index) = bad {
+            return Some(format!(
+                "sample {} of the {side} is {}, a time must be above zero: measure again",
+                index + 1,
+                samples[index]
+            ));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;
