@@ -34,7 +34,7 @@ pub enum StatsError {
         /// What it is.
         value: f64,
     },
-    /// A setting is outside of its range.
+    /// A setting, or a value, is outside of its range.
     OutOfRange {
         /// Which one.
         setting: &'static str,

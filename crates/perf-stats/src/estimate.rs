@@ -14,6 +14,14 @@ pub struct Estimate {
     pub high: f64,
 }
 
+impl Estimate {
+    /// Of a ratio, from that of its logarithm; finite, for JSON has no infinite numbers.
+    pub(crate) fn of_logarithm(value: f64, low: f64, high: f64) -> Estimate {
+        let ratio = |logarithm: f64| logarithm.exp().min(f64::MAX);
+        Estimate { value: ratio(value), low: ratio(low), high: ratio(high) }
+    }
+}
+
 /// A test of "there is no difference".
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -103,7 +103,7 @@ fn estimate(all: &impl Countable, rank: u64) -> Estimate {
 }
 
 fn exponential(logarithm: Estimate) -> Estimate {
-    Estimate { value: logarithm.value.exp(), low: logarithm.low.exp(), high: logarithm.high.exp() }
+    Estimate::of_logarithm(logarithm.value, logarithm.low, logarithm.high)
 }
 
 #[cfg(test)]

@@ -2,24 +2,39 @@
 
 use crate::StatsError;
 
-/// At least `need` values, all of them finite.
+/// Beyond this squares do not fit a floating-point number, and ratios neither.
+const LARGEST: f64 = 1e150;
+
+/// At least `need` values, all of them finite and such that sums of squares fit.
 pub(crate) fn finite(values: &[f64], need: usize) -> Result<(), StatsError> {
     if values.len() < need {
         return Err(StatsError::TooFew { have: values.len(), need });
     }
-    match values.iter().position(|v| !v.is_finite()) {
-        Some(index) => Err(StatsError::NotFinite { index, value: values[index] }),
-        None => Ok(()),
+    for (index, value) in values.iter().copied().enumerate() {
+        if !value.is_finite() {
+            return Err(StatsError::NotFinite { index, value });
+        }
+        if value.abs() > LARGEST {
+            let allowed = "from -1e150 to 1e150";
+            return Err(StatsError::OutOfRange { setting: "a value", value, allowed });
+        }
     }
+    Ok(())
 }
 
-/// At least `need` finite values above zero.
+/// At least `need` finite values above zero, such that ratios of them fit.
 pub(crate) fn positive(values: &[f64], need: usize) -> Result<(), StatsError> {
     finite(values, need)?;
-    match values.iter().position(|v| *v <= 0.0) {
-        Some(index) => Err(StatsError::NotPositive { index, value: values[index] }),
-        None => Ok(()),
+    for (index, value) in values.iter().copied().enumerate() {
+        if value <= 0.0 {
+            return Err(StatsError::NotPositive { index, value });
+        }
+        if value < 1.0 / LARGEST {
+            let allowed = "from 1e-150 to 1e150 where a ratio is asked for";
+            return Err(StatsError::OutOfRange { setting: "a value", value, allowed });
+        }
     }
+    Ok(())
 }
 
 /// The natural logarithms of at least `need` finite values above zero.

@@ -44,11 +44,8 @@ pub fn welch_log_ratio(
     let head = input::logarithms(head, 2)?;
     let comparison = Comparison::of(&head, &base);
     let reach = comparison.reach(confidence);
-    let estimate = Estimate {
-        value: comparison.difference.exp(),
-        low: (comparison.difference - reach).exp(),
-        high: (comparison.difference + reach).exp(),
-    };
+    let difference = comparison.difference;
+    let estimate = Estimate::of_logarithm(difference, difference - reach, difference + reach);
     Ok((estimate, comparison.test()))
 }
 

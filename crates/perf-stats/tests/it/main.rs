@@ -1,0 +1,5 @@
+//! The statistics, seen from outside.
+
+mod any_input;
+mod change_points;
+mod references;
