@@ -5,6 +5,13 @@
 
 mod document;
 mod figure;
+mod html;
+mod markdown;
+mod span;
+mod svg;
+mod terminal;
+mod text;
+mod thin;
 
 pub use document::{
     Axis, Block, Bucket, Chart, Document, Group, IntervalRow, Level, Line, Mark, Scale, Section,

@@ -218,6 +218,17 @@ impl Civil {
         format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)
     }
 
+    /// Such as `Nov 21`.
+    pub(super) fn day(self) -> String {
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        format!("{} {}", MONTHS[(self.month as usize - 1) % 12], self.day)
+    }
+
+    pub(super) fn is_midnight(self) -> bool {
+        self.second == 0
+    }
+
     pub(super) fn time(self) -> String {
         let Civil { second, .. } = self;
         format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
