@@ -5,6 +5,8 @@ mod allocator;
 #[cfg(feature = "budget")]
 pub mod budget;
 mod counts;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod database;
 #[cfg(feature = "load")]
 pub mod load;
 mod machine;
@@ -22,6 +24,11 @@ pub use counts::{
     Callgrind, Compared, Counted, CountedBench, CountsEnvironment, CountsError, CountsLimits,
     CountsProgram, CountsProgress, CountsRecord, CountsReport, Difference, Limit, LimitOfBench,
     MeasureCounts,
+};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use database::{
+    Database, DatabaseBuilder, DatabaseCheck, DatabaseError, DatabaseLatency, DatabaseMix,
+    DatabaseProgress, DatabaseReport, DatabaseSettings, DatabaseStep, Journal, Synchronous,
 };
 pub use machine::Machine;
 pub use outcome::Outcome;
