@@ -9,9 +9,11 @@ mod counts;
 mod gate;
 mod history;
 mod noise;
+mod product;
 mod report;
 mod run;
 mod self_test;
+mod show;
 mod targets;
 
 use clap::Parser;
@@ -100,7 +102,17 @@ fn not_built_yet(command: &str) -> anyhow::Result<Outcome> {
 }
 
 /// An error of wrong usage.
-#[expect(dead_code, reason = "for the subcommands that come")]
 fn usage(problem: impl Into<String>) -> anyhow::Error {
     Usage(problem.into()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
 }

@@ -8,4 +8,3 @@ mod postgres;
 mod postgres_server;
 #[cfg(feature = "bundled-sqlite")]
 mod sqlite;
-mod suite;
