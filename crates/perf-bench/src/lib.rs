@@ -16,6 +16,7 @@ pub mod report;
 mod rule;
 mod samples;
 mod subject;
+pub mod suite;
 #[cfg(feature = "system")]
 pub mod system;
 mod verdict;

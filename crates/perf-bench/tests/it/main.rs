@@ -9,3 +9,4 @@ mod postgres_server;
 mod simulation;
 #[cfg(feature = "bundled-sqlite")]
 mod sqlite;
+mod suite;
