@@ -4,17 +4,21 @@
 //! the subcommands print on stdout is their result; progress and errors go to stderr.
 
 mod budget;
+mod build;
 mod compare;
 mod counts;
 mod gate;
 mod history;
 mod noise;
-mod product;
+mod progress;
 mod report;
+mod repository;
 mod run;
 mod self_test;
 mod show;
+mod sides;
 mod targets;
+mod values;
 
 use clap::Parser;
 use perf_bench::Outcome;
@@ -104,15 +108,4 @@ fn not_built_yet(command: &str) -> anyhow::Result<Outcome> {
 /// An error of wrong usage.
 fn usage(problem: impl Into<String>) -> anyhow::Error {
     Usage(problem.into()).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Arguments::command().debug_assert();
-    }
 }

@@ -1,47 +1,127 @@
-//! Showing a result: a table on stdout, or JSON; a page; markdown for a job's summary.
+//! Showing a result: a table, JSON, a page, the summary of a job; and keeping the last of each kind.
 
+use crate::repository::Repository;
 use anyhow::{Context, Result};
 use perf_bench::report::Document;
+use perf_bench::{Judged, Verdict};
 use serde::Serialize;
+use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How a result is shown.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(super) struct Show {
-    /// Print the result as JSON instead of a table.
+pub(super) struct Output {
+    /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
-    /// Write the report as a page of its own.
+    /// Write the report as one page without links.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
 
-impl Show {
-    /// Shows it wherever it was asked for.
-    pub(super) fn show(&self, result: &impl Serialize, document: &Document) -> Result<()> {
-        let mut out = std::io::stdout().lock();
+impl Output {
+    /// Shows a result and keeps it as the last of its kind for `bench report`.
+    pub(super) fn show(
+        &self,
+        kind: &str,
+        document: &Document,
+        value: &impl Serialize,
+        repository: &Repository,
+    ) -> Result<()> {
+        let json = serde_json::to_string_pretty(value).context("the result is no JSON")?;
         if self.json {
-            let text = serde_json::to_string_pretty(result).context("no JSON of the result")?;
-            writeln!(out, "{text}")?;
+            print(&json)?;
         } else {
-            let color = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            write!(out, "{}", document.terminal(WIDTH, color))?;
+            print(&document.terminal(width(), color()))?;
         }
-        if let Some(file) = &self.html {
-            std::fs::write(file, document.html())
-                .with_context(|| format!("cannot write {}", file.display()))?;
+        let page = document.html();
+        if let Some(path) = &self.html {
+            write(path, &page)?;
         }
-        if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY") {
-            let mut summary = std::fs::OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(&file)
-                .context("cannot open the job's summary")?;
-            write!(summary, "{}", document.markdown()).context("cannot write the job's summary")?;
+        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())
+        {
+            let path = PathBuf::from(path);
+            let append = |text: &str| {
+                OpenOptions::new().create(true).append(true).open(&path)?.write_all(text.as_bytes())
+            };
+            append(&format!("{}\n", document.markdown()))
+                .with_context(|| format!("cannot append to {}", path.display()))?;
         }
-        Ok(())
+        let kept = store_folder(repository)?.join("last");
+        std::fs::create_dir_all(&kept)
+            .with_context(|| format!("cannot make {}", kept.display()))?;
+        write(&kept.join(format!("{kind}.html")), &page)?;
+        write(&kept.join(format!("{kind}.json")), &json)
+    }
+
+    /// Names what is red to the job's log, where there is one: nothing but regressions, so that an
+    /// annotation is always worth a look.
+    pub(super) fn annotate(&self, judged: &[Judged]) {
+        if std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
+            for line in judged.iter().filter_map(annotation) {
+                eprintln!("{line}");
+            }
+        }
     }
 }
 
-const WIDTH: usize = 120;
+/// The workflow command for one red bench.
+fn annotation(judged: &Judged) -> Option<String> {
+    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    (judged.verdict == Verdict::Regress).then(|| {
+        let (bench, measure) = (escaped(&judged.bench), &judged.measure);
+        format!("::error title=slower::{bench} ({measure}): {}", escaped(&judged.why))
+    })
+}
+
+/// Where we keep what must outlive a target directory: learnt margins, the last results.
+pub(super) fn store_folder(repository: &Repository) -> Result<PathBuf> {
+    match std::env::var_os("PERFKIT_BENCH_STORE").filter(|path| !path.is_empty()) {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => Ok(repository.common_folder()?.join("perfkit-bench")),
+    }
+}
+
+/// Writes a file; the error names it.
+pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Prints a text to standard output. A reader that has had enough is no failure.
+pub(super) fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{}", text.trim_end()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The width of the table: what the shell says, or a line of text.
+fn width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.unwrap_or(110)
+}
+
+fn color() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_red_is_annotated_and_per_cents_are_escaped() {
+        let mut judged = Judged::new("cache/hit", "time", Verdict::Regress);
+        judged.why = "5 % slower\nindeed".to_owned();
+        let line = annotation(&judged).unwrap();
+        assert_eq!(line, "::error title=slower::cache/hit (time): 5 %25 slower%0Aindeed");
+        for verdict in [Verdict::Same, Verdict::Inconclusive, Verdict::Improve, Verdict::New] {
+            judged.verdict = verdict;
+            assert_eq!(annotation(&judged), None);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The two programs of a comparison, or why there is nothing to compare.
+
+use crate::build::{BaseProgram, Order, Workshop, identical};
+use crate::repository::{Base, Repository, is_words_only};
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// The two programs of a comparison, or why there is nothing to compare.
+#[derive(Debug)]
+pub(super) enum Sides {
+    /// The programs differ.
+    Both(Pair),
+    /// Nothing that differs from the base is ever built. Nothing was built.
+    WordsOnly {
+        /// How many files differ.
+        files: usize,
+    },
+    /// The programs are the same byte for byte.
+    Identical,
+    /// The base is older than the program of benches.
+    HeadOnly,
+}
+
+/// The program of each side.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    /// The base's.
+    pub(super) base: PathBuf,
+    /// The working tree's.
+    pub(super) head: PathBuf,
+}
+
+impl Sides {
+    /// Finds out what differs and builds what has to be built.
+    pub(super) fn prepare(
+        workshop: &Workshop,
+        repository: &Repository,
+        base: &Base,
+    ) -> Result<Sides> {
+        let changed = repository.changed_since(base)?;
+        if changed.iter().all(|path| is_words_only(path)) {
+            return Ok(Sides::WordsOnly { files: changed.len() });
+        }
+        let head = workshop.head(Order::Usual)?;
+        match workshop.base(base, Order::Usual)? {
+            BaseProgram::HasNone => Ok(Sides::HeadOnly),
+            BaseProgram::Built(base) if identical(&base, &head)? => Ok(Sides::Identical),
+            BaseProgram::Built(base) => Ok(Sides::Both(Pair { base, head })),
+        }
+    }
+}
