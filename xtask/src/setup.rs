@@ -82,9 +82,18 @@ pub(crate) fn browser() -> Option<std::path::PathBuf> {
     ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(find)
 }
 
+/// What counts instructions.
+pub(crate) const VALGRIND: Need = Need {
+    what: "Valgrind",
+    why: "the benchmark gate counts instructions with its Callgrind",
+    present: || find("valgrind").is_some(),
+    packages: &["valgrind"],
+    then: None,
+};
+
 /// Says what is missing and installs it, after a question unless `yes`.
 pub(crate) fn run(yes: bool) -> Result<()> {
-    let needs = [&CHROMIUM, &NODE, &BROWSER_PACKAGES];
+    let needs = [&CHROMIUM, &NODE, &BROWSER_PACKAGES, &VALGRIND];
     for need in needs {
         let state = if need.is_met() { "here   " } else { "missing" };
         println!("  {state}  {}: {}", need.what, need.why);

@@ -61,14 +61,19 @@ impl CountsReport {
         let (tone, words) = self.headline();
         let mut blocks: Vec<Block> =
             self.notes.iter().map(|note| Block::Notice(Level::Info, note.clone())).collect();
-        blocks.push(Block::Table(self.changes()));
+        let first = self.base.benches.is_empty();
+        if first {
+            blocks.push(Block::Table(all(&self.head)));
+        } else {
+            blocks.extend(self.changes());
+        }
         for (name, why) in self.skipped() {
             blocks.push(Block::Text(format!("{name} was not counted: it {why}.")));
         }
-        blocks.push(Block::Folded(
-            "All counts of the head".to_owned(),
-            vec![Block::Table(all(&self.head))],
-        ));
+        if !first {
+            let table = Block::Table(all(&self.head));
+            blocks.push(Block::Folded("All counts of the head".to_owned(), vec![table]));
+        }
         Document::new("Counts", format!("per iteration; {}", parts.join(", ")))
             .verdict(tone, words)
             .section(Section::new("Instructions and allocations", blocks))
@@ -88,6 +93,10 @@ impl CountsReport {
             Outcome::Inconclusive => {
                 (Tone::Warn, "nothing worse, but not all can be said".to_owned())
             }
+            Outcome::Pass if self.base.benches.is_empty() => (
+                Tone::Plain,
+                format!("{} counted", counted(self.head.benches.len(), "bench", "benches")),
+            ),
             Outcome::Pass => match count(Verdict::Improve) {
                 0 => (Tone::Good, "nothing worse".to_owned()),
                 n => {
@@ -98,7 +107,7 @@ impl CountsReport {
     }
 
     /// What has changed, worst first; the rest is said in one line.
-    fn changes(&self) -> Table {
+    fn changes(&self) -> Option<Block> {
         let mut table =
             Table::new(["bench", "measure", "base>", "head>", "change>", "verdict", "why"]);
         let mut same = Vec::new();
@@ -123,7 +132,10 @@ impl CountsReport {
             ]);
         }
         table.note = unchanged(&same);
-        table
+        match table.rows.is_empty() {
+            true => table.note.map(Block::Text),
+            false => Some(Block::Table(table)),
+        }
     }
 }
 
@@ -254,6 +266,16 @@ mod tests {
         assert_eq!(table.rows.len(), 1);
         let note = table.note.as_deref().unwrap();
         assert_eq!(note, "2 counts of 2 benches within their limits, the largest change is +1.0 %");
+    }
+
+    #[test]
+    fn without_a_base_all_counts_are_shown() {
+        let document = report(&counted(&[]), &counted(&[("a", 100.0), ("b", 5.0)])).document();
+        let Block::Table(table) = &document.sections[0].blocks[0] else { panic!("no table") };
+        assert_eq!(
+            (table.rows.len(), document.verdict.unwrap().1.as_str()),
+            (2, "2 benches counted")
+        );
     }
 
     #[test]
