@@ -94,7 +94,11 @@
 //!
 //! - `cache`: [`PerformanceOptimizer`] brings a cache of bytes along (brings in `perf-cache`).
 //! - `operations`: it brings an operations manager along (brings in `perf-async` and tokio).
+//! - `bench`: [`benchmark`], the product's own performance benchmark (brings in `perf-bench` and
+//!   `perf-http`).
 
+#[cfg(feature = "bench")]
+mod benchmark;
 #[cfg(any(feature = "cache", feature = "operations"))]
 mod bundled;
 mod engine;
@@ -108,6 +112,8 @@ mod sampler;
 mod turning;
 mod vitals;
 
+#[cfg(feature = "bench")]
+pub use benchmark::benchmark;
 #[cfg(feature = "cache")]
 pub use bundled::BytesCache;
 pub use event::{Event, EventKind};

@@ -66,24 +66,41 @@ impl<'a> Context<'a> {
         label: &str,
         mut call: impl FnMut(u64) -> T,
     ) -> Result<(), SectionFailure> {
-        self.doing(label)?;
-        let batch_time = Duration::from_micros(self.size(200, 50));
-        let batches = self.size(500, 60) as usize;
         let mut number = 0;
-        let mut batch = |calls: u64| {
+        self.time_batches(name, label, |calls| {
             let begin = Instant::now();
             for _ in 0..calls {
                 black_box(call(black_box(number)));
                 number += 1;
             }
-            begin.elapsed()
-        };
+            Ok(begin.elapsed())
+        })
+    }
+
+    /// Times batches of calls as [`time`](Self::time) does, for calls that need something around
+    /// them: `batch` makes so many calls and answers how long they took.
+    ///
+    /// # Errors
+    ///
+    /// What `batch` answers, and [`SectionFailure::Stopped`] if whoever watches wants the suite to
+    /// end.
+    pub fn time_batches(
+        &mut self,
+        name: &str,
+        label: &str,
+        mut batch: impl FnMut(u64) -> Result<Duration, SectionFailure>,
+    ) -> Result<(), SectionFailure> {
+        self.doing(label)?;
+        let batch_time = Duration::from_micros(self.size(200, 50));
+        let batches = self.size(500, 60);
         let mut calls = 1;
-        while batch(calls) < batch_time && calls < 1 << 24 {
+        while batch(calls)? < batch_time && calls < MOST_CALLS {
             calls *= 2;
         }
-        let values: Vec<f64> =
-            (0..batches).map(|_| batch(calls).as_nanos() as f64 / calls as f64).collect();
+        let mut values = Vec::new();
+        for _ in 0..batches {
+            values.push(batch(calls)?.as_nanos() as f64 / calls as f64);
+        }
         self.keep(Figure::of(name, label, &values, calls, "ns", Better::Lower));
         Ok(())
     }
@@ -132,6 +149,9 @@ impl fmt::Debug for Context<'_> {
             .finish_non_exhaustive()
     }
 }
+
+/// A batch is never larger: a call that takes no time at all must end too.
+const MOST_CALLS: u64 = 1 << 20;
 
 /// Why a section does not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
