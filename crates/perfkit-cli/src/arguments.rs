@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::load::LoadArguments;
 use crate::span::Span;
 use clap::{Args, Parser, Subcommand};
 use perf_core::ByteSize;
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Serve(Box<ServeArguments>),
     /// Show on a real site what the cache does: load, table, dashboard
     Demo(DemoArguments),
+    /// Load a server over HTTP and tell what it bears
+    Load(Box<LoadArguments>),
 }
 
 /// `perfkit serve`.

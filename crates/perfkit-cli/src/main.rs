@@ -4,6 +4,7 @@ mod arguments;
 mod bars;
 mod demo;
 mod failure;
+mod load;
 mod output;
 mod serve;
 mod service;
@@ -18,19 +19,21 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }
 
-fn run() -> Result<(), Failure> {
+fn run() -> Result<ExitCode, Failure> {
     let matches = Arguments::command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let Some((_, matches)) = matches.subcommand() else {
-        return Err(Failure::usage("name a command: `perfkit serve` or `perfkit demo`"));
+        return Err(Failure::usage("name a command: `perfkit --help` lists them"));
     };
     match arguments.command {
-        Command::Serve(arguments) => serve::run(&arguments, matches),
-        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments, matches)?,
+        Command::Demo(arguments) => demo::run(&arguments)?,
+        Command::Load(arguments) => return load::run(&arguments),
     }
+    Ok(ExitCode::SUCCESS)
 }

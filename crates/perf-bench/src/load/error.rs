@@ -22,7 +22,9 @@ pub enum LoadErrorKind {
 }
 
 impl LoadError {
-    pub(super) fn usage(message: impl Into<String>) -> LoadError {
+    /// A setting is wrong: the message names it and what it may be.
+    #[must_use]
+    pub fn usage(message: impl Into<String>) -> LoadError {
         LoadError { kind: LoadErrorKind::Usage, message: message.into() }
     }
 

@@ -1,0 +1,108 @@
+//! `perfkit load`: loads a server over HTTP and tells what it bears.
+
+mod arguments;
+mod progress;
+
+pub(crate) use arguments::LoadArguments;
+
+use crate::failure::Failure;
+use crate::output;
+use crate::signals::Signals;
+use perf_bench::Outcome;
+use perf_bench::load::{Load, LoadError, LoadErrorKind, LoadProgress, LoadReport};
+use progress::Progress;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) fn run(arguments: &LoadArguments) -> Result<ExitCode, Failure> {
+    let load = arguments.config().and_then(Load::new).map_err(|error| refusal(&error))?;
+    if let Some(path) = &arguments.html {
+        // Before the load rather than after an hour of it.
+        write(path, "")?;
+    }
+    let report = watch(load)?;
+    let document = report.document();
+    if let Some(path) = &arguments.html {
+        write(path, &document.html())?;
+        output::tell(&format!("Report in {}", path.display()));
+    }
+    if arguments.json {
+        output::print(&format!("{}\n", report.to_json()))?;
+    } else {
+        let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        output::print(&document.terminal(WIDTH, color))?;
+    }
+    summarize(&document.markdown());
+    let outcome = report.outcome();
+    if outcome == Outcome::ToolFailed {
+        return Err(Failure::failed(
+            "the target stopped answering; what was measured until then is in the report",
+        ));
+    }
+    Ok(ExitCode::from(outcome.exit_code(arguments.strict)))
+}
+
+const WIDTH: usize = 100;
+
+/// Runs the load on a thread of its own and shows how far it is, until it ends or Ctrl-C ends it.
+fn watch(load: Load) -> Result<LoadReport, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
+    let seen = Arc::new(LoadProgress::new());
+    let told = Arc::clone(&seen);
+    let (ended, mut end) = tokio::sync::oneshot::channel();
+    runtime.block_on(async {
+        let mut signals = Signals::new()
+            .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+        let thread = std::thread::Builder::new()
+            .name("perfkit-load".to_owned())
+            .spawn(move || {
+                // The receiver waits until this thread has ended.
+                let _ = ended.send(load.run(&told));
+            })
+            .map_err(|error| Failure::failed(format!("no thread for the load: {error}")))?;
+        let mut progress = Progress::new();
+        let mut tick = tokio::time::interval(Duration::from_millis(250));
+        let report = loop {
+            tokio::select! {
+                report = &mut end => break report,
+                _ = signals.next() => seen.stop(),
+                _ = tick.tick() => progress.show(&seen.snapshot()),
+            }
+        };
+        progress.end();
+        if thread.join().is_err() {
+            return Err(Failure::failed("the load ended in a panic"));
+        }
+        match report {
+            Ok(report) => report.map_err(|error| refusal(&error)),
+            Err(_) => Err(Failure::failed("the load ended without a report")),
+        }
+    })
+}
+
+fn refusal(error: &LoadError) -> Failure {
+    match error.kind() {
+        LoadErrorKind::Usage => Failure::usage(error.to_string()),
+        _ => Failure::failed(error.to_string()),
+    }
+}
+
+fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text)
+        .map_err(|error| Failure::usage(format!("{} cannot be written: {error}", path.display())))
+}
+
+/// Appends to the summary of a CI job, where there is one. Its loss is no failure of the load.
+fn summarize(markdown: &str) {
+    use std::io::Write;
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else { return };
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+    if let Err(error) = file.and_then(|mut file| file.write_all(markdown.as_bytes())) {
+        output::tell(&format!("The summary cannot be written: {error}"));
+    }
+}
