@@ -7,7 +7,7 @@
 use crate::build::Workshop;
 use crate::progress::Progress;
 use crate::repository::{Base, Repository};
-use crate::show::Output;
+use crate::show::Show;
 use crate::sides::{Pair, Sides};
 use crate::values::percent;
 use anyhow::{Context, Result};
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     filter: Option<String>,
     #[command(flatten)]
-    output: Output,
+    show: Show,
 }
 
 /// What the gate found.
@@ -89,9 +89,9 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     };
     found.outcome = word(outcome);
     let document = document(&found, &base, outcome);
-    arguments.output.show("gate", &document, &found, &repository)?;
+    arguments.show.show_and_keep("gate", &found, &document, &repository)?;
     if let Some(counts) = &found.counts {
-        arguments.output.annotate(&counts.judged);
+        arguments.show.annotate(&counts.judged);
     }
     Ok(outcome)
 }

@@ -10,6 +10,7 @@ mod counts;
 mod gate;
 mod history;
 mod noise;
+mod product;
 mod progress;
 mod report;
 mod repository;
@@ -108,4 +109,15 @@ fn not_built_yet(command: &str) -> anyhow::Result<Outcome> {
 /// An error of wrong usage.
 fn usage(problem: impl Into<String>) -> anyhow::Error {
     Usage(problem.into()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
 }

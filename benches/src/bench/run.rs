@@ -5,7 +5,7 @@
 
 use crate::build::{cargo, target_folder};
 use crate::repository::Repository;
-use crate::show::{Output, write};
+use crate::show::{Show, write};
 use crate::usage;
 use anyhow::{Context, Result, bail};
 use perf_bench::report::{
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     quick: bool,
     #[command(flatten)]
-    output: Output,
+    show: Show,
 }
 
 /// Runs it.
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         let filter = arguments.filter.as_deref().unwrap_or_default();
         bail!(usage(format!("no bench has `{filter}` in its name")));
     }
-    arguments.output.show("run", &document(&run), &run, &repository)?;
+    arguments.show.show_and_keep("run", &run, &document(&run), &repository)?;
     eprintln!("samples: {}", path.display());
     Ok(if finished { Outcome::Pass } else { Outcome::ToolFailed })
 }

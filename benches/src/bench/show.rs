@@ -1,4 +1,5 @@
-//! Showing a result: a table, JSON, a page, the summary of a job; and keeping the last of each kind.
+//! Showing a result: a table or JSON on stdout, a page, markdown for a job's summary; and keeping the
+//! last of each kind.
 
 use crate::repository::Repository;
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// How a result is shown.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(super) struct Output {
+pub(super) struct Show {
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -20,39 +21,43 @@ pub(super) struct Output {
     html: Option<PathBuf>,
 }
 
-impl Output {
-    /// Shows a result and keeps it as the last of its kind for `bench report`.
-    pub(super) fn show(
-        &self,
-        kind: &str,
-        document: &Document,
-        value: &impl Serialize,
-        repository: &Repository,
-    ) -> Result<()> {
-        let json = serde_json::to_string_pretty(value).context("the result is no JSON")?;
+impl Show {
+    /// Shows it wherever it was asked for.
+    pub(super) fn show(&self, result: &impl Serialize, document: &Document) -> Result<()> {
         if self.json {
-            print(&json)?;
+            print(&json_of(result)?)?;
         } else {
             print(&document.terminal(width(), color()))?;
         }
-        let page = document.html();
         if let Some(path) = &self.html {
-            write(path, &page)?;
+            write(path, &document.html())?;
         }
-        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())
-        {
-            let path = PathBuf::from(path);
-            let append = |text: &str| {
-                OpenOptions::new().create(true).append(true).open(&path)?.write_all(text.as_bytes())
-            };
-            append(&format!("{}\n", document.markdown()))
-                .with_context(|| format!("cannot append to {}", path.display()))?;
-        }
+        let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())
+        else {
+            return Ok(());
+        };
+        let mut summary = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .context("cannot open the job's summary")?;
+        writeln!(summary, "{}", document.markdown()).context("cannot write the job's summary")
+    }
+
+    /// Shows it, and keeps it as the last of its kind for `bench report`.
+    pub(super) fn show_and_keep(
+        &self,
+        kind: &str,
+        result: &impl Serialize,
+        document: &Document,
+        repository: &Repository,
+    ) -> Result<()> {
+        self.show(result, document)?;
         let kept = store_folder(repository)?.join("last");
         std::fs::create_dir_all(&kept)
             .with_context(|| format!("cannot make {}", kept.display()))?;
-        write(&kept.join(format!("{kind}.html")), &page)?;
-        write(&kept.join(format!("{kind}.json")), &json)
+        write(&kept.join(format!("{kind}.html")), &document.html())?;
+        write(&kept.join(format!("{kind}.json")), &json_of(result)?)
     }
 
     /// Names what is red to the job's log, where there is one: nothing but regressions, so that an
@@ -64,6 +69,10 @@ impl Output {
             }
         }
     }
+}
+
+fn json_of(result: &impl Serialize) -> Result<String> {
+    serde_json::to_string_pretty(result).context("no JSON of the result")
 }
 
 /// The workflow command for one red bench.

@@ -7,6 +7,7 @@ pub mod budget;
 mod counts;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod database;
+pub mod history;
 #[cfg(feature = "load")]
 pub mod load;
 mod machine;

@@ -13,6 +13,9 @@ mod terminal;
 mod text;
 mod thin;
 
+#[cfg(test)]
+mod tests;
+
 pub use document::{
     Axis, Block, Bucket, Chart, Document, Group, IntervalRow, Level, Line, Mark, Scale, Section,
     Table, Tone,

@@ -7,11 +7,12 @@
 //! ratio lies beyond a margin, and the margin of a bench is at least what it has shown between
 //! builds of one source.
 
+mod disturbed;
 mod wording;
 
 use crate::{Judged, Verdict};
 use perf_stats::{
-    Confidence, Estimate, StatsError, hodges_lehmann_ratio, holm, median, wilcoxon_signed_rank,
+    Confidence, Estimate, StatsError, hodges_lehmann, holm, median, wilcoxon_signed_rank,
 };
 
 /// The rule that turns paired samples into a verdict.
@@ -118,8 +119,11 @@ impl Rule {
         if let Some(why) = unusable(paired) {
             return refused(Verdict::Incomparable, why);
         }
-        let ratio = match hodges_lehmann_ratio(paired.base, paired.head, self.confidence) {
-            Ok(ratio) => ratio,
+        let (log_ratios, left_out) = undisturbed(paired);
+        let ratio = match hodges_lehmann(&log_ratios, self.confidence) {
+            Ok(log) => {
+                Estimate { value: log.value.exp(), low: log.low.exp(), high: log.high.exp() }
+            }
             Err(StatsError::TooFew { have, need }) => {
                 let why = format!("{have} pairs are too few, at least {need} make an interval");
                 return refused(Verdict::Inconclusive, why);
@@ -127,10 +131,14 @@ impl Rule {
             Err(error) => return refused(Verdict::Inconclusive, error.to_string()),
         };
         let verdict = self.decide(ratio, paired.learnt);
+        let mut why = self.explain(verdict, ratio, paired);
+        if left_out > 0 {
+            why.push_str(&format!(" ({left_out} of {} pairs were disturbed)", paired.base.len()));
+        }
         Judged {
             ratio: Some(ratio),
             margin: Some(self.effective_margin(paired.learnt)),
-            ..refused(verdict, self.explain(verdict, ratio, paired))
+            ..refused(verdict, why)
         }
     }
 
@@ -172,25 +180,32 @@ impl Rule {
     }
 
     /// Judges a red or green bench again by a second measurement, for which both sides were linked
-    /// in another order: the verdict stands only if both agree, else it is inconclusive.
+    /// in another order. The verdict stands only if both agree, else it is inconclusive: the second
+    /// estimate lies beyond the margin too, and its interval on that side of no change.
     ///
     /// Verdicts other than [`Regress`](Verdict::Regress) and [`Improve`](Verdict::Improve) are
     /// left as they are.
     #[must_use]
     pub fn confirm(&self, first: &Judged, second: &Judged) -> Judged {
         let mut confirmed = first.clone();
+        let beyond = 1.0 + first.margin.unwrap_or(self.margin);
+        let agrees = |ratio: Estimate| match first.verdict {
+            Verdict::Regress => ratio.value > beyond && ratio.low > 1.0,
+            _ => ratio.value < 1.0 / beyond && ratio.high < 1.0,
+        };
         if !matches!(first.verdict, Verdict::Regress | Verdict::Improve) {
             return confirmed;
         }
         let told =
             |judged: &Judged| judged.ratio.map_or_else(|| judged.why.clone(), wording::interval);
         let (then, now) = (told(first), told(second));
-        confirmed.why = if first.verdict == second.verdict {
-            format!("{}; linked in another order: {now}", first.why)
+        if second.ratio.is_some_and(agrees) {
+            confirmed.why = format!("{}; linked in another order: {now}", first.why);
         } else {
             confirmed.verdict = Verdict::Inconclusive;
-            format!("first {then}, but linked in another order {now}: not confirmed")
-        };
+            confirmed.why =
+                format!("first {then}, but linked in another order {now}: not confirmed");
+        }
         confirmed
     }
 
@@ -230,8 +245,8 @@ impl Rule {
     fn chance(&self, paired: &Paired<'_>, verdict: Verdict) -> f64 {
         let margin = self.effective_margin(paired.learnt).ln_1p();
         let shift = if verdict == Verdict::Regress { -margin } else { margin };
-        let logs = paired.head.iter().zip(paired.base).map(|(head, base)| (head / base).ln());
-        let differences: Vec<f64> = logs.map(|log| log + shift).collect();
+        let (mut differences, _) = undisturbed(paired);
+        differences.iter_mut().for_each(|log| *log += shift);
         // The verdict says that the sample lies beyond, so that half of the two sides is meant.
         wilcoxon_signed_rank(&differences).map_or(1.0, |test| test.p / 2.0)
     }
@@ -253,6 +268,17 @@ impl Rule {
             ),
         }
     }
+}
+
+/// The logarithms of the ratios without the disturbed pairs, and how many those were.
+fn undisturbed(paired: &Paired<'_>) -> (Vec<f64>, usize) {
+    let mut logs: Vec<f64> =
+        paired.head.iter().zip(paired.base).map(|(head, base)| (head / base).ln()).collect();
+    let mut far = disturbed::disturbed(&logs).into_iter();
+    let all = logs.len();
+    logs.retain(|_| far.next() != Some(true));
+    let left_out = all - logs.len();
+    (logs, left_out)
 }
 
 /// Why the samples make no ratios, if so.

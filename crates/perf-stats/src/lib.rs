@@ -29,7 +29,7 @@
 //! | By which factor did a percentile change? | [`bootstrap_quantile_ratio`] | O(resamples × n); 9 ms at 10 000 and 100 a side |
 //! | Is there any difference? p alone | [`wilcoxon_signed_rank`], [`mann_whitney`], [`welch`] | O(n log n) |
 //! | The middle of values, or by how much they shift? | [`hodges_lehmann`], [`hodges_lehmann_shift`] | as the ratios |
-//! | The quantile at hand? | [`median`], [`quantile`] | O(n) |
+//! | The quantile at hand? | [`median`], [`quantile`]; with an interval [`median_interval`] | O(n), O(n log n) |
 //! | Which of many tests count? | [`holm`] | O(n log n) |
 //! | At which commit did the level change? | [`EDivisive`] | O(n × window); 1 ms at 4 800 commits |
 //!
@@ -73,7 +73,7 @@ pub use hodges_lehmann::{
     hodges_lehmann, hodges_lehmann_ratio, hodges_lehmann_ratio_unpaired, hodges_lehmann_shift,
 };
 pub use holm::holm;
-pub use quantile::{median, quantile};
+pub use quantile::{median, median_interval, quantile};
 pub use rank_sum::mann_whitney;
 pub use signed_rank::wilcoxon_signed_rank;
 pub use welch::{welch, welch_log_ratio};

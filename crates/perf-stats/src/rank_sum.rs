@@ -19,7 +19,7 @@ const EXACT: usize = 100;
 /// `W`). Without ties and up to 100 values together `p` is exact; else it is normal with
 /// corrections for ties and continuity, and 1 where all values are equal.
 ///
-/// O(n log n) time, and O(min³) for the exact one: below 1 ms at 50 and 50.
+/// O(n log n) time, and O(min³) for the exact one: some 0.1 ms at 50 and 50.
 ///
 /// # Errors
 ///

@@ -130,16 +130,26 @@ fn ended(output: &Output) -> String {
                 processor (without `target-cpu=native`) or take a newer valgrind"
             .to_owned();
     }
+    let status = output.status;
+    if let Some(place) = crash_site(&output.stderr) {
+        return format!("ended with {status} under valgrind, in {place}");
+    }
     // Valgrind's own lines begin with its process number between equal signs.
     let said =
         output.stderr.lines().rev().find(|line| {
             !line.starts_with("==") && !line.starts_with("--") && !line.trim().is_empty()
         });
-    let status = output.status;
     match said {
         Some(said) => format!("gave no answer and ended with {status}: {}", said.trim()),
         None => format!("gave no answer and ended with {status}"),
     }
+}
+
+/// The function in which a signal ended the program, as Valgrind tells it.
+fn crash_site(stderr: &str) -> Option<&str> {
+    let told = stderr.split_once("Process terminating with default action of signal")?.1;
+    let place = told.lines().find_map(|line| line.split_once(" at 0x")?.1.split_once(": "))?.1;
+    Some(place.trim())
 }
 
 /// The total of a profile: the last `totals:` line, or `summary:` where that is missing.
@@ -173,6 +183,16 @@ mod tests {
     fn a_profile_without_the_region_says_what_to_do() {
         assert!(total("totals: 0").unwrap_err().contains("stripped"));
         assert!(total("version: 1").unwrap_err().contains("no total"));
+    }
+
+    #[test]
+    fn a_crash_is_told_with_its_place() {
+        let said = "==7== Process terminating with default action of signal 11 (SIGSEGV)\n\
+                    ==7==  Access not within mapped region at address 0x7FD1EB05D000\n\
+                    ==7==    at 0x37ACCA: a::deep::place (in /a/program)\n\
+                    ==7==    by 0x37AF03: main (in /a/program)\n";
+        assert_eq!(crash_site(said), Some("a::deep::place (in /a/program)"));
+        assert_eq!(crash_site("==7== all is well"), None);
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use super::document::{Block, Document, Level, Section, Table, Tone};
 use super::svg::{self, Ids, tone};
-use super::text::html;
+use super::text::{breakable, html};
 use std::fmt::Write;
 
 /// Rows of a table that are written.
 const ROWS: usize = 1000;
+
+/// Bytes of a cell from which on it is a sentence that needs some width.
+const LONG: usize = 40;
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -119,8 +122,12 @@ fn table(table: &Table) -> String {
     for row in table.rows.iter().take(ROWS) {
         text.push_str("<tr>");
         for (i, (words, kind)) in row.iter().take(heads.len()).enumerate() {
-            let number = if heads[i].1 { "n " } else { "" };
-            let _ = write!(text, "<td class=\"{number}{}\">{}</td>", tone(*kind), html(words));
+            let (class, words) = match heads[i].1 {
+                true => ("n ", html(words)),
+                false if words.len() > LONG => ("long ", breakable(words)),
+                false => ("", breakable(words)),
+            };
+            let _ = write!(text, "<td class=\"{class}{}\">{words}</td>", tone(*kind));
         }
         for _ in row.len()..heads.len() {
             text.push_str("<td></td>");

@@ -2,6 +2,7 @@
 
 use super::document::{Axis, Scale};
 use super::figure::{Civil, change, count, figure, suiting_size, suiting_time, time_unit};
+use super::text::{clean, cut};
 
 /// A part of an axis from its low end (0) to its high end (1).
 #[derive(Clone, Debug)]
@@ -57,7 +58,8 @@ impl Span {
                 low -= more;
             }
         }
-        Some(Span { low, high, scale, axis: axis.clone() })
+        let axis = Axis { unit: clean(&axis.unit), ..axis.clone() };
+        Some(Span { low, high, scale, axis })
     }
 
     /// The same, widened by so much of itself at both ends (not past a root of zero).
@@ -89,7 +91,7 @@ impl Span {
     /// A value of this axis in words; `name` stands for whole numbers that have names.
     pub(super) fn say(&self, value: f64) -> String {
         if let Some(name) = name(&self.axis, value) {
-            return name.to_owned();
+            return clean(name);
         }
         match self.scale {
             Scale::Nines => quantile(value),
@@ -191,7 +193,7 @@ impl Span {
         let factors: &[f64] = match decades {
             d if d <= 0.8 => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
             d if d <= 1.7 => &[1.0, 2.0, 5.0],
-            d if d <= 2.6 => &[1.0, 3.0],
+            d if d <= 3.6 => &[1.0, 3.0],
             _ => &[1.0],
         };
         let powers = (first..=last).filter(|p| every == 1 || p.rem_euclid(every) == 0);
@@ -232,7 +234,7 @@ impl Span {
         (0..=about)
             .map(|i| first + i as f64 * every)
             .filter(|v| *v <= last)
-            .filter_map(|v| self.tick(v, super::text::cut(name(&self.axis, v)?, 12)))
+            .filter_map(|v| self.tick(v, cut(&clean(name(&self.axis, v)?), 12)))
             .collect()
     }
 }

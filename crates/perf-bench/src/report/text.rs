@@ -29,6 +29,18 @@ pub(super) fn html(text: &str) -> String {
     safe
 }
 
+/// For HTML, and long names may break after what joins their parts.
+pub(super) fn breakable(text: &str) -> String {
+    let mut broken = String::new();
+    for part in text.split_inclusive(['/', '_']) {
+        broken.push_str(&html(part));
+        if part.ends_with(['/', '_']) {
+            broken.push_str("<wbr>");
+        }
+    }
+    broken
+}
+
 /// For running text and table cells of markdown.
 pub(super) fn markdown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());

@@ -6,6 +6,7 @@
 mod postgres;
 #[cfg(feature = "postgres")]
 mod postgres_server;
+mod simulation;
 #[cfg(feature = "bundled-sqlite")]
 mod sqlite;
 mod suite;

@@ -3,7 +3,7 @@
 use perf_stats::{
     Confidence, EDivisive, Estimate, StatsError, Test, bootstrap_quantile_ratio, hodges_lehmann,
     hodges_lehmann_ratio, hodges_lehmann_ratio_unpaired, hodges_lehmann_shift, holm, mann_whitney,
-    median, quantile, welch, welch_log_ratio, wilcoxon_signed_rank,
+    median, median_interval, quantile, welch, welch_log_ratio, wilcoxon_signed_rank,
 };
 use proptest::prelude::*;
 
@@ -48,6 +48,7 @@ proptest! {
         q in prop_oneof![0.0..=1.0_f64, any::<f64>()],
     ) {
         is_estimate(hodges_lehmann(&a, confidence));
+        is_estimate(median_interval(&a, confidence));
         is_estimate(hodges_lehmann_shift(&a, &b, confidence));
         is_estimate(hodges_lehmann_ratio_unpaired(&a, &b, confidence));
         is_test(wilcoxon_signed_rank(&a));

@@ -23,7 +23,7 @@ pub(super) fn draw(
     marks: &[Mark],
 ) -> String {
     let about =
-        if x.label.is_empty() { String::new() } else { format!("share of values by {}", x.label) };
+        if x.label.is_empty() { String::new() } else { format!("share of values · {}", x.label) };
     let drawn = &groups[..groups.len().min(GROUPS)];
     let Some(width) = span(x, drawn, marks) else {
         return no_data(title, &about);

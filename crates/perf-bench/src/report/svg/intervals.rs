@@ -6,7 +6,7 @@ use super::{heading, no_data, pc};
 use crate::report::document::{Axis, IntervalRow, Scale};
 use crate::report::figure::{change_with_interval, figure};
 use crate::report::span::Span;
-use crate::report::text::html;
+use crate::report::text::{breakable, clean, html};
 use perf_stats::Estimate;
 use std::fmt::Write;
 
@@ -32,10 +32,10 @@ pub(super) fn draw(
         let _ = write!(
             text,
             "<tr class=\"{}\"><th scope=\"row\">{}</th><td class=\"draw\">\
-             <svg width=\"100%\" height=\"32\" aria-hidden=\"true\">{ground}{}</svg></td>\
+             <svg width=\"100%\" height=\"100%\" aria-hidden=\"true\">{ground}{}</svg></td>\
              <td class=\"n\">{}</td></tr>",
             tone(row.tone),
-            html(&row.label),
+            breakable(&row.label),
             whisker(&span, row),
             html(&said),
         );
@@ -43,7 +43,7 @@ pub(super) fn draw(
     let _ = write!(
         text,
         "</tbody><tfoot aria-hidden=\"true\"><tr><th></th><td class=\"draw\">\
-         <svg width=\"100%\" height=\"24\">{}</svg></td><td></td></tr></tfoot></table>",
+         <svg class=\"ticks\" width=\"100%\" height=\"24\">{}</svg></td><td></td></tr></tfoot></table>",
         ticks(&span)
     );
     if rows.len() > ROWS {
@@ -64,16 +64,17 @@ pub(super) fn draw(
 /// What a row says in figures.
 pub(in crate::report) fn say(row: &IntervalRow, x: &Axis) -> String {
     let IntervalRow { value, low, high, .. } = *row;
+    let figure = |value| clean(&figure(value, &x.unit));
     if !value.is_finite() {
         return "no estimate".to_owned();
     }
     if !(low.is_finite() && high.is_finite()) {
-        return figure(value, &x.unit);
+        return figure(value);
     }
     if x.unit == "ratio" {
         return change_with_interval(&Estimate { value, low, high });
     }
-    format!("{} [{}, {}]", figure(value, &x.unit), figure(low, &x.unit), figure(high, &x.unit))
+    format!("{} [{}, {}]", figure(value), figure(low), figure(high))
 }
 
 /// A span on which one wide interval does not make all others vanish; it is cut off instead.
@@ -94,7 +95,7 @@ pub(in crate::report) fn span(
     far.sort_by(f64::total_cmp);
     let band = margin.map_or(0.0, |(low, high)| (high - low).abs());
     let most = (far[far.len() / 2] * 8.0).max(band * 3.0);
-    let even = axis.scale != Scale::Logarithmic && most > 0.0;
+    let even = axis.scale != Scale::Logarithmic && most > 0.0 && (reference + most).is_finite();
     let near = values
         .into_iter()
         .map(|v| if even { v.clamp(reference - most, reference + most) } else { v });
@@ -138,13 +139,15 @@ fn whisker(span: &Span, row: &IntervalRow) -> String {
                 let x = pc(place);
                 let _ = write!(
                     text,
-                    "<line class=\"reach\" x1=\"{x}\" x2=\"{x}\" y1=\"11\" y2=\"21\"/>"
+                    "<svg class=\"end\" y=\"50%\"><line class=\"reach\" x1=\"{x}\" x2=\"{x}\" \
+                     y1=\"-5\" y2=\"5\"/></svg>"
                 );
             } else {
                 let (anchor, arrow) = if end < 0.0 { ("start", "◂") } else { ("end", "▸") };
                 let _ = write!(
                     text,
-                    "<text class=\"cut\" x=\"{}\" y=\"21\" text-anchor=\"{anchor}\">{arrow}</text>",
+                    "<text class=\"cut\" x=\"{}\" y=\"50%\" dy=\"5\" \
+                     text-anchor=\"{anchor}\">{arrow}</text>",
                     pc(place)
                 );
             }

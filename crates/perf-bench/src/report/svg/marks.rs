@@ -57,28 +57,31 @@ impl<'a> Marks<'a> {
     }
 
     pub(super) fn draw(&self) -> String {
-        let mut text = String::new();
+        // All lines first: a label lies over the lines of others, with a rim around its letters.
+        let (mut lines, mut labels) = (String::new(), String::new());
         for (place, lane, mark) in &self.placed {
             let tone = tone(mark.tone);
             let x = pc(*place);
             // The first lane stands highest, so that a line never runs through a later label.
-            let top = -((self.lanes - (*lane).min(self.lanes)) as f64 * LANE as f64);
+            let top = -(((self.lanes - (*lane).min(self.lanes)) * LANE) as f64);
             let _ = write!(
-                text,
-                "<g class=\"mark {tone}\"><line x1=\"{x}\" x2=\"{x}\" y1=\"{top}\" y2=\"100%\"/>"
+                lines,
+                "<g class=\"mark {tone}\"><line x1=\"{x}\" x2=\"{x}\" y1=\"{top}\" \
+                 y2=\"100%\"/><title>{}</title></g>",
+                html(&mark.label)
             );
             if *lane < LANES {
                 let (anchor, dx) = if leftwards(*place) { ("end", -4) } else { ("start", 4) };
                 let _ = write!(
-                    text,
-                    "<text x=\"{x}\" y=\"{}\" dx=\"{dx}\" text-anchor=\"{anchor}\">{}</text>",
+                    labels,
+                    "<text class=\"mark {tone}\" x=\"{x}\" y=\"{}\" dx=\"{dx}\" \
+                     text-anchor=\"{anchor}\">{}</text>",
                     top + 11.0,
                     html(&label(mark))
                 );
             }
-            let _ = write!(text, "<title>{}</title></g>", html(&mark.label));
         }
-        text
+        lines + &labels
     }
 
     /// What could not be written at its mark, in a list below.

@@ -61,12 +61,12 @@ fn lines(x: &Axis, y: &Axis, drawn: &[Line], marks: &[Mark], style: Style) -> Ve
     let names = name_width(drawn.iter().take(LINES).map(|l| l.name.as_str()), style);
     for line in drawn.iter().take(LINES) {
         let name = padded(&line.name, names);
-        let Some(height) = Span::over(y, line.points.iter().map(|p| p.1), true) else {
+        let values = || line.points.iter().filter(|p| across.place(p.0).is_some()).map(|p| p.1);
+        let Some(height) = Span::over(y, values(), true) else {
             text.push(format!("  {name}  {}", style.dim("no data")));
             continue;
         };
-        let values: Vec<f64> =
-            line.points.iter().map(|p| p.1).filter(|v| height.place(*v).is_some()).collect();
+        let values: Vec<f64> = values().filter(|v| height.place(*v).is_some()).collect();
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let last = values.last().copied().unwrap_or(f64::NAN);
