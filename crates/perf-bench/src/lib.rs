@@ -8,6 +8,7 @@ mod counts;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod database;
 pub mod history;
+pub mod files;
 #[cfg(feature = "load")]
 pub mod load;
 mod machine;

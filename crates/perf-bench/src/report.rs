@@ -6,6 +6,7 @@
 mod document;
 mod figure;
 mod html;
+mod judged;
 mod markdown;
 mod span;
 mod svg;
@@ -21,3 +22,4 @@ pub use document::{
     Table, Tone,
 };
 pub use figure::{change, change_with_interval, figure};
+pub use judged::{judged_blocks, verdict_word, worst_first};

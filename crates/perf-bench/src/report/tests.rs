@@ -287,7 +287,7 @@ proptest! {
         let page = document.html();
         prop_assert!(!page.contains("NaN") && !page.contains("inf%") && !page.contains("\"inf"), "{page}");
         well_formed(&page).map_err(TestCaseError::fail)?;
-        document.markdown();
-        document.terminal(60, true);
+        let _ = document.markdown();
+        let _ = document.terminal(60, true);
     }
 }
