@@ -7,8 +7,8 @@ pub mod budget;
 mod counts;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod database;
-pub mod history;
 pub mod files;
+pub mod history;
 #[cfg(feature = "load")]
 pub mod load;
 mod machine;
