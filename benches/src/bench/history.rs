@@ -2,12 +2,14 @@
 
 mod branch;
 
-use crate::show::Show;
+use crate::repository::Repository;
+use crate::show::{Show, store_folder};
 use crate::usage;
+use crate::values::percent;
 use anyhow::{Context, Result};
 use branch::Branch;
 use perf_bench::history::{self, Entry, History, HistoryReport};
-use perf_bench::{Outcome, Run};
+use perf_bench::{CountsRecord, Machine, Outcome, Run};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -34,9 +36,10 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Append {
-    /// The run, as `bench run` keeps it.
-    run: PathBuf,
-    /// The commit that was measured, where the run does not say or is wrong.
+    /// The run, as `bench run` keeps it [default: the last one], or a record of counts that was
+    /// made on this machine, as `bench counts` keeps it.
+    run: Option<PathBuf>,
+    /// The commit that was measured, where the file does not say.
     #[arg(long)]
     commit: Option<String>,
     #[command(flatten)]
@@ -86,10 +89,11 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
 }
 
 fn append(arguments: &Append) -> Result<Outcome> {
-    let file = &arguments.run;
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut run = Run::read(&text).with_context(|| file.display().to_string())?;
+    let file = &match &arguments.run {
+        Some(file) => file.clone(),
+        None => last_run()?,
+    };
+    let mut run = read(file)?;
     if arguments.commit.is_some() {
         run.commit.clone_from(&arguments.commit);
     }
@@ -126,6 +130,25 @@ fn append(arguments: &Append) -> Result<Outcome> {
     Ok(Outcome::Pass)
 }
 
+fn last_run() -> Result<PathBuf> {
+    let file = store_folder(&Repository::here()?)?.join("last").join("run.json");
+    if file.exists() {
+        return Ok(file);
+    }
+    Err(usage("nothing was measured yet: `bench run` first, or name a RUN".to_owned()))
+}
+
+fn read(file: &Path) -> Result<Run> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let run = match CountsRecord::read(&text) {
+        // Only counts say what they depend on besides the code.
+        Ok(record) => Ok(record.counted().run(Machine::here())),
+        Err(_) => Run::read(&text),
+    };
+    run.with_context(|| file.display().to_string())
+}
+
 fn detect(arguments: &Detect) -> Result<Outcome> {
     let Some(history) = arguments.place.read()? else {
         let branch = &arguments.place.branch;
@@ -138,7 +161,13 @@ fn detect(arguments: &Detect) -> Result<Outcome> {
     how.method.min_magnitude = arguments.min_change;
     how.filter.clone_from(&arguments.filter);
     let report = history.detect(&how).map_err(|error| usage(error.to_string()))?;
-    arguments.show.show(&report, &report.document())?;
+    match Repository::here() {
+        Ok(here) => {
+            arguments.show.show_and_keep("history", &report, &report.document(), &here)?;
+        }
+        // A file needs no repository around it; then there is no place to keep the report either.
+        Err(_) => arguments.show.show(&report, &report.document())?,
+    }
     Ok(outcome(&report, arguments.recent))
 }
 
@@ -151,8 +180,9 @@ fn outcome(report: &HistoryReport, recent: Option<usize>) -> Outcome {
 
 impl Place {
     fn branch(&self) -> Result<Branch> {
-        let here = std::env::current_dir().context("there is no working directory")?;
-        Branch::new(&here, &self.branch)
+        let here = Repository::here()
+            .context("a history on a branch needs a repository around it, or name a --file")?;
+        Branch::new(here.root(), &self.branch)
     }
 
     /// `None` if nothing was ever appended. A file that was named must be there.
@@ -165,14 +195,5 @@ impl Place {
                 None => Ok(None),
             },
         }
-    }
-}
-
-/// `2%` as 0.02.
-fn percent(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
-    match number {
-        Some(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent / 100.0),
-        _ => Err("write a percentage such as 2%".to_owned()),
     }
 }

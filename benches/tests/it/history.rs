@@ -12,6 +12,9 @@ fn history(folder: &Path, arguments: &[&str]) -> Output {
         .arg("history")
         .args(arguments)
         .env_remove("GITHUB_STEP_SUMMARY")
+        .env_remove("PERFKIT_BENCH_STORE")
+        // Cargo's word for where the checkout is.
+        .env_remove("CARGO_MANIFEST_DIR")
         .output()
         .expect("cargo has built the program")
 }
@@ -79,6 +82,35 @@ fn a_branch_is_made_and_read() {
     let output = history(here, &["detect"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("3 runs"), "{}", text(&output.stdout));
+
+    // The last run is the one that is appended unless another is named.
+    let output = history(here, &["append"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    std::fs::copy(here.join("run.json"), here.join(".git/perfkit-bench/last/run.json")).unwrap();
+    assert!(history(here, &["append"]).status.success());
+    assert!(text(&history(here, &["detect"]).stdout).contains("4 runs"));
+}
+
+#[test]
+fn counts_are_a_history_of_their_own() {
+    let folder = TempDir::new().unwrap();
+    let here = folder.path();
+    for number in 0..12 {
+        let instructions = if number < 6 { 500.0 } else { 510.0 };
+        let record = serde_json::json!({
+            "format": 1,
+            "environment": {},
+            "benches": [{ "name": "cache/get", "instructions": instructions, "allocations": 0.0 }],
+        });
+        std::fs::write(here.join("counts.json"), record.to_string()).unwrap();
+        let commit = format!("c{number}");
+        let append = ["append", "--file", "h", "--commit", &commit, "counts.json"];
+        let output = history(here, &append);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let output = history(here, &["detect", "--file", "h"]);
+    let table = text(&output.stdout);
+    assert!(table.contains("instructions") && table.contains("c5") && table.contains("c6"));
 }
 
 #[test]

@@ -26,12 +26,9 @@ pub(super) struct Branch {
 }
 
 impl Branch {
-    /// Of the repository around `folder`. The branch need not exist yet.
+    /// Of the repository in `folder`. The branch need not exist yet.
     pub(super) fn new(folder: &Path, name: &str) -> Result<Branch> {
         let branch = Branch { folder: folder.to_owned(), name: name.to_owned() };
-        branch
-            .git(&["rev-parse", "--git-dir"], None)
-            .context("a history on a branch needs a repository around it, or name a --file")?;
         if name.starts_with('-') || branch.git(&["check-ref-format", &branch.full()], None).is_err()
         {
             return Err(usage(format!("`{name}` is no name for a branch, take bench-data")));

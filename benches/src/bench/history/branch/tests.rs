@@ -137,10 +137,3 @@ fn branches_of_code_are_not_written_to() {
         assert!(refused(name).contains("no name for a branch"), "{name}");
     }
 }
-
-#[test]
-fn without_a_repository_there_is_no_branch() {
-    let folder = TempDir::new().unwrap();
-    let error = Branch::new(folder.path(), "bench-data").unwrap_err();
-    assert!(error.to_string().contains("name a --file"), "{error:#}");
-}
