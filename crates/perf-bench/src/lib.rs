@@ -4,6 +4,7 @@
 mod allocator;
 #[cfg(feature = "budget")]
 pub mod budget;
+mod compare;
 mod counts;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod database;
@@ -23,6 +24,7 @@ pub mod system;
 mod verdict;
 
 pub use allocator::{Allocations, CountingAllocator, allocations_during};
+pub use compare::{Compare, CompareError, Comparison, ProgramError, Progress, SubjectProgram};
 pub use counts::{
     Callgrind, Compared, Counted, CountedBench, CountsEnvironment, CountsError, CountsLimits,
     CountsProgram, CountsProgress, CountsRecord, CountsReport, Difference, Limit, LimitOfBench,

@@ -8,8 +8,8 @@
 //! builds of one source.
 
 mod disturbed;
-mod wording;
 
+use crate::report::change_with_interval;
 use crate::{Judged, Verdict};
 use perf_stats::{
     Confidence, Estimate, StatsError, hodges_lehmann, holm, median, wilcoxon_signed_rank,
@@ -196,11 +196,12 @@ impl Rule {
         if !matches!(first.verdict, Verdict::Regress | Verdict::Improve) {
             return confirmed;
         }
-        let told =
-            |judged: &Judged| judged.ratio.map_or_else(|| judged.why.clone(), wording::interval);
+        let told = |judged: &Judged| {
+            judged.ratio.as_ref().map_or_else(|| judged.why.clone(), change_with_interval)
+        };
         let (then, now) = (told(first), told(second));
         if second.ratio.is_some_and(agrees) {
-            confirmed.why = format!("{}; linked in another order: {now}", first.why);
+            confirmed.why = format!("{}; linked in another order {now}", first.why);
         } else {
             confirmed.verdict = Verdict::Inconclusive;
             confirmed.why =
@@ -232,9 +233,8 @@ impl Rule {
             if judged.verdict == verdict && p > level && !self.is_hard(judged) {
                 judged.verdict = Verdict::Inconclusive;
                 judged.why = format!(
-                    "{}, which one of {} benches may show by chance (p {p:.3} over the suite): \
-                     take more pairs",
-                    judged.ratio.map(wording::interval).unwrap_or_default(),
+                    "beyond the margin, but one of {} benches may be by chance (p {p:.3} over the \
+                     suite): take more pairs",
                     places.len()
                 );
             }
@@ -252,22 +252,27 @@ impl Rule {
     }
 
     fn explain(&self, verdict: Verdict, ratio: Estimate, paired: &Paired<'_>) -> String {
-        let told = wording::interval(ratio);
-        let margin = wording::percent(self.effective_margin(paired.learnt));
-        let asked = wording::percent(self.margin);
-        let asked_alone = self.decide(ratio, None);
+        let margin = percent(self.effective_margin(paired.learnt));
+        let asked = percent(self.margin);
         match verdict {
-            Verdict::Regress | Verdict::Improve => format!("{told}, beyond the margin of {margin}"),
-            Verdict::Same => format!("within {asked}: {told}"),
-            _ if matches!(asked_alone, Verdict::Regress | Verdict::Improve) => {
-                format!("{told}, but builds of one source have differed by {margin} here")
+            Verdict::Regress | Verdict::Improve => {
+                format!("the whole interval lies beyond the margin of {margin}")
+            }
+            Verdict::Same => format!("the whole interval lies within {asked}"),
+            _ if matches!(self.decide(ratio, None), Verdict::Regress | Verdict::Improve) => {
+                format!("beyond {asked}, but builds of one source have differed by {margin} here")
             }
             _ => format!(
-                "{told}: neither within nor beyond the margin of {margin}, take more pairs or a \
-                 quieter machine"
+                "neither within nor beyond the margin of {asked}: take more pairs or a quieter \
+                 machine"
             ),
         }
     }
+}
+
+/// A margin as people write it: 0.02 is `2 %`.
+fn percent(fraction: f64) -> String {
+    format!("{} %", (fraction * 1e4).round() / 1e2)
 }
 
 /// The logarithms of the ratios without the disturbed pairs, and how many those were.

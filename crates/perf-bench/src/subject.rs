@@ -29,8 +29,9 @@ mod injection;
 mod protocol;
 mod timing;
 
+pub(crate) use injection::VARIABLE as INJECTION_VARIABLE;
 pub use injection::{Injection, InjectionError};
-pub(crate) use protocol::{Answered, Calibrated, Failed, Listing, Timed};
+pub(crate) use protocol::{Answered, Calibrated, Failed, Listing, Request, Timed};
 pub use protocol::{CountedRegion, ListedSubject, PROTOCOL};
 pub use timing::repeat;
 

@@ -1,11 +1,10 @@
 //! The arguments of a subject program, and its answers on standard output.
 
 use super::injection::{Stretch, VARIABLE};
-use super::protocol::Request;
 use super::timing::Live;
 use super::{
     Answered, Calibrated, CountedRegion, Failed, Injection, ListedSubject, Listing, PROTOCOL,
-    Subject, Subjects, Timed,
+    Request, Subject, Subjects, Timed,
 };
 use crate::allocations_during;
 use serde::Serialize;

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The environment variable that injects a slowdown: `5%`, or `NAME=5%` for one bench; several are
 /// separated by commas.
-pub(super) const VARIABLE: &str = "PERFKIT_INJECT";
+pub(crate) const VARIABLE: &str = "PERFKIT_INJECT";
 
 /// A slowdown on purpose, for all benches or for named ones.
 ///

@@ -45,7 +45,6 @@ impl Request {
     }
 
     /// The line, without its end.
-    #[cfg(test)]
     pub(crate) fn line(&self) -> String {
         match self {
             Request::Answer { bench } => format!("answer {bench}"),
