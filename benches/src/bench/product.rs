@@ -3,6 +3,7 @@
 mod figures;
 mod serving;
 mod site;
+mod sockets;
 mod visits;
 
 pub(super) use figures::{Effort, Figures};
@@ -56,6 +57,18 @@ impl Product {
     fn size(&self) -> Result<u64> {
         let meta = self.program.metadata();
         Ok(meta.with_context(|| format!("cannot read {}", self.program.display()))?.len())
+    }
+
+    /// Runs the program to its end and reads the JSON that it prints.
+    fn json(&self, arguments: &[&str]) -> Result<Value> {
+        let out = self.command(arguments).output().context("cannot start perfkit")?;
+        if !out.status.success() {
+            let said = String::from_utf8_lossy(&out.stderr);
+            let first = said.lines().next().unwrap_or("it says nothing");
+            bail!("`perfkit {}` failed ({}): {first}", arguments.join(" "), out.status);
+        }
+        serde_json::from_slice(&out.stdout)
+            .with_context(|| format!("`perfkit {}` printed no JSON", arguments.join(" ")))
     }
 
     /// The program with arguments, without what our own environment says to it.

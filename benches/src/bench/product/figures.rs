@@ -1,19 +1,21 @@
 //! The figures of the product, by name, in nanoseconds, bytes, fractions or counts.
 
-use super::Product;
 use super::serving::Serving;
 use super::site::Site;
 use super::visits::{self, Visits};
+use super::{Product, sockets};
 use anyhow::{Context, Result, ensure};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Zipf};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
+    quick: bool,
     starts: usize,
     visits: usize,
     idle: Duration,
@@ -23,9 +25,9 @@ impl Effort {
     /// Enough for figures to quote, or just enough to see that all of it works.
     pub(crate) fn new(quick: bool) -> Effort {
         if quick {
-            Effort { starts: 5, visits: 3_000, idle: Duration::from_secs(2) }
+            Effort { quick, starts: 5, visits: 3_000, idle: Duration::from_secs(2) }
         } else {
-            Effort { starts: 21, visits: 30_000, idle: Duration::from_secs(20) }
+            Effort { quick, starts: 21, visits: 30_000, idle: Duration::from_secs(20) }
         }
     }
 }
@@ -61,6 +63,9 @@ impl Figures {
         figures.pages(&serving, &site, effort)?;
         figures.api(&serving, effort)?;
         figures.set_memory(&serving);
+        figures.sockets(&serving, effort);
+        drop(serving);
+        figures.suite(product, effort);
         Ok(figures)
     }
 
@@ -87,24 +92,67 @@ impl Figures {
         }
     }
 
-    /// What a first visit to the dashboard loads: the page and every file that it names.
+    /// What a first visit to the dashboard loads: the page and the files that its tags name.
     fn dashboard(&mut self, serving: &Serving) -> Result<()> {
         let page = visits::get(serving.admin, "/", "identity")?;
         ensure!(page.status() == 200, "the dashboard answers {}", page.status());
         let text = String::from_utf8_lossy(page.body()).into_owned();
-        let files: BTreeSet<&str> =
-            text.split(['"', '\'']).filter(|part| part.starts_with("/assets/")).collect();
+        let files: BTreeSet<&str> = ["href=\"", "src=\""]
+            .iter()
+            .flat_map(|attribute| text.split(attribute).skip(1))
+            .filter_map(|rest| rest.split('"').next())
+            .filter(|path| path.starts_with("/assets/"))
+            .collect();
         ensure!(!files.is_empty(), "the dashboard's page names no files");
         let mut sent = visits::get(serving.admin, "/", "br")?.body().len();
         for file in files {
             let answer = visits::get(serving.admin, file, "br")?;
-            // The import map names folders too.
-            if answer.status() == 200 {
-                sent += answer.body().len();
-            }
+            ensure!(answer.status() == 200, "{file} of the dashboard answers {}", answer.status());
+            sent += answer.body().len();
         }
         self.set("dashboard/brotli", sent as f64);
         Ok(())
+    }
+
+    fn sockets(&mut self, serving: &Serving, effort: Effort) {
+        match sockets::pings(serving.admin, (effort.visits / 150).min(200)) {
+            Ok(pings) => {
+                if let Some(p99) = pings.quantile(0.99) {
+                    self.set("live/latency", p99 as f64);
+                }
+            }
+            Err(error) => eprintln!("no live socket: {error:#}"),
+        }
+        eprintln!("opening {SOCKETS} live sockets");
+        self.set("live/sockets", sockets::open_at_once(serving.admin, SOCKETS) as f64);
+    }
+
+    /// What `perfkit bench suite` finds, each under `suite/` and its id.
+    fn suite(&mut self, product: &Product, effort: Effort) {
+        eprintln!("running perfkit bench suite");
+        let quick = if effort.quick { &["--quick"][..] } else { &[] };
+        match product.json(&[&["bench", "suite", "--json"], quick].concat()) {
+            Ok(report) => self.read_suite(&report),
+            Err(error) => eprintln!("no figures of the suite: {error:#}"),
+        }
+    }
+
+    /// Times are the 99 % point of batches, where there are batches: a promise is for the slow too.
+    fn read_suite(&mut self, report: &Value) {
+        for section in report["sections"].as_array().into_iter().flatten() {
+            for figure in section["figures"].as_array().into_iter().flatten() {
+                let scale = match figure["unit"].as_str() {
+                    Some("us") => 1e3,
+                    Some("ms") => 1e6,
+                    Some("s") => 1e9,
+                    _ => 1.0,
+                };
+                let value = figure["spread"]["p99"].as_f64().or_else(|| figure["value"].as_f64());
+                if let (Some(id), Some(value)) = (figure["id"].as_str(), value) {
+                    self.set(&format!("suite/{id}"), value * scale);
+                }
+            }
+        }
     }
 
     fn pages(&mut self, serving: &Serving, site: &Site, effort: Effort) -> Result<()> {
@@ -172,8 +220,28 @@ fn cores() -> f64 {
     std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64)
 }
 
+/// As many as were promised.
+const SOCKETS: usize = 1_000;
 const SEED: u64 = 2026;
 /// The exponent of Zipf's law: the usual choice for web pages.
 const SKEW: f64 = 0.99;
 /// A thousand visits a second.
 const PACE: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn figures_of_the_suite_are_read_in_nanoseconds() {
+        let mut figures = Figures::default();
+        figures.read_suite(&json!({"sections": [
+            {"name": "cache", "figures": [
+                {"id": "cache/get", "value": 2.0, "unit": "us", "spread": {"p99": 3.0}},
+                {"id": "cache/hit_ratio", "value": 0.9, "unit": "fraction"}]},
+            {"name": "broken", "failure": "it panicked"}]}));
+        assert_eq!(figures.get("suite/cache/get"), Some(3_000.0));
+        assert_eq!(figures.get("suite/cache/hit_ratio"), Some(0.9));
+    }
+}
