@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Zipf};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
@@ -19,15 +19,28 @@ pub(crate) struct Effort {
     starts: usize,
     visits: usize,
     idle: Duration,
+    load: Duration,
 }
 
 impl Effort {
     /// Enough for figures to quote, or just enough to see that all of it works.
     pub(crate) fn new(quick: bool) -> Effort {
         if quick {
-            Effort { quick, starts: 5, visits: 3_000, idle: Duration::from_secs(2) }
+            Effort {
+                quick,
+                starts: 5,
+                visits: 2_000,
+                idle: Duration::from_secs(2),
+                load: Duration::from_secs(5),
+            }
         } else {
-            Effort { quick, starts: 21, visits: 30_000, idle: Duration::from_secs(20) }
+            Effort {
+                quick,
+                starts: 21,
+                visits: 10_000,
+                idle: Duration::from_secs(20),
+                load: Duration::from_secs(30),
+            }
         }
     }
 }
@@ -61,6 +74,7 @@ impl Figures {
         figures.idle(&serving, effort);
         figures.dashboard(&serving)?;
         figures.pages(&serving, &site, effort)?;
+        figures.load(product, &serving, &site, effort)?;
         figures.api(&serving, effort)?;
         figures.set_memory(&serving);
         figures.sockets(&serving, effort);
@@ -115,7 +129,7 @@ impl Figures {
     }
 
     fn sockets(&mut self, serving: &Serving, effort: Effort) {
-        match sockets::pings(serving.admin, (effort.visits / 150).min(200)) {
+        match sockets::pings(serving.admin, effort.visits / 50) {
             Ok(pings) => {
                 if let Some(p99) = pings.quantile(0.99) {
                     self.set("live/latency", p99 as f64);
@@ -155,6 +169,7 @@ impl Figures {
         }
     }
 
+    /// Each file once, then again by popularity: how often the cache answers, how much is sent.
     fn pages(&mut self, serving: &Serving, site: &Site, effort: Effort) -> Result<()> {
         eprintln!("visiting {} files, then {} visits", site.paths.len(), effort.visits);
         let cold = visits::visit(serving.listen, site.paths.iter(), Duration::from_millis(2))?;
@@ -162,31 +177,76 @@ impl Figures {
         self.route("page-first", &cold);
         self.set("responses/saved", 1.0 - cold.body_bytes as f64 / site.bytes as f64);
 
-        let before = serving.processor_time();
         let popularity = Zipf::new(site.paths.len() as f64, SKEW).context("an empty site")?;
         let mut random = StdRng::seed_from_u64(SEED);
-        // A tenth of the visits go to files in turn, so that the tail is visited too.
-        let paths = (0..effort.visits).map(|visit| {
-            let rank = popularity.sample(&mut random) as usize - 1;
-            let turn = random.random_range(0..10) == 0;
-            &site.paths[if turn { visit } else { rank } % site.paths.len()]
-        });
+        let paths = (0..effort.visits)
+            .map(|_| &site.paths[popularity.sample(&mut random) as usize % site.paths.len()]);
         let warm = visits::visit(serving.listen, paths, PACE)?;
-        if let (Some(before), Some(after)) = (before, serving.processor_time()) {
-            let used = after.saturating_sub(before).as_secs_f64();
-            self.set("load/cpu", used / warm.elapsed.as_secs_f64() / cores());
-        }
-        self.route("page", &warm);
         self.set("page/hit-ratio", warm.hit_ratio());
         self.set("asset/hit-ratio", warm.asset_hits as f64 / warm.assets as f64);
         let all = (cold.hits.count() + warm.hits.count()) as f64;
         self.set("site/hit-ratio", all / (cold.sent + warm.sent) as f64);
-        self.set("network/payload", warm.body_bytes as f64 / warm.wire_bytes as f64);
+        if let Some(first_byte) = warm.first_byte.quantile(0.95) {
+            self.set("page/first-byte", first_byte as f64);
+        }
         Ok(())
     }
 
+    /// The same site under `perfkit load`: a thousand requests a second from their own times.
+    fn load(
+        &mut self,
+        product: &Product,
+        serving: &Serving,
+        site: &Site,
+        effort: Effort,
+    ) -> Result<()> {
+        eprintln!("loading it for {:?}", effort.load);
+        let paths: Vec<String> = site.paths.iter().map(|path| format!("{path:?}")).collect();
+        let scenario = tempfile::Builder::new().suffix(".toml").tempfile()?;
+        std::fs::write(
+            scenario.path(),
+            format!(
+                "target = \"http://{}\"\nrate = 1000\nfor = \"{}s\"\nseed = {SEED}\n\
+                 headers = {{ accept-encoding = \"{}\" }}\n\
+                 [[request]]\nname = \"page\"\nzipf = {SKEW}\nurls = [{}]\n",
+                serving.listen,
+                effort.load.as_secs(),
+                visits::CODINGS,
+                paths.join(", ")
+            ),
+        )?;
+        let (before, start) = (serving.processor_time(), Instant::now());
+        let report = product.json(&["load", &scenario.path().to_string_lossy(), "--json"])?;
+        let lasted = start.elapsed();
+        if let (Some(before), Some(after)) = (before, serving.processor_time()) {
+            let used = after.saturating_sub(before).as_secs_f64();
+            self.set("load/cpu", used / lasted.as_secs_f64() / cores());
+        }
+        self.read_load(&report);
+        Ok(())
+    }
+
+    /// A void run says nothing of the product's latency; its counts hold.
+    fn read_load(&mut self, report: &Value) {
+        let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+        match report["void"].as_str() {
+            Some(why) => eprintln!("no latencies, the load run is void: {why}"),
+            None => {
+                for (name, key) in
+                    [("p50", "p50"), ("p95", "p95"), ("p99", "p99"), ("p99.9", "p999")]
+                {
+                    self.set(&format!("page/{name}"), number(&report["latency"][key]));
+                }
+            }
+        }
+        self.set("page/errors", number(&report["error_ratio"]));
+        let bodies = number(&report["body_bytes"]);
+        self.set("page/response", bodies / number(&report["answered"]));
+        self.set("network/payload", bodies / number(&report["wire_bytes"]));
+    }
+
     fn api(&mut self, serving: &Serving, effort: Effort) -> Result<()> {
-        let count = (effort.visits / 30).max(50);
+        let count = effort.visits / 10;
         let paths = std::iter::repeat_n("/api/performance/overview?span=5m", count);
         let visits = visits::visit(serving.admin, paths, Duration::from_millis(5))?;
         self.route("api-overview", &visits);
@@ -194,7 +254,7 @@ impl Figures {
     }
 
     fn route(&mut self, name: &str, visits: &Visits) {
-        for (figure, q) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)] {
+        for (figure, q) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
             if let Some(value) = visits.latency.quantile(q) {
                 self.set(&format!("{name}/{figure}"), value as f64);
             }
@@ -243,5 +303,20 @@ mod tests {
             {"name": "broken", "failure": "it panicked"}]}));
         assert_eq!(figures.get("suite/cache/get"), Some(3_000.0));
         assert_eq!(figures.get("suite/cache/hit_ratio"), Some(0.9));
+    }
+
+    #[test]
+    fn a_void_load_run_gives_no_latency() {
+        let mut report = json!({"void": null, "latency": {"p50": 5.0, "p999": 9.0},
+            "error_ratio": 0.0, "answered": 10, "body_bytes": 800, "wire_bytes": 1000});
+        let mut sound = Figures::default();
+        sound.read_load(&report);
+        assert_eq!((sound.get("page/p50"), sound.get("page/p99.9")), (Some(5.0), Some(9.0)));
+        assert_eq!(sound.get("page/p95"), None);
+        assert_eq!(sound.get("network/payload"), Some(0.8));
+        report["void"] = json!("sent too late");
+        let mut void = Figures::default();
+        void.read_load(&report);
+        assert_eq!((void.get("page/p50"), void.get("page/errors")), (None, Some(0.0)));
     }
 }

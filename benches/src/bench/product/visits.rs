@@ -21,10 +21,8 @@ pub(super) struct Visits {
     pub(super) asset_hits: u64,
     pub(super) sent: u64,
     pub(super) failed: u64,
-    /// Bytes of the bodies, and of everything, as they were sent.
+    /// Bytes of the bodies, as they were sent.
     pub(super) body_bytes: u64,
-    pub(super) wire_bytes: u64,
-    pub(super) elapsed: Duration,
 }
 
 impl Visits {
@@ -48,8 +46,7 @@ pub(super) fn visit(
     runtime.block_on(async {
         let mut connection = Connection::open(address).await.context("cannot connect")?;
         let mut visits = Visits::default();
-        let start = Instant::now();
-        let mut due = start;
+        let mut due = Instant::now();
         for path in paths {
             sleep_until(due).await;
             let path = path.as_ref();
@@ -69,7 +66,6 @@ pub(super) fn visit(
                     }
                     visits.failed += u64::from(answer.status() >= 400);
                     visits.body_bytes += answer.body().len() as u64;
-                    visits.wire_bytes += answer.wire_bytes();
                     if !answer.keeps_alive() {
                         connection = Connection::open(address).await.context("cannot connect")?;
                     }
@@ -81,7 +77,6 @@ pub(super) fn visit(
             }
             due += every;
         }
-        visits.elapsed = start.elapsed();
         Ok(visits)
     })
 }
@@ -102,4 +97,4 @@ fn request(address: SocketAddr, path: &str) -> String {
 }
 
 /// What Chromium and Firefox send.
-const CODINGS: &str = "gzip, deflate, br, zstd";
+pub(super) const CODINGS: &str = "gzip, deflate, br, zstd";

@@ -210,7 +210,7 @@ mod tests {
             (1_500_000.0, Verdict::WithinTolerance, Outcome::Pass),
             (2_500_000.0, Verdict::Missed, Outcome::Regression),
         ] {
-            let report = report(&[("suite/cache/get", nanos), ("live/sockets", 1_000.0)]);
+            let report = report(&[("suite/cache/lookup", nanos), ("live/sockets", 1_000.0)]);
             assert_eq!(verdict(&report, "cache/lookup"), wanted);
             assert_eq!(report.outcome(), outcome);
         }
@@ -218,13 +218,13 @@ mod tests {
 
     #[test]
     fn more_can_be_better() {
-        let few = report(&[("suite/cache/get", 1.0), ("live/sockets", 999.0)]);
+        let few = report(&[("suite/cache/lookup", 1.0), ("live/sockets", 999.0)]);
         assert_eq!(verdict(&few, "live/sockets"), Verdict::Missed);
     }
 
     #[test]
     fn what_is_missing_is_inconclusive_and_what_is_not_built_counts_neither_way() {
-        let report = report(&[("suite/cache/get", 1.0)]);
+        let report = report(&[("suite/cache/lookup", 1.0)]);
         assert_eq!(verdict(&report, "live/sockets"), Verdict::NotMeasured);
         assert_eq!(verdict(&report, "render/fps"), Verdict::NotBuilt);
         assert_eq!(verdict(&report, "deployment/score"), Verdict::Elsewhere);
