@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::gate::GateArguments;
 use crate::load::LoadArguments;
 use crate::span::Span;
 use clap::{Args, Parser, Subcommand};
@@ -12,7 +13,10 @@ use std::path::PathBuf;
 /// speaks HTTP.
 #[derive(Debug, Parser)]
 #[command(name = "perfkit", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 the command or a setting is wrong.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 the command or a setting is wrong, 3 something \
+got slower or missed its objective, 4 no answer (with --strict)."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -25,6 +29,8 @@ pub(crate) enum Command {
     Serve(Box<ServeArguments>),
     /// Show on a real site what the cache does: load, table, dashboard
     Demo(DemoArguments),
+    /// Compare two measurements and tell whether something got slower
+    Gate(GateArguments),
     /// Load a server over HTTP and tell what it bears
     Load(Box<LoadArguments>),
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod bars;
 mod demo;
 mod failure;
+mod gate;
 mod load;
 mod output;
 mod serve;
@@ -33,6 +34,7 @@ fn run() -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Serve(arguments) => serve::run(&arguments, matches)?,
         Command::Demo(arguments) => demo::run(&arguments)?,
+        Command::Gate(arguments) => return gate::run(&arguments),
         Command::Load(arguments) => return load::run(&arguments),
     }
     Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 
 use super::{FileComparison, Kind, Measurements};
 use crate::report::{
-    Axis, Block, Chart, Document, Group, Level, Section, Tone, judged_blocks, worst_first,
+    Axis, Block, Chart, Document, Group, Level, Scale, Section, Tone, judged_blocks, worst_first,
 };
 use crate::{Outcome, Verdict};
 
@@ -67,9 +67,14 @@ impl FileComparison {
                 let base = self.base.benches.get(&judged.bench)?;
                 let head = self.head.benches.get(&judged.bench)?;
                 let label = if judged.measure == "time" { "time per iteration" } else { "value" };
+                let all = || base.samples.iter().chain(&head.samples).copied();
+                let (least, most) =
+                    (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
+                // A few far out would press all others into one column.
+                let scale = if most > 8.0 * least { Scale::Logarithmic } else { Scale::Fitted };
                 Some(Block::Chart(Chart::Distribution {
                     title: judged.bench.clone(),
-                    x: Axis::new(label, judged.unit.clone()),
+                    x: Axis::new(label, judged.unit.clone()).scale(scale),
                     groups: vec![
                         Group::of("base", &base.samples),
                         Group::of("head", &head.samples),

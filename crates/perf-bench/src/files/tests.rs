@@ -85,6 +85,14 @@ fn hyperfine_is_read_in_seconds_and_failed_runs_are_seen() {
 }
 
 #[test]
+fn parameters_tell_commands_of_one_name_apart() {
+    let text = r#"{"results":[{"command":"sort","times":[1.0],"parameters":{"n":"1"}},
+        {"command":"sort","times":[2.0],"parameters":{"n":"2"}}]}"#;
+    let read = read("h.json", text).unwrap();
+    assert_eq!(read.benches.keys().collect::<Vec<_>>(), ["sort [n=1]", "sort [n=2]"]);
+}
+
+#[test]
 fn what_is_no_measurement_is_refused_by_name() {
     assert!(refusal("a.json", r#"{"format": 7, "benches": []}"#).contains("format 7 is newer"));
     assert!(

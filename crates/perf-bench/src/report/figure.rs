@@ -30,13 +30,13 @@ pub fn figure(value: f64, unit: &str) -> String {
     }
 }
 
-/// A ratio as a change: 1.052 is `+5.2 %`, 0.9 is `−10.0 %`, 12 is `×12.0`.
+/// A ratio as a change: 1.052 is `+5.2 %`, 0.9 is `−10.0 %`; from 3 on it is a factor, `×12.0`.
 #[must_use]
 pub fn change(ratio: f64) -> String {
     if ratio.is_nan() {
         return "–".to_owned();
     }
-    if ratio >= 10.0 || ratio.is_infinite() {
+    if ratio >= FACTOR || ratio.is_infinite() {
         return format!("×{}", digits(ratio));
     }
     format!("{} %", per_cent(ratio))
@@ -46,11 +46,17 @@ pub fn change(ratio: f64) -> String {
 #[must_use]
 pub fn change_with_interval(estimate: &perf_stats::Estimate) -> String {
     let perf_stats::Estimate { value, low, high } = *estimate;
-    if [value, low, high].iter().any(|x| !x.is_finite() || *x >= 10.0) {
+    if ![value, low, high].iter().all(|x| x.is_finite()) {
         return format!("{} [{}, {}]", change(value), change(low), change(high));
+    }
+    if value >= FACTOR {
+        return format!("×{} [{}, {}]", digits(value), digits(low), digits(high));
     }
     format!("{} [{}, {}]", change(value), per_cent(low), per_cent(high))
 }
+
+/// From here on a change is a factor.
+const FACTOR: f64 = 3.0;
 
 fn per_cent(ratio: f64) -> String {
     let change = (ratio - 1.0) * 100.0;
@@ -282,6 +288,8 @@ mod tests {
         assert_eq!(change(12.0), "×12.0");
         let estimate = Estimate { value: 1.052, low: 1.041, high: 1.063 };
         assert_eq!(change_with_interval(&estimate), "+5.2 % [+4.1, +6.3]");
+        let estimate = Estimate { value: 10.5, low: 4.81, high: 27.2 };
+        assert_eq!(change_with_interval(&estimate), "×10.5 [4.81, 27.2]");
     }
 
     #[test]

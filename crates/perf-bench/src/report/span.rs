@@ -62,12 +62,13 @@ impl Span {
         Some(Span { low, high, scale, axis })
     }
 
-    /// The same, widened by so much of itself at both ends (not past a root of zero).
+    /// The same, widened by so much of itself at both ends, but not past zero.
     pub(super) fn padded(mut self, share: f64) -> Span {
         let more = (self.high - self.low) * share;
-        if self.low != 0.0 || self.scale != Scale::Linear {
-            self.low -= more;
-        }
+        let plain = matches!(self.scale, Scale::Linear | Scale::Fitted);
+        // What is never negative has no room below zero.
+        let floor = if plain && self.low >= 0.0 { 0.0 } else { f64::NEG_INFINITY };
+        self.low = (self.low - more).max(floor);
         self.high += more;
         self
     }

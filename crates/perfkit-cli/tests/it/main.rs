@@ -4,6 +4,7 @@
 
 mod answers;
 mod demo;
+mod gate;
 mod lifecycle;
 mod origins;
 mod program;
