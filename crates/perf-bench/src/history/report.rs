@@ -5,7 +5,7 @@ use crate::report::{
     Axis, Block, Chart, Document, Level, Line, Mark, Scale, Section, Table, Tone, change, figure,
 };
 
-/// How many series are drawn; the worst come first.
+/// How many series of each kind are drawn; the worst come first.
 const DRAWN: usize = 24;
 
 impl HistoryReport {
@@ -20,9 +20,9 @@ impl HistoryReport {
             .map(|sentence| Block::Notice(Level::Warning, sentence))
             .collect();
         blocks.push(Block::Table(self.table()));
-        let subtitle = match (self.series.first(), self.runs) {
-            (_, 1) => "1 run".to_owned(),
-            (_, runs) => format!("{runs} runs, oldest first"),
+        let subtitle = match self.runs {
+            1 => "1 run".to_owned(),
+            runs => format!("{runs} runs, oldest first"),
         };
         let document = Document::new("History", subtitle)
             .verdict(tone, words)
@@ -38,12 +38,13 @@ impl HistoryReport {
         let changes = || self.series.iter().flat_map(|series| &series.changes);
         let slower = changes().filter(|change| change.after > change.before).count();
         let faster = changes().count() - slower;
+        let series = counted(self.series.len());
         match (slower, faster) {
-            (0, 0) => (Tone::Good, format!("no change in {}", counted(self.series.len()))),
-            (0, faster) => (Tone::Good, format!("{faster} times better, never worse")),
-            (slower, 0) => (Tone::Warn, format!("{slower} times worse")),
-            (slower, faster) => {
-                (Tone::Warn, format!("{slower} times worse, {faster} times better"))
+            (0, 0) => (Tone::Good, format!("no change in {series}")),
+            (0, better) => (Tone::Good, format!("{better} for the better in {series}")),
+            (worse, 0) => (Tone::Warn, format!("{worse} for the worse in {series}")),
+            (worse, better) => {
+                (Tone::Warn, format!("{worse} for the worse, {better} for the better in {series}"))
             }
         }
     }
@@ -96,18 +97,24 @@ impl HistoryReport {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
+    /// Those that changed, then the others behind a line to click on.
     fn drawn(&self) -> Vec<Block> {
-        let worth = |series: &&Series| series.points.len() >= 3;
-        let count = self.series.iter().filter(worth).count();
-        let mut blocks: Vec<Block> = self
+        let (changed, others): (Vec<&Series>, Vec<&Series>) = self
             .series
             .iter()
-            .filter(worth)
-            .take(DRAWN)
-            .map(|series| Block::Chart(series.chart()))
-            .collect();
-        if count > DRAWN {
-            blocks.push(Block::Text(format!("{} more are not drawn.", counted(count - DRAWN))));
+            .filter(|series| series.points.len() > 1)
+            .partition(|series| !series.changes.is_empty());
+        let draw = |series: &[&Series]| -> Vec<Block> {
+            let drawn = series.iter().take(DRAWN).map(|series| Block::Chart(series.chart()));
+            let more = series.len().saturating_sub(DRAWN);
+            let left =
+                (more > 0).then(|| Block::Text(format!("{} more are not drawn.", counted(more))));
+            drawn.chain(left).collect()
+        };
+        let mut blocks = draw(&changed);
+        if !others.is_empty() {
+            blocks
+                .push(Block::Folded(format!("{} unchanged", counted(others.len())), draw(&others)));
         }
         blocks
     }
@@ -115,29 +122,25 @@ impl HistoryReport {
 
 impl Series {
     fn chart(&self) -> Chart {
-        let at = |index: usize| index as f64;
-        let values = self.points.iter().enumerate().map(|(i, point)| (at(i), point.value));
-        let mut lines = vec![Line::new(self.measure.replace('_', " "), values)];
-        if let (Some(first), Some(last)) = (self.changes.first(), self.points.len().checked_sub(1))
-        {
-            // Steps: each level from its first point to just before the next.
-            let mut level = vec![(0.0, first.before)];
-            for change in &self.changes {
-                level.push((at(change.index) - 0.5, change.before));
-                level.push((at(change.index) - 0.5, change.after));
-            }
-            let now = self.changes.last().map_or(first.before, |change| change.after);
-            level.push((at(last), now));
-            lines.push(Line::new("level", level));
+        let measure = self.measure.replace('_', " ");
+        let values = || self.points.iter().enumerate().map(|(i, point)| (i as f64, point.value));
+        let mut lines = vec![Line::new(measure.clone(), values())];
+        if let Some(first) = self.changes.first() {
+            let level = |index: usize| {
+                let last = self.changes.iter().rev().find(|change| change.index <= index);
+                last.map_or(first.before, |change| change.after)
+            };
+            let levels = (0..self.points.len()).map(|index| (index as f64, level(index)));
+            lines.push(Line::new("level", levels));
         }
         let marks = self.changes.iter().map(|found| {
             let (words, tone) = size(found);
-            Mark::new(at(found.index) - 0.5, format!("{words} {}", short(&found.first)), tone)
+            Mark::new(found.index as f64, format!("{words} {}", short(&found.first)), tone)
         });
         Chart::Lines {
-            title: format!("{}, {}", self.bench, self.measure.replace('_', " ")),
+            title: format!("{}, {measure}", self.bench),
             x: Axis::new("commit", "").named(self.points.iter().map(|p| short(&p.commit))),
-            y: Axis::new(self.measure.replace('_', " "), self.unit.clone()).scale(Scale::Fitted),
+            y: Axis::new("per iteration", self.unit.clone()).scale(Scale::Fitted),
             lines,
             marks: marks.collect(),
         }

@@ -130,12 +130,14 @@ fn the_report_draws_the_changes_and_says_what_was_left_out() {
     history.left_out.newer = 2;
     history.left_out.newest_format = Some(3);
     let report = history.detect(&Detect::default()).unwrap();
+    let change = &report.series[0].changes[0];
     let document = report.document();
     let Block::Chart(Chart::Lines { lines, marks, .. }) = &document.sections[1].blocks[0] else {
         panic!("{:?}", document.sections[1].blocks[0]);
     };
     assert_eq!((lines.len(), marks.len()), (2, 1));
-    assert_eq!(marks[0].at, 24.5);
+    assert_eq!(marks[0].at, 25.0);
+    assert_eq!(lines[1].points[24..26], [(24.0, change.before), (25.0, change.after)]);
     assert!(marks[0].label.contains("c25"), "{}", marks[0].label);
     let text = document.terminal(120, false);
     assert!(text.contains("2 lines in a format up to 3") && text.contains("c24"), "{text}");
