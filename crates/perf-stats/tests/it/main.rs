@@ -2,4 +2,5 @@
 
 mod any_input;
 mod change_points;
+mod coverage;
 mod references;
