@@ -27,7 +27,9 @@
 //!
 //! Lines are only ever appended. Lines that cannot be read, such as half of one after a crash, and
 //! lines of a newer format are left out and counted, never an error. Figures of different machines
-//! or targets, and of benches whose work changed, are series of their own.
+//! or targets, and of benches whose work changed, are series of their own. Another compiler or
+//! kernel begins no new series, since what it costs is worth knowing: a change that coincides with
+//! one says so. So does a change between two runs of one commit, which is not the code's.
 
 mod detect;
 mod entry;
