@@ -13,6 +13,7 @@ pub mod history;
 #[cfg(feature = "load")]
 pub mod load;
 mod machine;
+mod noise;
 mod outcome;
 pub mod report;
 mod rule;
@@ -36,6 +37,9 @@ pub use database::{
     DatabaseProgress, DatabaseReport, DatabaseSettings, DatabaseStep, Journal, Synchronous,
 };
 pub use machine::Machine;
+pub use noise::{
+    BenchNoise, Environment, NoiseError, NoiseHistory, NoiseKind, NoiseRecord, NoiseStore,
+};
 pub use outcome::Outcome;
 pub use rule::{Paired, Rule};
 pub use samples::{Bench, Counts, FORMAT, ReadError, Run};
