@@ -91,9 +91,24 @@ pub(crate) const VALGRIND: Need = Need {
     then: None,
 };
 
+/// A server for the database benchmark's tests.
+pub(crate) const POSTGRESQL: Need = Need {
+    what: "PostgreSQL",
+    why: "the database benchmark's tests start a server of their own",
+    present: || find("initdb").is_some() || postgresql_of_debian(),
+    packages: &["postgresql"],
+    then: None,
+};
+
+/// Whether the server's programs lie where Debian keeps them, which is not on the PATH.
+fn postgresql_of_debian() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|version| version.path().join("bin/initdb")).any(|initdb| initdb.is_file())
+}
+
 /// Says what is missing and installs it, after a question unless `yes`.
 pub(crate) fn run(yes: bool) -> Result<()> {
-    let needs = [&CHROMIUM, &NODE, &BROWSER_PACKAGES, &VALGRIND];
+    let needs = [&CHROMIUM, &NODE, &BROWSER_PACKAGES, &VALGRIND, &POSTGRESQL];
     for need in needs {
         let state = if need.is_met() { "here   " } else { "missing" };
         println!("  {state}  {}: {}", need.what, need.why);

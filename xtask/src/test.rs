@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test that this machine can run.
 
 use crate::command::{cargo, find, program, root, watch};
-use crate::setup::{self, BROWSER_PACKAGES, BROWSER_TEST, CHROMIUM, NODE, Need};
+use crate::setup::{self, BROWSER_PACKAGES, BROWSER_TEST, CHROMIUM, NODE, Need, POSTGRESQL};
 use crate::stage::Stages;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
@@ -14,7 +14,11 @@ pub(crate) fn run(setup: bool, require_all: bool) -> Result<()> {
     if setup {
         stages.run("setup", || setup::run(true));
     }
-    stages.run("tests", || unit_and_integration(&mut counts));
+    let no_server = missing(&[&POSTGRESQL]);
+    stages.run("tests", || unit_and_integration(&mut counts, no_server.is_none()));
+    if let Some(what) = no_server {
+        skip(&mut stages, require_all, "database benchmark on PostgreSQL", &what);
+    }
     stages.run("doc tests", || doc_tests(&mut counts));
     match missing(&[&CHROMIUM, &NODE, &BROWSER_PACKAGES]) {
         None => stages.run("dashboard in a real browser", || browser(&mut counts)),
@@ -51,7 +55,8 @@ fn missing(needs: &[&Need]) -> Option<String> {
     (!missing.is_empty()).then(|| missing.join(", "))
 }
 
-fn unit_and_integration(counts: &mut Counts) -> Result<()> {
+/// With a PostgreSQL server at hand, the tests that need one may not skip themselves.
+fn unit_and_integration(counts: &mut Counts, postgresql: bool) -> Result<()> {
     // All features: the codecs, the runtimes and serde are tested too.
     let nextest = find("cargo-nextest").is_some();
     let mut command = if nextest {
@@ -59,6 +64,9 @@ fn unit_and_integration(counts: &mut Counts) -> Result<()> {
     } else {
         cargo(&["test", "--workspace", "--all-features", "--all-targets", "--no-fail-fast"])
     };
+    if postgresql {
+        command.env("PERFKIT_REQUIRE_POSTGRESQL", "1");
+    }
     counted(&mut command, counts)
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::bench::BenchArguments;
 use crate::gate::GateArguments;
 use crate::load::LoadArguments;
 use crate::span::Span;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Gate(GateArguments),
     /// Load a server over HTTP and tell what it bears
     Load(Box<LoadArguments>),
+    /// Measure a database, or the parts of perfkit on this machine
+    Bench(BenchArguments),
 }
 
 /// `perfkit serve`.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bars;
+mod bench;
 mod demo;
 mod failure;
 mod gate;
@@ -35,6 +36,7 @@ fn run() -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::run(&arguments, matches)?,
         Command::Demo(arguments) => demo::run(&arguments)?,
         Command::Gate(arguments) => return gate::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments)?,
         Command::Load(arguments) => return load::run(&arguments),
     }
     Ok(ExitCode::SUCCESS)

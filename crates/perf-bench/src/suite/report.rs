@@ -78,6 +78,11 @@ impl SuiteReport {
             subtitle.push_str("; a quick run, its figures are less certain");
         }
         let mut document = Document::new("Performance benchmark", subtitle).verdict(tone, words);
+        #[cfg(feature = "system")]
+        if let Some(doubt) = self.system.as_ref().and_then(doubt) {
+            let notice = Block::Notice(Level::Warning, doubt);
+            document = document.section(Section::new("Conditions", [notice]));
+        }
         if !self.recommendations.is_empty() {
             document = document.section(self.advice());
         }
@@ -148,4 +153,20 @@ impl SectionReport {
         );
         table
     }
+}
+
+/// What other work on the machine makes of the figures.
+#[cfg(feature = "system")]
+fn doubt(samples: &Samples) -> Option<String> {
+    let machine: f64 = samples.machine.iter().map(|sample| sample.busy_cores).sum();
+    let machine = machine / samples.machine.len().max(1) as f64;
+    let own = samples.processes.first()?.mean_cores()?;
+    // The suite's own gateway takes its part of the rest.
+    (machine - own > 0.5 * samples.cores as f64).then(|| {
+        format!(
+            "{machine:.1} of {} cores were busy, {own:.1} of them with this process: times and \
+             tails are doubtful, measure on a quiet machine",
+            samples.cores
+        )
+    })
 }

@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 mod answers;
+mod bench;
 mod demo;
 mod gate;
 mod lifecycle;
 mod origins;
+// The same server as for the library's tests.
+#[path = "../../../perf-bench/tests/it/postgres_server.rs"]
+mod postgres_server;
 mod program;
 mod refusals;
 mod wire;

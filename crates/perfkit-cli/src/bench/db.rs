@@ -1,0 +1,67 @@
+//! `perfkit bench db`.
+
+use super::arguments::DbArguments;
+use super::stop::Stop;
+use super::{prepare, progress_line, publish};
+use crate::failure::Failure;
+use perf_bench::{Database, DatabaseBuilder, DatabaseError};
+use std::ops::ControlFlow;
+
+pub(super) fn run(arguments: &DbArguments) -> Result<(), Failure> {
+    let database = settings(arguments).build().map_err(|error| refusal(&error))?;
+    prepare(&arguments.output)?;
+    let stop = Stop::listen()?;
+    let line = progress_line(1);
+    let report = database
+        .run_watched(&mut |progress| {
+            line.set_length(progress.total.max(1));
+            line.set_position(progress.done);
+            line.set_prefix(format!("{}/{}", progress.number, progress.steps));
+            let rate = progress.done as f64 / progress.elapsed.as_secs_f64().max(1e-3);
+            line.set_message(format!("{}, {rate:.0}/s", progress.step.replace('_', " ")));
+            if stop.wanted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .map_err(|error| refusal(&error))?;
+    line.finish_and_clear();
+    publish(&arguments.output, &report.document(), &report)?;
+    if report.complete {
+        return Ok(());
+    }
+    let why = match (report.stopped, report.steps.iter().find(|step| step.failure.is_some())) {
+        (true, _) => "it was stopped",
+        (false, Some(_)) => "a step failed",
+        (false, None) => "the table is not as it was written",
+    };
+    Err(Failure::failed(format!("{why}; what was measured until then is above")))
+}
+
+fn settings(arguments: &DbArguments) -> DatabaseBuilder {
+    let target = arguments.target.as_str();
+    let is_url = ["postgres://", "postgresql://"].iter().any(|start| target.starts_with(start));
+    let mut database = if is_url { Database::postgres(target) } else { Database::sqlite(target) }
+        .rows(arguments.rows)
+        .operations(arguments.operations)
+        .concurrency(arguments.concurrency)
+        .batch(arguments.batch)
+        .value_size(usize::try_from(arguments.value_size.as_u64()).unwrap_or(usize::MAX))
+        .range(arguments.range)
+        .seed(arguments.seed)
+        .retries(arguments.retries)
+        .busy_timeout(arguments.busy_timeout.0)
+        .step_limit(arguments.step_limit.0);
+    if let Some(journal) = arguments.journal {
+        database = database.journal(journal);
+    }
+    if let Some(synchronous) = arguments.synchronous {
+        database = database.synchronous(synchronous);
+    }
+    database
+}
+
+fn refusal(error: &DatabaseError) -> Failure {
+    if error.is_setting() {
+        Failure::usage(error.to_string())
+    } else {
+        Failure::failed(error.to_string())
+    }
+}
