@@ -205,12 +205,12 @@ impl Span {
     /// A round value without the zeros that [`figure`] adds for alignment.
     fn short(&self, value: f64) -> String {
         let unit = self.axis.unit.as_str();
-        if unit == "ratio" {
-            return change(value).replace(".0", "");
-        }
         let known = time_unit(unit).is_some()
             || matches!(unit, "bytes" | "bytes/s" | "fraction" | "%" | "unix");
-        let text = figure(value, if known { unit } else { "" });
+        let text = match unit {
+            "ratio" => change(value),
+            _ => figure(value, if known { unit } else { "" }),
+        };
         let (number, rest) = text.split_once(' ').unwrap_or((&text, ""));
         let number = if number.contains('.') && !number.contains('e') {
             number.trim_end_matches('0').trim_end_matches('.')

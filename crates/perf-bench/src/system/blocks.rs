@@ -22,6 +22,8 @@ impl Samples {
         }
         for process in &self.processes {
             if let Some(cores) = process.mean_cores() {
+                // What the counters tell is no finer.
+                let cores = (cores * 100.0).round() / 100.0;
                 fact(format!("{}, mean", process.name), figure(cores, "cores"));
             }
             if let Some(peak) = process.peak_resident() {

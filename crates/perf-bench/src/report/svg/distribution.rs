@@ -34,7 +34,17 @@ pub(super) fn draw(
     if highest <= 0.0 {
         return no_data(title, &about);
     }
-    let marks = Marks::new(marks, &width);
+    // A bare "p99" is asked for its figure.
+    let marks: Vec<Mark> = marks
+        .iter()
+        .map(|mark| match mark.label.contains(' ') {
+            true => mark.clone(),
+            false => {
+                Mark { label: format!("{} {}", mark.label, width.say(mark.at)), ..mark.clone() }
+            }
+        })
+        .collect();
+    let marks = Marks::new(&marks, &width);
     let buckets = || drawn.iter().flat_map(|g| &g.buckets);
     let names: Vec<&str> = drawn.iter().map(|g| g.name.as_str()).collect();
     let ends = buckets().flat_map(|b| [b.low, b.high]);

@@ -77,6 +77,7 @@ fn about(y: &Axis) -> String {
     match y.unit.as_str() {
         "" => y.label.clone(),
         unit if said.contains(&unit) || y.label.contains(unit) => y.label.clone(),
+        "/s" if y.label.contains("per second") => y.label.clone(),
         unit if unit.starts_with('/') => format!("{}{unit}", y.label),
         unit => format!("{}, {unit}", y.label).trim_start_matches(", ").to_owned(),
     }
