@@ -86,6 +86,14 @@ impl Budget {
         &self.limits
     }
 
+    /// The limits on one kind of thing alone.
+    #[must_use]
+    pub fn only(&self, kind: Kind) -> Budget {
+        Budget {
+            limits: self.limits.iter().filter(|limit| limit.kind() == kind).cloned().collect(),
+        }
+    }
+
     /// Holds what was measured against the limits: one row for each limit, worst first.
     ///
     /// Where several names match a limit, the one with the least room stands in its row.

@@ -1,6 +1,7 @@
 //! `perfkit load`: loads a server over HTTP and tells what it bears.
 
 mod arguments;
+mod budget;
 mod progress;
 
 pub(crate) use arguments::LoadArguments;
@@ -9,6 +10,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::signals::Signals;
 use perf_bench::Outcome;
+use perf_bench::budget::BudgetReport;
 use perf_bench::load::{Load, LoadError, LoadErrorKind, LoadProgress, LoadReport};
 use progress::Progress;
 use std::io::IsTerminal;
@@ -18,24 +20,29 @@ use std::time::Duration;
 
 pub(crate) fn run(arguments: &LoadArguments) -> Result<ExitCode, Failure> {
     let load = arguments.config().and_then(Load::new).map_err(|error| refusal(&error))?;
+    let budget = arguments.budget.as_deref().map(budget::read).transpose()?;
     if let Some(path) = &arguments.html {
         // Before the load rather than after an hour of it.
         write(path, "")?;
     }
     let report = watch(load)?;
-    let document = report.document();
+    let mut document = report.document();
+    let kept = budget.map(|budget| budget::check(&budget, &report));
+    if let Some(kept) = &kept {
+        budget::add(&mut document, kept);
+    }
     if let Some(path) = &arguments.html {
         write(path, &document.html())?;
         output::tell(&format!("Report in {}", path.display()));
     }
     if arguments.json {
-        output::print(&format!("{}\n", report.to_json()))?;
+        output::print(&format!("{}\n", budget::json(&report, kept.as_ref())?))?;
     } else {
         let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         output::print(&document.terminal(WIDTH, color))?;
     }
     summarize(&document.markdown());
-    let outcome = report.outcome();
+    let outcome = report.outcome().max(kept.as_ref().map_or(Outcome::Pass, BudgetReport::outcome));
     if outcome == Outcome::ToolFailed {
         return Err(Failure::failed(
             "the target stopped answering; what was measured until then is in the report",

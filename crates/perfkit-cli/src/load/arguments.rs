@@ -71,6 +71,9 @@ pub(crate) struct LoadArguments {
     /// The target's process, to sample its memory; found by its port when it runs on this machine
     #[arg(long, value_name = "PID")]
     pid: Option<u32>,
+    /// Limits on routes, by the names of the requests or `all`; exit with 3 when one is broken
+    #[arg(long, value_name = "perf-budget.toml")]
+    pub(super) budget: Option<PathBuf>,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(super) json: bool,

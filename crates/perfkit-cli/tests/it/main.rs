@@ -4,6 +4,7 @@
 
 mod answers;
 mod bench;
+mod budgets;
 mod demo;
 mod gate;
 mod lifecycle;
