@@ -14,7 +14,6 @@ pub(super) enum Order {
     /// As it does by itself.
     Usual,
     /// In another order for each seed.
-    #[expect(dead_code, reason = "for the confirmation of a red time")]
     Shuffled(u32),
 }
 

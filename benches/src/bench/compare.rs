@@ -1,13 +1,69 @@
-//! `bench compare`: compares the working tree with a base, interleaved, and prints the ratios.
+//! `bench compare`: the working tree beside a base, and by how much each bench differs.
+//!
+//! Nothing is confirmed here and nothing fails for being slow: that is what `bench gate` does.
 
-use crate::not_built_yet;
-use perf_bench::Outcome;
+use crate::build::Workshop;
+use crate::repository::Repository;
+use crate::show::Show;
+use crate::sides::Sides;
+use crate::timing;
+use crate::values::{percent, span};
+use anyhow::Result;
+use perf_bench::report::{Document, Tone};
+use perf_bench::{Compare, Outcome, Rule};
+use std::time::Duration;
 
 /// What `bench compare` can be told.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    /// The commit to compare with [default: where this branch left main; on main HEAD~1].
+    base: Option<String>,
+    /// Pairs of samples for each bench.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pairs: u16,
+    /// Time for all of it; samples get shorter, then fewer.
+    #[arg(long, default_value = "60s", value_parser = span)]
+    time: Duration,
+    /// Smaller changes are no news.
+    #[arg(long, default_value = "2%", value_parser = percent)]
+    margin: f64,
+    /// Only benches whose name contains this.
+    #[arg(long)]
+    filter: Option<String>,
+    #[command(flatten)]
+    show: Show,
+}
 
 /// Runs it.
-pub(super) fn run(_arguments: Arguments) -> anyhow::Result<Outcome> {
-    not_built_yet("compare")
+pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
+    let repository = Repository::here()?;
+    let base = repository.base(arguments.base.as_deref())?;
+    eprintln!("base: {} ({})", base.short(), base.why);
+    let workshop = Workshop::open(repository.clone())?;
+    let pair = match Sides::prepare(&workshop, &repository, &base)? {
+        Sides::Both(pair) => pair,
+        other => {
+            let words = other.why_nothing(&base);
+            let document =
+                Document::new("Comparison", base.why.clone()).verdict(Tone::Good, &words);
+            let value = serde_json::json!({ "base": base.commit, "note": words });
+            arguments.show.show_and_keep("compare", &value, &document, &repository)?;
+            return Ok(Outcome::Pass);
+        }
+    };
+    let mut settings = Compare::new()
+        .rule(Rule::new().margin(arguments.margin))
+        .pairs(arguments.pairs.into())
+        .time(Some(arguments.time));
+    if let Some(filter) = arguments.filter {
+        settings = settings.filter(filter);
+    }
+    let mut comparison = timing::compare(&settings, &pair)?;
+    comparison.base.commit = Some(base.commit.clone());
+    comparison.head.commit = repository.head().ok();
+    arguments.show.show_and_keep("compare", &comparison, &comparison.document(), &repository)?;
+    Ok(match comparison.outcome() {
+        Outcome::ToolFailed => Outcome::ToolFailed,
+        _ => Outcome::Pass,
+    })
 }

@@ -5,17 +5,21 @@
 //! two builds is nothing but where their functions lie.
 
 use crate::build::Workshop;
+use crate::counts;
 use crate::progress::Progress;
 use crate::repository::{Base, Repository};
 use crate::show::Show;
-use crate::sides::{Pair, Sides};
-use crate::values::percent;
+use crate::sides::{Pair, Sides, relink};
+use crate::timing;
+use crate::values::{percent, span};
 use anyhow::{Context, Result};
 use perf_bench::report::{Block, Document, Level, Section, Tone};
 use perf_bench::{
-    Callgrind, CountsError, CountsLimits, CountsProgram, CountsReport, MeasureCounts, Outcome,
+    Callgrind, Compare, Comparison, CountsError, CountsLimits, CountsProgram, CountsReport,
+    MeasureCounts, Outcome, Rule, SubjectProgram,
 };
 use serde::Serialize;
+use std::time::Duration;
 
 /// What `bench gate` can be told.
 #[derive(Debug, clap::Args)]
@@ -31,6 +35,12 @@ pub(super) struct Arguments {
     /// A loss that is red whatever the noise.
     #[arg(long, default_value = "20%", value_parser = percent)]
     hard: f64,
+    /// Pairs of samples for each bench.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pairs: u16,
+    /// Time for one measurement of all benches; without it each gets all its pairs.
+    #[arg(long, value_parser = span)]
+    time: Option<Duration>,
     /// Only benches whose name contains this.
     #[arg(long)]
     filter: Option<String>,
@@ -51,6 +61,8 @@ struct Found {
     outcome: &'static str,
     /// Instructions and allocations.
     counts: Option<CountsReport>,
+    /// Paired time.
+    time: Option<Comparison>,
     /// What the reader should know.
     notes: Vec<String>,
 }
@@ -67,51 +79,78 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         head: repository.head()?,
         outcome: "pass",
         counts: None,
+        time: None,
         notes: Vec::new(),
     };
     let outcome = match Sides::prepare(&workshop, &repository, &base)? {
-        Sides::WordsOnly { files } => {
-            found.notes.push(words_only(files));
+        Sides::Both(pair) => {
+            let limits = counts::limits(&repository)?;
+            judge(&workshop, &base, &pair, &limits, &arguments, &mut found)?
+        }
+        other => {
+            found.notes.push(other.why_nothing(&base));
             Outcome::Pass
         }
-        Sides::Identical => {
-            found.notes.push(IDENTICAL.to_owned());
-            Outcome::Pass
-        }
-        Sides::HeadOnly => {
-            found.notes.push(format!(
-                "The base {} has no program of benches, so all of them are new.",
-                base.short()
-            ));
-            Outcome::Pass
-        }
-        Sides::Both(pair) => judge(&pair, &arguments, &mut found)?,
     };
     found.outcome = word(outcome);
     let document = document(&found, &base, outcome);
     arguments.show.show_and_keep("gate", &found, &document, &repository)?;
-    if let Some(counts) = &found.counts {
-        arguments.show.annotate(&counts.judged);
-    }
+    let counted = found.counts.iter().flat_map(|counts| &counts.judged);
+    arguments.show.annotate(counted.chain(found.time.iter().flat_map(|time| &time.judged)));
     Ok(outcome)
 }
 
-fn judge(pair: &Pair, arguments: &Arguments, found: &mut Found) -> Result<Outcome> {
-    let mut outcome = Outcome::Pass;
-    match count(pair, arguments) {
-        Ok(counts) => {
-            outcome = outcome.max(counts.outcome());
-            found.counts = Some(counts);
-        }
+fn judge(
+    workshop: &Workshop,
+    base: &Base,
+    pair: &Pair,
+    limits: &CountsLimits,
+    arguments: &Arguments,
+    found: &mut Found,
+) -> Result<Outcome> {
+    match count(pair, limits, arguments) {
+        Ok(counts) => found.counts = Some(counts),
         Err(missing @ CountsError::ValgrindMissing) if !arguments.counts_only => {
-            found.notes.push(format!("Nothing was counted: {missing}."));
+            found.notes.push(format!("nothing was counted: {missing}"));
         }
         Err(error) => return Err(error).context("nothing could be counted"),
     }
-    Ok(outcome)
+    if !arguments.counts_only {
+        found.time = Some(time(workshop, base, pair, arguments)?);
+    }
+    let counts = found.counts.as_ref().map(CountsReport::outcome);
+    let time = found.time.as_ref().map(Comparison::outcome);
+    Ok(counts.into_iter().chain(time).max().unwrap_or(Outcome::Pass))
 }
 
-fn count(pair: &Pair, arguments: &Arguments) -> Result<CountsReport, CountsError> {
+fn time(
+    workshop: &Workshop,
+    base: &Base,
+    pair: &Pair,
+    arguments: &Arguments,
+) -> Result<Comparison> {
+    let rule = Rule::new().margin(arguments.margin).hard(arguments.hard);
+    let mut settings = Compare::new().rule(rule).pairs(arguments.pairs.into()).time(arguments.time);
+    if let Some(filter) = &arguments.filter {
+        settings = settings.filter(filter);
+    }
+    let mut comparison = timing::compare(&settings, pair)?;
+    timing::confirm(&mut comparison, &settings, &rule, |red| {
+        eprintln!("red at first: {}; linking both sides in another order", red.join(", "));
+        let again = relink(workshop, base, SEED)?;
+        Ok([again.base, again.head].map(SubjectProgram::new))
+    })?;
+    Ok(comparison)
+}
+
+/// The link order of the confirmation.
+const SEED: u32 = 1;
+
+fn count(
+    pair: &Pair,
+    limits: &CountsLimits,
+    arguments: &Arguments,
+) -> Result<CountsReport, CountsError> {
     let mut measure = MeasureCounts::new(Callgrind::find()?);
     if let Some(filter) = &arguments.filter {
         measure = measure.filter(filter);
@@ -120,21 +159,10 @@ fn count(pair: &Pair, arguments: &Arguments) -> Result<CountsReport, CountsError
     measure.compare(
         &CountsProgram::new(&pair.base),
         &CountsProgram::new(&pair.head),
-        &CountsLimits::default(),
+        limits,
         &|at| progress.at(at.done as u64, at.total as u64, at.bench),
     )
 }
-
-/// Why a change of words needs no measurement.
-pub(super) fn words_only(files: usize) -> String {
-    match files {
-        0 => "Nothing differs from the base.".to_owned(),
-        _ => format!("Only words differ from the base ({files} files), nothing that is built."),
-    }
-}
-
-/// Why equal programs need no measurement.
-pub(super) const IDENTICAL: &str = "The two programs are byte for byte the same.";
 
 fn word(outcome: Outcome) -> &'static str {
     match outcome {
@@ -159,6 +187,7 @@ fn document(found: &Found, base: &Base, outcome: Outcome) -> Document {
         let notes = found.notes.iter().map(|note| Block::Notice(Level::Info, note.clone()));
         document = document.section(Section::new("Notes", notes));
     }
-    let sections = found.counts.iter().flat_map(|counts| counts.document().sections);
-    sections.fold(document, Document::section)
+    let counts = found.counts.iter().map(CountsReport::document);
+    let parts = counts.chain(found.time.iter().map(Comparison::document));
+    parts.flat_map(|part| part.sections).fold(document, Document::section)
 }

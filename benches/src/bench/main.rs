@@ -9,6 +9,7 @@ mod compare;
 mod counts;
 mod gate;
 mod history;
+mod layouts;
 mod noise;
 mod product;
 mod progress;
@@ -19,6 +20,7 @@ mod self_test;
 mod show;
 mod sides;
 mod targets;
+mod timing;
 mod values;
 
 use clap::Parser;
@@ -101,10 +103,6 @@ impl std::fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
-
-fn not_built_yet(command: &str) -> anyhow::Result<Outcome> {
-    anyhow::bail!("`bench {command}` is not built yet")
-}
 
 /// An error of wrong usage.
 fn usage(problem: impl Into<String>) -> anyhow::Error {

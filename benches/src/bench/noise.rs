@@ -1,13 +1,75 @@
-//! `bench noise`: looks at how quiet the machine is and how much the layout of the code matters.
+//! `bench noise`: how much the link order alone moves each bench.
 
-use crate::not_built_yet;
-use perf_bench::Outcome;
+use crate::build::{Workshop, can_shuffle};
+use crate::layouts::{LayoutNoise, Layouts};
+use crate::repository::Repository;
+use crate::show::Show;
+use anyhow::Result;
+use perf_bench::report::{Block, Document, Level, Section, Table, Tone};
+use perf_bench::{Compare, Machine, Outcome};
 
 /// What `bench noise` can be told.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    /// In how many orders the program is linked.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=16))]
+    orders: u32,
+    /// Pairs of samples for each order.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(10..))]
+    pairs: u16,
+    /// Only benches whose name contains this.
+    #[arg(long)]
+    filter: Option<String>,
+    #[command(flatten)]
+    show: Show,
+}
 
 /// Runs it.
-pub(super) fn run(_arguments: Arguments) -> anyhow::Result<Outcome> {
-    not_built_yet("noise")
+pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
+    let repository = Repository::here()?;
+    let workshop = Workshop::open(repository.clone())?;
+    let layouts = Layouts::build(&workshop, arguments.orders)?;
+    let mut settings = Compare::new().pairs(arguments.pairs.into()).even_identical(true);
+    if let Some(filter) = &arguments.filter {
+        settings = settings.filter(filter);
+    }
+    let noise = layouts.noise(&settings)?;
+    let document = document(&noise, &arguments);
+    arguments.show.show_and_keep("noise", &noise, &document, &repository)?;
+    Ok(Outcome::Pass)
+}
+
+fn document(noise: &[LayoutNoise], arguments: &Arguments) -> Document {
+    let mut table = Table::new(["bench", "layout sigma>", "margin>", "orders over the usual one"]);
+    for row in noise {
+        let percent = |value: f64| format!("{:.2} %", value * 100.0);
+        let ratios: Vec<String> =
+            row.ratios.iter().skip(1).map(|ratio| format!("{ratio:.3}")).collect();
+        let tone = if row.margin > 0.02 { Tone::Warn } else { Tone::Plain };
+        table.push([
+            (row.bench.clone(), Tone::Plain),
+            (percent(row.sigma), tone),
+            (percent(row.margin), tone),
+            (ratios.join("  "), Tone::Quiet),
+        ]);
+    }
+    table.note = Some(
+        "The same source, linked in several orders: sigma is the standard deviation of the \
+         logarithm of the time, the margin the largest difference between two orders."
+            .to_owned(),
+    );
+    let mut blocks = Vec::new();
+    if !can_shuffle() {
+        let words = "This linker takes no order, so the programs were compiled in another number \
+                     of parts instead.";
+        blocks.push(Block::Notice(Level::Info, words.to_owned()));
+    }
+    blocks.push(Block::Table(table));
+    let subtitle = format!(
+        "{} link orders, {} pairs each; {}",
+        arguments.orders,
+        arguments.pairs,
+        Machine::here().summary()
+    );
+    Document::new("Noise", subtitle).section(Section::new("Link order", blocks))
 }

@@ -10,11 +10,12 @@ pub(super) struct Progress {
 
 impl Progress {
     /// A bar for this activity.
-    pub(super) fn new(activity: &'static str) -> Progress {
+    pub(super) fn new(activity: &str) -> Progress {
         let style = "{prefix} {bar:30} {pos}/{len}, {eta} left: {wide_msg}";
         let style = ProgressStyle::with_template(style).expect("the template is well formed");
         // On standard error, and hidden where that is no terminal.
-        Progress { bar: ProgressBar::new(0).with_style(style).with_prefix(activity) }
+        let bar = ProgressBar::new(0).with_style(style).with_prefix(activity.to_owned());
+        Progress { bar }
     }
 
     /// Shows how far it is.

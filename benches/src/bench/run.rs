@@ -48,7 +48,10 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     run.benches = read(&home)?;
     let path = folder.join("run.json");
     write(&path, &run.to_json())?;
-    if run.benches.is_empty() && finished {
+    if run.benches.is_empty() {
+        if !finished {
+            bail!("nothing was measured: the benches do not build, or ended at once");
+        }
         let filter = arguments.filter.as_deref().unwrap_or_default();
         bail!(usage(format!("no bench has `{filter}` in its name")));
     }

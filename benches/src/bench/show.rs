@@ -62,9 +62,9 @@ impl Show {
 
     /// Names what is red to the job's log, where there is one: nothing but regressions, so that an
     /// annotation is always worth a look.
-    pub(super) fn annotate(&self, judged: &[Judged]) {
+    pub(super) fn annotate<'a>(&self, judged: impl Iterator<Item = &'a Judged>) {
         if std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
-            for line in judged.iter().filter_map(annotation) {
+            for line in judged.filter_map(annotation) {
                 eprintln!("{line}");
             }
         }

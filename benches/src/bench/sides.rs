@@ -2,7 +2,7 @@
 
 use crate::build::{BaseProgram, Order, Workshop, identical};
 use crate::repository::{Base, Repository, is_words_only};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::path::PathBuf;
 
 /// The two programs of a comparison, or why there is nothing to compare.
@@ -47,5 +47,29 @@ impl Sides {
             BaseProgram::Built(base) if identical(&base, &head)? => Ok(Sides::Identical),
             BaseProgram::Built(base) => Ok(Sides::Both(Pair { base, head })),
         }
+    }
+
+    /// Why there is nothing to compare.
+    pub(super) fn why_nothing(&self, base: &Base) -> String {
+        match self {
+            Sides::Both(_) => String::new(),
+            Sides::WordsOnly { files: 0 } => "nothing differs from the base".to_owned(),
+            Sides::WordsOnly { files } => {
+                format!("only words differ from the base ({files} files), nothing that is built")
+            }
+            Sides::Identical => "the two programs are byte for byte the same".to_owned(),
+            Sides::HeadOnly => {
+                format!("the base {} has no program of benches, so all are new", base.short())
+            }
+        }
+    }
+}
+
+/// Links both sides in another order.
+pub(super) fn relink(workshop: &Workshop, base: &Base, seed: u32) -> Result<Pair> {
+    let head = workshop.head(Order::Shuffled(seed))?;
+    match workshop.base(base, Order::Shuffled(seed))? {
+        BaseProgram::Built(base) => Ok(Pair { base, head }),
+        BaseProgram::HasNone => bail!("the base had a program of benches and has none now"),
     }
 }

@@ -11,7 +11,6 @@ pub(super) fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for the budget of a comparison"))]
 /// `60s`, `2m` or `500ms`.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');

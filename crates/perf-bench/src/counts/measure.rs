@@ -35,6 +35,7 @@ pub struct MeasureCounts {
     callgrind: Callgrind,
     features: String,
     filter: Option<String>,
+    only: Option<Vec<String>>,
     at_once: usize,
     limit: Duration,
     iterations: BTreeMap<String, u64>,
@@ -49,6 +50,7 @@ impl MeasureCounts {
             callgrind,
             features: String::new(),
             filter: None,
+            only: None,
             at_once: cores(),
             limit: Duration::from_secs(300),
             iterations: BTreeMap::new(),
@@ -67,6 +69,13 @@ impl MeasureCounts {
     #[must_use]
     pub fn filter(mut self, filter: impl Into<String>) -> MeasureCounts {
         self.filter = Some(filter.into());
+        self
+    }
+
+    /// Only benches of these names.
+    #[must_use]
+    pub fn only(mut self, names: impl IntoIterator<Item = String>) -> MeasureCounts {
+        self.only = Some(names.into_iter().collect());
         self
     }
 
@@ -195,7 +204,10 @@ impl MeasureCounts {
         &'a self,
         benches: impl Iterator<Item = &'a ListedSubject>,
     ) -> impl Iterator<Item = &'a ListedSubject> {
-        benches.filter(|bench| self.filter.as_ref().is_none_or(|part| bench.name.contains(part)))
+        benches.filter(|bench| {
+            self.filter.as_ref().is_none_or(|part| bench.name.contains(part))
+                && self.only.as_ref().is_none_or(|names| names.contains(&bench.name))
+        })
     }
 
     fn counted(&self, benches: impl IntoIterator<Item = CountedBench>) -> Counted {
