@@ -37,7 +37,7 @@ impl Distribution {
         Distribution {
             count: histogram.count(),
             min: histogram.min().unwrap_or(0) as f64,
-            mean: histogram.mean().unwrap_or(0.0),
+            mean: histogram.mean().unwrap_or(0.0).round(),
             p50: at(0.5),
             p90: at(0.9),
             p95: at(0.95),

@@ -38,8 +38,9 @@ pub(super) fn judge(
             late_ratio * 100.0,
             crate::report::figure(threshold, "ns"),
         );
-        // A slow generator delays those that wait too, so the majority tells.
-        if 2 * (blocked.above(threshold) + unsent.min(blocked.count)) >= late {
+        // A slow generator delays those that wait too, so the majority tells; what never left is of
+        // the same cause as what left late.
+        if blocked.count > 0 && 2 * blocked.above(threshold) >= lag.above(threshold) {
             format!(
                 "{share}, for want of a connection: all {cap} were busy; raise --connections, or \
                  lower the rate to what the target bears"

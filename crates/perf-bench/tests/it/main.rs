@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 mod compare;
+#[cfg(feature = "load")]
+mod load;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]
