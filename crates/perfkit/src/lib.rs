@@ -64,7 +64,7 @@
 //!
 //! # Features
 //!
-//! All but `http` are on by default; `http` builds zstd, which is C code. Without any of them the
+//! All but `http` and `bench` are on by default; `http` builds zstd, which is C code. Without any of them the
 //! crate is `perf-core` under another name.
 
 pub use perf_core::*;
@@ -95,3 +95,7 @@ pub use perf_engine as engine;
 #[cfg(feature = "engine")]
 #[doc(no_inline)]
 pub use perf_engine::PerformanceOptimizer;
+
+#[cfg(feature = "bench")]
+#[doc(inline)]
+pub use perf_bench as bench;

@@ -219,7 +219,7 @@ impl DatabaseReport {
             }
             table.push(row);
             for (kind, latency) in &step.parts {
-                let mut row = vec![(format!("  of which {kind}"), Tone::Quiet)];
+                let mut row = vec![(format!("mixed: {kind}"), Tone::Quiet)];
                 row.extend(vec![(String::new(), Tone::Quiet); 2]);
                 row.extend(latency.cells());
                 table.push(row);

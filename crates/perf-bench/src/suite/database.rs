@@ -92,5 +92,6 @@ fn spread(latency: &DatabaseLatency) -> Spread {
         p95: latency.p95 as f64,
         p99: latency.p99 as f64,
         max: latency.max as f64,
+        buckets: latency.buckets.iter().map(|&(a, b, n)| (a as f64, b as f64, n)).collect(),
     }
 }

@@ -1,5 +1,6 @@
 //! A figure: one number with its unit, and what is known about its certainty.
 
+use perf_core::Histogram;
 use serde::{Deserialize, Serialize};
 
 /// A number that a section has found.
@@ -52,6 +53,9 @@ pub struct Spread {
     pub p99: f64,
     /// The largest.
     pub max: f64,
+    /// How many values lie from where to where, both in the figure's unit.
+    #[serde(default)]
+    pub buckets: Vec<(f64, f64, u64)>,
 }
 
 impl Figure {
@@ -98,6 +102,7 @@ impl Figure {
             p95: at(0.95),
             p99: at(0.99),
             max: sorted[sorted.len() - 1],
+            buckets: buckets(&sorted, at(0.5)),
         });
         figure
     }
@@ -122,6 +127,21 @@ impl Figure {
     }
 }
 
+/// Counts values in the buckets of a histogram, which holds whole numbers: so scaled that the median
+/// is a large one.
+fn buckets(values: &[f64], median: f64) -> Vec<(f64, f64, u64)> {
+    if !(median.is_finite() && median > 0.0) {
+        return Vec::new();
+    }
+    let scale = 1e6 / median;
+    let mut histogram = Histogram::new();
+    for value in values {
+        histogram.record((value * scale) as u64);
+    }
+    let edge = |value: u64| value as f64 / scale;
+    histogram.buckets().map(|b| (edge(b.low), edge(b.high), b.count)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +153,8 @@ mod tests {
         assert_eq!((figure.value, figure.millis()), (51.0, Some(0.051)));
         let spread = figure.spread.unwrap();
         assert_eq!((spread.values, spread.calls, spread.p95, spread.max), (101, 10, 96.0, 101.0));
+        assert_eq!(spread.buckets.iter().map(|bucket| bucket.2).sum::<u64>(), 101);
+        assert!(spread.buckets.iter().all(|&(low, high, _)| low <= high && high < 103.0));
         assert!(Figure::of("a/b", "", &[], 1, "", Better::Lower).value.is_nan());
     }
 }

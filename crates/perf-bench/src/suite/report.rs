@@ -2,7 +2,9 @@
 
 use super::{Better, Figure, Recommendation};
 use crate::Machine;
-use crate::report::{Block, Document, Level, Section, Table, Tone, figure};
+use crate::report::{
+    Axis, Block, Chart, Document, Group, Level, Scale, Section, Table, Tone, figure,
+};
 #[cfg(feature = "system")]
 use crate::system::Samples;
 use serde::{Deserialize, Serialize};
@@ -115,6 +117,7 @@ impl SectionReport {
         if !self.figures.is_empty() {
             blocks.push(Block::Table(self.table()));
         }
+        blocks.extend(self.chart());
         blocks.extend(self.notes.iter().cloned().map(Block::Text));
         Section::new(self.name.clone(), blocks)
     }
@@ -147,11 +150,33 @@ impl SectionReport {
                 (taken, Tone::Quiet),
             ]);
         }
-        table.note = Some(
-            "p95 and p99 of `n × m calls` are those of the means of n batches: how steady it is."
-                .to_owned(),
-        );
+        let batched = |figure: &Figure| figure.spread.as_ref().is_some_and(|s| s.calls > 1);
+        if self.figures.iter().any(batched) {
+            let note = "p95 and p99 of `n × m calls` are those of the means of n batches: how \
+                        steady it is.";
+            table.note = Some(note.to_owned());
+        }
         table
+    }
+
+    /// How the times of the section spread.
+    fn chart(&self) -> Option<Block> {
+        let times = self.figures.iter().filter(|figure| figure.unit == "ns");
+        let groups: Vec<Group> = times
+            .filter_map(|figure| {
+                let spread = figure.spread.as_ref().filter(|spread| !spread.buckets.is_empty())?;
+                let buckets = spread.buckets.iter().map(|&(a, b, n)| (a, b, n as f64));
+                Some(Group::new(figure.label.clone(), buckets))
+            })
+            .collect();
+        (!groups.is_empty()).then(|| {
+            Block::Chart(Chart::Distribution {
+                title: "Times".to_owned(),
+                x: Axis::new("time of a call", "ns").scale(Scale::Logarithmic),
+                groups,
+                marks: Vec::new(),
+            })
+        })
     }
 }
 

@@ -201,6 +201,38 @@ fn what_is_no_database_is_refused_by_name_and_left() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_cannot_be_read_is_refused_by_name() {
+    // Even the administrator cannot read what stands at address 0.
+    let said = refusal(Path::new("/proc/self/mem"));
+    assert!(said.contains("failed to read /proc/self/mem"), "{said}");
+}
+
+#[test]
+fn a_program_that_writes_meanwhile_is_not_disturbed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.db");
+    user_database(&path, "wal");
+    let builder = small(&path).busy_timeout(Duration::from_secs(30)).concurrency(2);
+    let database = builder.build().unwrap();
+    let mut written = 0;
+    let connection = Connection::open(&path).unwrap();
+    connection.busy_timeout(Duration::from_secs(30)).unwrap();
+    let report = database
+        .run_watched(&mut |_| {
+            written += 1;
+            connection.execute("INSERT INTO users (name) VALUES ('new')", []).unwrap();
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(report.complete, "{report:?}");
+    let new: i64 = connection
+        .query_row("SELECT count(*) FROM users WHERE name = 'new'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(new, written);
+}
+
 #[test]
 fn a_failed_step_is_marked_and_the_others_are_kept() {
     let folder = tempfile::tempdir().unwrap();
