@@ -55,6 +55,7 @@
 //! | `guard` | calls that may fail: breaker, rate limit, back-off, retry budget, deadline | `guard` |
 //! | `http` | HTTP services on tower: response cache, codings, ETags, measuring | `http` |
 //! | root | `PerformanceOptimizer`: the registry, sampling, turning, health | `engine` |
+//! | `bench` | whether a change is slower; suites of figures; the product's own is `engine::benchmark` | `bench` |
 //!
 //! # When not to use it
 //!
