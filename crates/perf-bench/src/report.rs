@@ -22,4 +22,4 @@ pub use document::{
     Table, Tone,
 };
 pub use figure::{change, change_with_interval, figure};
-pub use judged::{judged_blocks, verdict_word, worst_first};
+pub use judged::{before_and_after, judged_blocks, verdict_word, worst_first};

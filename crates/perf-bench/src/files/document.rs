@@ -2,7 +2,7 @@
 
 use super::{FileComparison, Kind, Measurements};
 use crate::report::{
-    Axis, Block, Chart, Document, Group, Level, Scale, Section, Tone, judged_blocks, worst_first,
+    Block, Document, Level, Section, Tone, before_and_after, judged_blocks, worst_first,
 };
 use crate::{Outcome, Verdict};
 
@@ -66,21 +66,8 @@ impl FileComparison {
             .filter_map(|judged| {
                 let base = self.base.benches.get(&judged.bench)?;
                 let head = self.head.benches.get(&judged.bench)?;
-                let label = if judged.measure == "time" { "time per iteration" } else { "value" };
-                let all = || base.samples.iter().chain(&head.samples).copied();
-                let (least, most) =
-                    (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
-                // A few far out would press all others into one column.
-                let scale = if most > 8.0 * least { Scale::Logarithmic } else { Scale::Fitted };
-                Some(Block::Chart(Chart::Distribution {
-                    title: judged.bench.clone(),
-                    x: Axis::new(label, judged.unit.clone()).scale(scale),
-                    groups: vec![
-                        Group::of("base", &base.samples),
-                        Group::of("head", &head.samples),
-                    ],
-                    marks: Vec::new(),
-                }))
+                let (title, unit) = (&judged.bench, &judged.unit);
+                Some(Block::Chart(before_and_after(title, unit, &base.samples, &head.samples)))
             })
             .collect()
     }

@@ -258,6 +258,23 @@ impl Table {
         Table { columns: columns.into_iter().map(Into::into).collect(), ..Table::default() }
     }
 
+    /// Without the columns in which no row has anything.
+    pub(super) fn filled(&self) -> Table {
+        let said = |i: usize| {
+            self.rows.iter().any(|row| row.get(i).is_some_and(|(text, _)| !text.trim().is_empty()))
+        };
+        let kept: Vec<bool> =
+            (0..self.columns.len()).map(|i| self.rows.is_empty() || said(i)).collect();
+        fn pick<T: Clone>(all: &[T], kept: &[bool]) -> Vec<T> {
+            all.iter().zip(kept).filter(|(_, kept)| **kept).map(|(one, _)| one.clone()).collect()
+        }
+        Table {
+            columns: pick(&self.columns, &kept),
+            rows: self.rows.iter().map(|row| pick(row, &kept)).collect(),
+            note: self.note.clone(),
+        }
+    }
+
     /// Appends a row.
     pub fn push<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = (T, Tone)>) {
         self.rows.push(cells.into_iter().map(|(text, tone)| (text.into(), tone)).collect());

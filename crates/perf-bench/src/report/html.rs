@@ -1,6 +1,6 @@
 //! The page: one file, without script and without anything from elsewhere.
 
-use super::document::{Block, Document, Level, Section, Table, Tone};
+use super::document::{Block, Chart, Document, Level, Section, Table, Tone};
 use super::svg::{self, Ids, tone};
 use super::text::{breakable, html};
 use std::fmt::Write;
@@ -62,11 +62,28 @@ fn part(section: &Section, ids: &mut Ids) -> String {
     if section.blocks.is_empty() {
         text.push_str("<p class=\"empty\">no data</p>\n");
     }
-    for block in &section.blocks {
-        text += &piece(block, ids);
-        text.push('\n');
-    }
+    text += &pieces(&section.blocks, ids);
     text + "</section>\n"
+}
+
+/// Blocks one under the other, but several distributions in a row side by side.
+fn pieces(blocks: &[Block], ids: &mut Ids) -> String {
+    let small = |block: &Block| matches!(block, Block::Chart(Chart::Distribution { .. }));
+    let mut text = String::new();
+    for run in blocks.chunk_by(|a, b| small(a) && small(b)) {
+        let beside = run.len() > 1;
+        if beside {
+            text.push_str("<div class=\"beside\">\n");
+        }
+        for block in run {
+            text += &piece(block, ids);
+            text.push('\n');
+        }
+        if beside {
+            text.push_str("</div>\n");
+        }
+    }
+    text
 }
 
 fn piece(block: &Block, ids: &mut Ids) -> String {
@@ -99,13 +116,11 @@ fn piece(block: &Block, ids: &mut Ids) -> String {
             }
             text + "</dl>"
         }
-        Block::Table(rows) => table(rows),
+        Block::Table(rows) => table(&rows.filled()),
         Block::Chart(chart) => svg::chart(chart, ids),
         Block::Folded(line, blocks) => {
             let mut text = format!("<details class=\"folded\"><summary>{}</summary>", html(line));
-            for block in blocks {
-                text += &piece(block, ids);
-            }
+            text += &pieces(blocks, ids);
             text + "</details>"
         }
     }

@@ -1,8 +1,9 @@
 //! Verdicts in a report: how many of each, the intervals, and a table with the worst first.
 
-use super::document::{Axis, Block, Chart, IntervalRow, Scale, Table, Tone};
+use super::document::{Axis, Block, Chart, Group, IntervalRow, Mark, Scale, Table, Tone};
 use super::figure::{change_with_interval, figure};
 use crate::{Judged, Verdict};
+use perf_stats::median;
 
 /// Intervals that are drawn; the table has them all.
 const DRAWN: usize = 40;
@@ -35,6 +36,28 @@ pub fn judged_blocks(judged: &[Judged], margin: f64) -> Vec<Block> {
         blocks.push(Block::Folded(line, vec![Block::Table(table(&same))]));
     }
     blocks
+}
+
+/// The samples of both sides as one drawing, each with its median.
+#[must_use]
+pub fn before_and_after(title: &str, unit: &str, base: &[f64], head: &[f64]) -> Chart {
+    let all = || base.iter().chain(head).copied().filter(|v| v.is_finite());
+    let (least, most) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
+    // A few far out would press all others into one column.
+    let far = least > 0.0 && most > 8.0 * least;
+    let scale = if far { Scale::Logarithmic } else { Scale::Fitted };
+    let label = if unit == "ns" { "time per iteration" } else { "value" };
+    let sides = [("base", base), ("head", head)];
+    let mark = |(name, samples): (&str, &[f64])| {
+        let at = median(samples).ok()?;
+        Some(Mark::new(at, format!("{name} {}", figure(at, unit)), Tone::Plain))
+    };
+    Chart::Distribution {
+        title: title.to_owned(),
+        x: Axis::new(label, unit).scale(scale),
+        groups: sides.map(|(name, samples)| Group::of(name, samples)).to_vec(),
+        marks: sides.into_iter().filter_map(mark).collect(),
+    }
 }
 
 /// The verdicts in the order of their weight, within one by the size of the change.

@@ -63,7 +63,7 @@ fn piece(block: &Block) -> String {
             }
             rows(&table)
         }
-        Block::Table(table) => rows(table),
+        Block::Table(table) => rows(&table.filled()),
         Block::Chart(drawing) => fenced(drawing),
         Block::Folded(line, blocks) => {
             let inside: String = blocks.iter().map(piece).collect();

@@ -101,8 +101,16 @@ impl Span {
                 Some(at) => format!("{} {}", at.date(), at.time()),
                 None => "–".to_owned(),
             },
+            _ if self.counts_by_sixty() => elapsed(value),
             _ => figure(value, &self.axis.unit),
         }
+    }
+
+    /// Whether so long a time is said as `m:ss`.
+    fn counts_by_sixty(&self) -> bool {
+        let size = self.low.abs().max(self.high.abs());
+        let even = matches!(self.scale, Scale::Linear | Scale::Fitted);
+        even && self.axis.unit == "s" && size >= 120.0
     }
 
     /// The ticks inside, from low to high, about `about` of them.
@@ -134,11 +142,10 @@ impl Span {
             let step = clock_step((self.high - self.low) / about as f64);
             return self.multiples(step, |v| clock(v, step));
         }
+        if self.counts_by_sixty() {
+            return self.multiples(clock_step((self.high - self.low) / about as f64), elapsed);
+        }
         if let Some(seconds) = time_unit(unit) {
-            if size * seconds >= 120.0 {
-                let step = clock_step((self.high - self.low) * seconds / about as f64) / seconds;
-                return self.multiples(step, |v| elapsed(v * seconds));
-            }
             let (name, scale) = suiting_time(size * seconds);
             return self.scaled(about, scale / seconds, &|text| format!("{text} {name}"));
         }
@@ -257,7 +264,11 @@ fn name(axis: &Axis, value: f64) -> Option<&str> {
 }
 
 fn quantile(value: f64) -> String {
-    let text = format!("{:.4}", value * 100.0);
+    let text = match value {
+        v if v < 0.99 => format!("{:.1}", v * 100.0),
+        v if v < 0.999 => format!("{:.2}", v * 100.0),
+        v => format!("{:.4}", v * 100.0),
+    };
     format!("p{}", text.trim_end_matches('0').trim_end_matches('.'))
 }
 

@@ -150,7 +150,9 @@ struct Column {
     values: Vec<Option<String>>,
 }
 
-fn readouts(columns: &[Column]) -> String {
+/// `above` is the room of the marks, over which the words stand.
+fn readouts(columns: &[Column], above: usize) -> String {
+    let above = above + 6;
     let mut text = String::new();
     for (i, column) in columns.iter().enumerate() {
         let before = if i == 0 { 0.0 } else { f64::midpoint(columns[i - 1].place, column.place) };
@@ -169,7 +171,7 @@ fn readouts(columns: &[Column]) -> String {
             text,
             "<g class=\"at\"><rect x=\"{}\" width=\"{}\" y=\"0\" height=\"100%\"/>\
              <line x1=\"{x}\" x2=\"{x}\" y1=\"0\" y2=\"100%\"/>\
-             <text x=\"100%\" y=\"-6\" text-anchor=\"end\">{said}</text></g>",
+             <text x=\"100%\" y=\"-{above}\" text-anchor=\"end\">{said}</text></g>",
             pc(before),
             pc((after - before).max(0.0)),
             x = pc(column.place),

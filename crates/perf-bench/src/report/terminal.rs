@@ -79,7 +79,7 @@ impl Style {
                 };
                 facts.iter().map(line).collect()
             }
-            Block::Table(table) => tables::table(table, self),
+            Block::Table(table) => tables::table(&table.filled(), self),
             Block::Chart(drawing) => chart(drawing, self),
             Block::Folded(line, _) => vec![self.dim(&cut(&clean(line), self.width))],
         }

@@ -291,3 +291,13 @@ proptest! {
         let _ = document.terminal(60, true);
     }
 }
+
+#[test]
+fn a_column_that_says_nothing_is_left_out() {
+    let mut table = Table::new(["bench", "time >", "note"]);
+    table.push([("a", Tone::Plain), ("1 ns", Tone::Plain), (" ", Tone::Plain)]);
+    let document = with([Block::Table(table)]);
+    for text in [document.html(), document.markdown(), document.terminal(80, false)] {
+        assert!(text.contains("bench") && !text.contains("note"), "{text}");
+    }
+}

@@ -100,34 +100,47 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     kept
 }
 
-/// The text in lines of at most `most` columns, broken at spaces where there are any.
+/// The text in lines of at most `most` columns, broken at spaces where there are any, else after
+/// what joins the parts of a name.
 pub(super) fn wrap(text: &str, most: usize) -> Vec<String> {
     let most = most.max(1);
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split(' ').filter(|w| !w.is_empty()) {
-        let needed = width(word);
-        if used > 0 && used + 1 + needed > most {
-            lines.push(String::new());
-            used = 0;
-        }
-        let line = lines.len() - 1;
-        if used > 0 {
-            lines[line].push(' ');
-            used += 1;
-        }
-        for c in word.chars() {
-            let w = char_width(c);
-            if used + w > most && used > 0 {
+        let mut space = usize::from(used > 0);
+        let parts: Vec<&str> = if width(word) <= most {
+            vec![word]
+        } else {
+            word.split_inclusive(['/', '_', '-', ':']).collect()
+        };
+        for part in parts {
+            if used > 0 && used + space + width(part) > most {
                 lines.push(String::new());
-                used = 0;
+                (used, space) = (0, 0);
             }
-            let line = lines.len() - 1;
-            lines[line].push(c);
-            used += w;
+            if space > 0 {
+                push(&mut lines, ' ');
+                used += 1;
+                space = 0;
+            }
+            for c in part.chars() {
+                let w = char_width(c);
+                if used + w > most && used > 0 {
+                    lines.push(String::new());
+                    used = 0;
+                }
+                push(&mut lines, c);
+                used += w;
+            }
         }
     }
     lines
+}
+
+fn push(lines: &mut [String], c: char) {
+    if let Some(line) = lines.last_mut() {
+        line.push(c);
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +170,7 @@ mod tests {
         assert_eq!(cut("日本語", 4), "日…");
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("of cache/hit_ratio", 9), ["of cache/", "hit_ratio"]);
         assert_eq!(wrap("", 4), [""]);
         assert_eq!(width("日本e\u{301}"), 5);
     }

@@ -60,7 +60,7 @@ pub(super) fn draw(
     }
     text += "</svg>";
     text += &marks.draw();
-    text += &readouts(&said(&shares, &width, cells));
+    text += &readouts(&said(&shares, &width, cells), marks.height());
     text += &close(&x.label);
     text += &marks.below(&width);
     text += &table(x, drawn, &names, &width);

@@ -59,7 +59,7 @@ pub(super) fn draw(
     text += &marks.draw();
     let columns = columns(drawn, &width, READOUTS);
     let said: Vec<Column> = columns.iter().map(|c| c.say(&width, &height)).collect();
-    text += &readouts(&said);
+    text += &readouts(&said, marks.height());
     text += &close(&x.label);
     text += &marks.below(&width);
     text += &table(x, drawn, &width, &height);
