@@ -1,7 +1,9 @@
 //! `cargo xtask test`: every test that this machine can run.
 
 use crate::command::{cargo, find, program, root, watch};
-use crate::setup::{self, BROWSER_PACKAGES, BROWSER_TEST, CHROMIUM, NODE, Need, POSTGRESQL};
+use crate::setup::{
+    self, BROWSER_PACKAGES, BROWSER_TEST, CHROMIUM, NODE, Need, POSTGRESQL, VALGRIND,
+};
 use crate::stage::Stages;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
@@ -25,6 +27,10 @@ pub(crate) fn run(setup: bool, require_all: bool) -> Result<()> {
         Some(what) => skip(&mut stages, require_all, "dashboard in a real browser", &what),
     }
     stages.run("benches run once", || rivals_once(&mut counts));
+    match missing(&[&VALGRIND]) {
+        None => stages.run(GATE, || gate_self_test(&mut counts)),
+        Some(what) => skip(&mut stages, require_all, GATE, &what),
+    }
 
     stages.print();
     if stages.skipped() > 0 {
@@ -94,6 +100,17 @@ fn rivals_once(counts: &mut Counts) -> Result<()> {
         counts.passed += 1;
     }
     crate::bench::stack(&["--quick"]).context("the stack benchmark failed")?;
+    counts.passed += 1;
+    Ok(())
+}
+
+const GATE: &str = "gate self-test (counts)";
+
+/// A gate that cannot turn red looks like one that has nothing to say: equal programs must pass it,
+/// slower ones must not. Only counts, for a machine that runs tests cannot time.
+fn gate_self_test(counts: &mut Counts) -> Result<()> {
+    crate::bench::program(&["self-test", "--short"])
+        .context("the gate did not tell equal programs from slower ones")?;
     counts.passed += 1;
     Ok(())
 }

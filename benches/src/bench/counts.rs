@@ -8,8 +8,8 @@ use crate::repository::Repository;
 use crate::show::{Show, write};
 use anyhow::{Context, Result, bail};
 use perf_bench::{
-    Callgrind, Compared, Counted, CountsLimits, CountsProgram, CountsRecord, CountsReport,
-    Difference, Machine, MeasureCounts, Outcome,
+    Callgrind, Compared, Counted, CountsLimits, CountsRecord, CountsReport, Difference, Machine,
+    MeasureCounts, Outcome, SubjectProgram,
 };
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         measure = measure.iterations(record.iterations());
     }
     let progress = Progress::new("counting");
-    let counted = measure.measure(&CountsProgram::new(program), &|at| {
+    let counted = measure.measure(&SubjectProgram::new(program), &|at| {
         progress.at(at.done as u64, at.total as u64, at.bench);
     })?;
     drop(progress);

@@ -15,8 +15,8 @@ use crate::values::{percent, span};
 use anyhow::{Context, Result};
 use perf_bench::report::{Block, Document, Level, Section, Tone};
 use perf_bench::{
-    Callgrind, Compare, Comparison, CountsError, CountsLimits, CountsProgram, CountsReport,
-    MeasureCounts, Outcome, Rule, SubjectProgram,
+    Callgrind, Compare, Comparison, CountsError, CountsLimits, CountsReport, MeasureCounts,
+    Outcome, Rule, SubjectProgram,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -157,8 +157,8 @@ fn count(
     }
     let progress = Progress::new("counting");
     measure.compare(
-        &CountsProgram::new(&pair.base),
-        &CountsProgram::new(&pair.head),
+        &SubjectProgram::new(&pair.base),
+        &SubjectProgram::new(&pair.head),
         limits,
         &|at| progress.at(at.done as u64, at.total as u64, at.bench),
     )

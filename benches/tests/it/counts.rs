@@ -4,8 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that says why it cannot run")]
 
 use perf_bench::{
-    Callgrind, CountsError, CountsLimits, CountsProgram, MeasureCounts, Outcome, Verdict,
+    Callgrind, CountsError, CountsLimits, MeasureCounts, Outcome, SubjectProgram, Verdict,
 };
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -27,7 +28,7 @@ const SUBJECTS: &str = env!("CARGO_BIN_EXE_subjects");
 fn counts_are_the_same_in_every_run_and_five_per_cent_more_are_seen() {
     let Some(measure) = measure() else { return };
     let measure = measure.filter("core/histogram_m");
-    let program = CountsProgram::new(SUBJECTS);
+    let program = SubjectProgram::new(SUBJECTS);
     let seen = Mutex::new(Vec::new());
     let first = measure.measure(&program, &|at| {
         seen.lock().unwrap().push((at.bench.to_owned(), at.total));
@@ -48,7 +49,7 @@ fn counts_are_the_same_in_every_run_and_five_per_cent_more_are_seen() {
     assert_eq!(again.measure(&program, &|_| {}).unwrap(), first);
 
     let limits = CountsLimits::default();
-    let slower = program.clone().env("PERFKIT_INJECT", "5%");
+    let slower = program.clone().inject("5%");
     let report = again.compare(&program, &slower, &limits, &|_| {}).unwrap();
     assert_eq!(report.outcome(), Outcome::Regression);
     for judged in report.judged.iter().filter(|judged| judged.measure == "instructions") {
@@ -62,7 +63,7 @@ fn counts_are_the_same_in_every_run_and_five_per_cent_more_are_seen() {
 fn equal_programs_are_not_counted_twice_unless_the_method_is_tested() {
     let Some(measure) = measure() else { return };
     let measure = measure.filter("core/counter_add");
-    let program = CountsProgram::new(SUBJECTS);
+    let program = SubjectProgram::new(SUBJECTS);
     let limits = CountsLimits::default();
     let report = measure.compare(&program, &program, &limits, &|_| {}).unwrap();
     assert!(report.notes[0].contains("byte for byte the same"), "{:?}", report.notes);
@@ -78,14 +79,14 @@ fn a_bench_that_fails_is_kept_with_its_words_and_threads_are_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let program = script(
         folder.path(),
-        r#"case "$1 $2" in
-list*) echo '{"format":1,"benches":[
-  {"name":"threads","work":"w","single_threaded":false,"answer_iterations":1},
-  {"name":"bad","work":"w","single_threaded":true,"answer_iterations":1}]}' ;;
-*) echo "panicked: half way" >&2; exit 1 ;;
-esac"#,
+        &format!(
+            "if [ $1 = list ]; then echo '{{\"format\":1,\"benches\":[{},{}]}}'; exit; fi\n\
+             echo 'panicked: half way' >&2; exit 1",
+            listed("threads", false),
+            listed("bad", true)
+        ),
     );
-    let counted = measure.measure(&CountsProgram::new(&program), &|_| {}).unwrap();
+    let counted = measure.measure(&SubjectProgram::new(&program), &|_| {}).unwrap();
     assert!(!counted.is_complete());
     let [bad, threads] = &counted.benches[..] else { panic!("two benches") };
     assert!(bad.failure.as_ref().unwrap().contains("panicked: half way"), "{bad:?}");
@@ -101,13 +102,13 @@ fn a_program_without_the_region_is_told_from_a_cheap_one() {
     let folder = tempfile::tempdir().unwrap();
     let program = script(
         folder.path(),
-        r#"case "$1" in
-list) echo '{"format":1,"benches":[
-  {"name":"a","work":"w","single_threaded":true,"answer_iterations":1}]}' ;;
-*) echo '{"answer":1,"iterations":1}' ;;
-esac"#,
+        &format!(
+            "if [ $1 = list ]; then echo '{{\"format\":1,\"benches\":[{}]}}'; exit; fi\n\
+             echo '{{\"answer\":1,\"iterations\":1}}'",
+            listed("a", true)
+        ),
     );
-    let counted = measure.measure(&CountsProgram::new(&program), &|_| {}).unwrap();
+    let counted = measure.measure(&SubjectProgram::new(&program), &|_| {}).unwrap();
     let failure = counted.benches[0].failure.as_ref().unwrap();
     assert!(failure.contains("stripped of its symbols"), "{failure}");
 }
@@ -118,13 +119,22 @@ fn what_is_no_program_of_benches_is_refused() {
     let Some(measure) = measure() else { return };
     let folder = tempfile::tempdir().unwrap();
     let refused = |program: &Path| {
-        measure.measure(&CountsProgram::new(program), &|_| {}).unwrap_err().to_string()
+        let error = measure.measure(&SubjectProgram::new(program), &|_| {}).unwrap_err();
+        error.source().unwrap().to_string()
     };
-    assert!(refused(&folder.path().join("nothing")).contains("No such file"));
-    assert!(refused(&script(folder.path(), "echo hello")).contains("its answer is broken"));
+    assert!(refused(&folder.path().join("nothing")).contains("nothing"));
+    assert!(refused(&script(folder.path(), "echo hello")).contains("no subject program"));
     assert!(refused(&script(folder.path(), "echo no >&2; exit 3")).contains("no"));
     let newer = script(folder.path(), r#"echo '{"format":99,"benches":[]}'"#);
     assert!(refused(&newer).contains("version 99"));
+}
+
+/// A bench as `list` names it.
+#[cfg(unix)]
+fn listed(name: &str, single_threaded: bool) -> String {
+    format!(
+        r#"{{"name":"{name}","work":"w","single_threaded":{single_threaded},"answer_iterations":1}}"#
+    )
 }
 
 /// A program in the shell's language, made anew.

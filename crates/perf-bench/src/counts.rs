@@ -29,6 +29,5 @@ pub use environment::{CountsEnvironment, Difference};
 pub use error::CountsError;
 pub use limits::{CountsLimits, Limit, LimitOfBench};
 pub use measure::{CountsProgress, MeasureCounts};
-pub use program::CountsProgram;
 pub use record::{Compared, CountsRecord};
 pub use report::CountsReport;

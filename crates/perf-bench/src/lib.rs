@@ -28,8 +28,7 @@ pub use allocator::{Allocations, CountingAllocator, allocations_during};
 pub use compare::{Compare, CompareError, Comparison, ProgramError, Progress, SubjectProgram};
 pub use counts::{
     Callgrind, Compared, Counted, CountedBench, CountsEnvironment, CountsError, CountsLimits,
-    CountsProgram, CountsProgress, CountsRecord, CountsReport, Difference, Limit, LimitOfBench,
-    MeasureCounts,
+    CountsProgress, CountsRecord, CountsReport, Difference, Limit, LimitOfBench, MeasureCounts,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use database::{

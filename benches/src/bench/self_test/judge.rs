@@ -6,8 +6,8 @@ use crate::timing;
 use crate::usage;
 use anyhow::{Context, Result, bail};
 use perf_bench::{
-    Callgrind, Compare, Counted, CountsLimits, CountsProgram, CountsReport, Judged, MeasureCounts,
-    Outcome, Rule, SubjectProgram,
+    Callgrind, Compare, Counted, CountsLimits, CountsReport, Judged, MeasureCounts, Outcome, Rule,
+    SubjectProgram,
 };
 use std::path::{Path, PathBuf};
 
@@ -69,10 +69,10 @@ impl Judge<'_> {
     /// Counts the base once, the head once and once slowed down.
     fn count(&self, base: usize, head: usize, tallies: &mut [Tally]) -> Result<()> {
         let callgrind = Callgrind::find().context("the self-test counts")?;
-        let program = |order: usize| CountsProgram::new(&self.programs[order]);
+        let program = |order: usize| SubjectProgram::new(&self.programs[order]);
         let names: Vec<String> = tallies.iter().map(|tally| tally.bench.clone()).collect();
         let measure = MeasureCounts::new(callgrind).only(names);
-        let counted = |measure: &MeasureCounts, program: &CountsProgram| -> Result<Counted> {
+        let counted = |measure: &MeasureCounts, program: &SubjectProgram| -> Result<Counted> {
             let bar = Progress::new("counting");
             let counted = measure
                 .measure(program, &|at| bar.at(at.done as u64, at.total as u64, at.bench))
@@ -84,7 +84,7 @@ impl Judge<'_> {
         };
         let before = counted(&measure, &program(base))?;
         let measure = measure.iterations(before.iterations());
-        let slowed = program(head).env("PERFKIT_INJECT", &self.injected);
+        let slowed = program(head).inject(&self.injected);
         for (kind, program) in [(Kind::Equal, program(head)), (Kind::Slowed, slowed)] {
             let after = counted(&measure, &program)?;
             let report = CountsReport::judge(&before, &after, &CountsLimits::default());

@@ -73,8 +73,13 @@ impl SubjectProgram {
         }
     }
 
+    /// What is added to its environment.
+    pub(crate) fn environment(&self) -> &[(OsString, OsString)] {
+        &self.environment
+    }
+
     /// Whether the two would do the same: byte for byte one program, started alike.
-    pub(super) fn is_identical(&self, other: &SubjectProgram) -> io::Result<bool> {
+    pub(crate) fn is_identical(&self, other: &SubjectProgram) -> io::Result<bool> {
         if self.environment != other.environment {
             return Ok(false);
         }

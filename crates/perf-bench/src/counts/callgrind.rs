@@ -3,6 +3,7 @@
 use super::CountsError;
 use super::bounded::{self, Output};
 use crate::CountedRegion;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -72,7 +73,7 @@ impl Callgrind {
     pub(super) fn count(
         &self,
         folder: &Path,
-        environment: &[(String, String)],
+        environment: &[(OsString, OsString)],
         bench: &str,
         iterations: u64,
         limit: Duration,

@@ -1,6 +1,6 @@
 //! Why nothing can be counted at all. What goes wrong in one bench is kept with that bench.
 
-use std::path::PathBuf;
+use crate::ProgramError;
 use std::{fmt, io};
 
 /// Why nothing can be counted.
@@ -11,13 +11,8 @@ pub enum CountsError {
     ValgrindMissing,
     /// Valgrind is there but does not run.
     ValgrindFails(String),
-    /// The program does not answer what it holds.
-    Listing {
-        /// The program.
-        program: PathBuf,
-        /// What went wrong.
-        why: String,
-    },
+    /// The program does not say what it holds.
+    Program(ProgramError),
     /// A file or folder cannot be used.
     Io {
         /// What was being done.
@@ -37,11 +32,7 @@ impl fmt::Display for CountsError {
             CountsError::ValgrindFails(why) => {
                 write!(f, "`valgrind --version` does not work, install it anew: {why}")
             }
-            CountsError::Listing { program, why } => write!(
-                f,
-                "`{} list` names no benches, it must be a program of `perf_bench::Subjects`: {why}",
-                program.display()
-            ),
+            CountsError::Program(_) => f.write_str("cannot ask the program for its benches"),
             CountsError::Io { what, .. } => write!(f, "cannot {what}"),
         }
     }
@@ -50,6 +41,7 @@ impl fmt::Display for CountsError {
 impl std::error::Error for CountsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            CountsError::Program(error) => Some(error),
             CountsError::Io { source, .. } => Some(source),
             _ => None,
         }

@@ -1,13 +1,10 @@
 //! Counts the benches of a program, some at a time.
 
 use super::callgrind::{Callgrind, Tally};
-use super::program::{Side, same};
-use super::{
-    Counted, CountedBench, CountsEnvironment, CountsError, CountsLimits, CountsProgram,
-    CountsReport,
-};
-use crate::Verdict;
+use super::program::Side;
+use super::{Counted, CountedBench, CountsEnvironment, CountsError, CountsLimits, CountsReport};
 use crate::subject::ListedSubject;
+use crate::{SubjectProgram, Verdict};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
@@ -116,7 +113,7 @@ impl MeasureCounts {
     /// [`CountsError`] if nothing can be counted. A bench that fails is kept with its failure.
     pub fn measure(
         &self,
-        program: &CountsProgram,
+        program: &SubjectProgram,
         progress: &(dyn Fn(CountsProgress<'_>) + Sync),
     ) -> Result<Counted, CountsError> {
         let side = Side::of(program)?;
@@ -137,13 +134,13 @@ impl MeasureCounts {
     /// [`CountsError`] if nothing can be counted. A bench that fails is kept with its failure.
     pub fn compare(
         &self,
-        base: &CountsProgram,
-        head: &CountsProgram,
+        base: &SubjectProgram,
+        head: &SubjectProgram,
         limits: &CountsLimits,
         progress: &(dyn Fn(CountsProgress<'_>) + Sync),
     ) -> Result<CountsReport, CountsError> {
         let base_side = Side::of(base)?;
-        if !self.identical_too && same(base, head) {
+        if !self.identical_too && base.is_identical(head).unwrap_or(false) {
             let counted = self.measure(base, progress)?;
             let mut report = CountsReport::judge(&counted, &counted, limits);
             report.identical();
