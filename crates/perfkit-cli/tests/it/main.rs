@@ -8,6 +8,7 @@ mod budgets;
 mod demo;
 mod gate;
 mod lifecycle;
+mod load;
 mod origins;
 // The same server as for the library's tests.
 #[path = "../../../perf-bench/tests/it/postgres_server.rs"]
