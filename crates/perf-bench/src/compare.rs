@@ -290,6 +290,14 @@ impl Compare {
             }
             slowest_round = slowest_round.max(begun.elapsed());
         }
+        let total = |part: fn(&Measured) -> f64| benches.iter().map(part).sum::<f64>();
+        let (ran, waited) = (total(|bench| bench.ran), total(|bench| bench.waited));
+        if waited > WAITED * (ran + waited) {
+            comparison.notes.push(format!(
+                "the benches waited {:.0} % of the time for a core, which is not in their figures",
+                100.0 * waited / (ran + waited)
+            ));
+        }
     }
 
     /// The length of a sample: the one that is asked for, or shorter where time is short.
@@ -325,6 +333,9 @@ impl Compare {
         }
     }
 }
+
+/// The share of waiting for a core beyond which it is worth a remark.
+const WAITED: f64 = 0.05;
 
 /// The side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

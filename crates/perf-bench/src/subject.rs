@@ -28,12 +28,14 @@ mod command;
 mod injection;
 mod protocol;
 mod timing;
+mod waiting;
 
 pub(crate) use injection::VARIABLE as INJECTION_VARIABLE;
 pub use injection::{Injection, InjectionError};
 pub(crate) use protocol::{Answered, Calibrated, Failed, Listing, Request, Timed};
 pub use protocol::{CountedRegion, ListedSubject, PROTOCOL};
 pub use timing::repeat;
+pub(crate) use waiting::waited_for_core;
 
 use std::fmt;
 

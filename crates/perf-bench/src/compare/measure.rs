@@ -17,6 +17,9 @@ pub(super) struct Measured {
     iterations: Option<u64>,
     pub(super) base: Vec<f64>,
     pub(super) head: Vec<f64>,
+    /// Nanoseconds that the samples took, and those they waited for a core besides.
+    pub(super) ran: f64,
+    pub(super) waited: f64,
     /// Which side failed and why. It is not measured further.
     pub(super) failure: Option<(Option<Side>, String)>,
 }
@@ -41,6 +44,8 @@ impl Measured {
             iterations: None,
             base: Vec::new(),
             head: Vec::new(),
+            ran: 0.0,
+            waited: 0.0,
             failure: None,
         }
     }
@@ -80,8 +85,10 @@ impl Measured {
                 let h = head.sample(&self.name, iterations)?;
                 (base.sample(&self.name, iterations)?, h)
             };
-            self.base.push(b / iterations as f64);
-            self.head.push(h / iterations as f64);
+            self.base.push(b.ns as f64 / iterations as f64);
+            self.head.push(h.ns as f64 / iterations as f64);
+            self.ran += b.ns as f64 + h.ns as f64;
+            self.waited += b.waited as f64 + h.waited as f64;
         }
         Ok(())
     }
@@ -167,8 +174,8 @@ impl Running {
         self.ask::<Calibrated>(&request).map(|calibrated| calibrated.iterations.max(1))
     }
 
-    fn sample(&mut self, bench: &str, iterations: u64) -> Result<f64, (Option<Side>, String)> {
+    fn sample(&mut self, bench: &str, iterations: u64) -> Result<Timed, (Option<Side>, String)> {
         let request = Request::Sample { bench: bench.to_owned(), iterations };
-        self.ask::<Timed>(&request).map(|timed| timed.ns as f64)
+        self.ask::<Timed>(&request)
     }
 }

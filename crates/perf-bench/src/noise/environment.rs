@@ -1,15 +1,17 @@
 //! Is the machine quiet enough? Asked before a comparison, since a gate that answers on a busy
 //! machine teaches people not to listen.
 
+use crate::subject::waited_for_core;
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// Time that the host gave to others, as a share, beyond which the machine is noisy.
 const STOLEN: f64 = 0.01;
-/// The same for other processes on this machine, over all its cores.
-const BUSY: f64 = 0.15;
-/// The same for time that a spinning thread does not get.
+/// The same for other processes on this machine, over all its cores. Waiting for a core is left out
+/// of the samples, so that neighbours only cost caches and memory.
+const BUSY: f64 = 0.5;
+/// The same for time that a spinning thread does not get although it does not wait for a core.
 const LOST: f64 = 0.02;
 /// The same for the spread of work that is always the same.
 const SPREAD: f64 = 0.03;
@@ -27,7 +29,7 @@ pub struct Environment {
     pub busy: Option<f64>,
     /// Load average of the last minute.
     pub load: Option<f64>,
-    /// Time that a spinning thread did not get.
+    /// Time that a spinning thread did not get, without what it waited for a core.
     pub lost: f64,
     /// The longest single gap of it, in nanoseconds.
     pub longest_gap_ns: f64,
@@ -115,6 +117,7 @@ fn spin(time: Duration) -> Spun {
     const WORK: u64 = 50_000;
     // Enough for a check of half a minute; what comes later is only looked at for gaps.
     const MOST: usize = 1 << 20;
+    let waited = waited_for_core();
     let start = Instant::now();
     let mut times = Vec::new();
     let mut last = start;
@@ -130,13 +133,16 @@ fn spin(time: Duration) -> Spun {
         }
         last = now;
     }
+    let waited = waited_for_core()
+        .zip(waited)
+        .map_or(0.0, |(now, then)| now.saturating_sub(then).as_secs_f64());
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     let (middle, longest) = (at(0.5), at(1.0));
     // What lies above twice the median was not work.
     let lost: f64 = times.iter().map(|t| t - middle).filter(|over| *over > middle).sum();
     Spun {
-        lost: lost / times.iter().sum::<f64>(),
+        lost: (lost - waited).max(0.0) / times.iter().sum::<f64>(),
         longest_gap: Duration::from_secs_f64((longest - middle).max(0.0)),
         spread: (at(0.75) - at(0.25)) / middle,
     }

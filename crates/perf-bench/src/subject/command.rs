@@ -187,8 +187,8 @@ impl Server<'_> {
 
     fn sample(&mut self, bench: &str, iterations: u64) -> Result<Timed, String> {
         let (live, stretch) = self.live(bench)?;
-        let (elapsed, answer) = live.time(stretch.apply(iterations))?;
-        Ok(Timed { ns: nanoseconds(elapsed), answer })
+        let (spent, answer) = live.time(stretch.apply(iterations))?;
+        Ok(Timed { ns: nanoseconds(spent.own), waited: nanoseconds(spent.waited), answer })
     }
 
     fn live(&mut self, bench: &str) -> Result<(&mut Live, &mut Stretch), String> {
@@ -233,8 +233,8 @@ fn run(subject: &Subject, injection: &Injection, output: &mut dyn Write) -> Resu
     let mut stretch = Stretch::new(injection.fraction(&subject.name));
     let mut samples = Vec::new();
     for _ in 0..11 {
-        let (elapsed, _) = live.time(stretch.apply(iterations))?;
-        samples.push(elapsed.as_nanos() as f64 / iterations as f64);
+        let (spent, _) = live.time(stretch.apply(iterations))?;
+        samples.push(spent.own.as_nanos() as f64 / iterations as f64);
     }
     samples.sort_by(f64::total_cmp);
     let [low, middle, high] = [samples[0], samples[5], samples[10]];

@@ -92,7 +92,10 @@ pub(crate) struct Calibrated {
 /// Answer to `sample`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Timed {
+    /// Without the waiting for a core.
     pub(crate) ns: u64,
+    #[serde(default)]
+    pub(crate) waited: u64,
     pub(crate) answer: u64,
 }
 

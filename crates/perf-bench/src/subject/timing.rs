@@ -1,6 +1,7 @@
 //! Runs a body: for its answer, for a number of iterations that takes long enough, for its time,
 //! and inside the region that is counted.
 
+use super::waiting::{self, Spent};
 use super::{Body, Subject};
 use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,12 +24,14 @@ pub fn repeat(iterations: u64, mut work: impl FnMut() -> u64) -> u64 {
 /// A bench that has been set up.
 pub(super) struct Live {
     body: Body,
+    single_threaded: bool,
 }
 
 impl Live {
     /// Sets the bench up.
     pub(super) fn new(subject: &Subject) -> Result<Live, String> {
-        guarded(|| Live { body: (subject.set_up)() })
+        let single_threaded = subject.single_threaded;
+        guarded(|| Live { body: (subject.set_up)(), single_threaded })
     }
 
     /// The answer of so many iterations.
@@ -37,11 +40,19 @@ impl Live {
     }
 
     /// How long so many iterations take, and their answer. The clock is read twice.
-    pub(super) fn time(&mut self, iterations: u64) -> Result<(Duration, u64), String> {
+    ///
+    /// What one thread waits for a core is told apart. Of several threads only one is seen, so
+    /// that their waiting stays in their time.
+    pub(super) fn time(&mut self, iterations: u64) -> Result<(Spent, u64), String> {
+        let single_threaded = self.single_threaded;
         guarded(|| {
+            let mut run = || black_box((self.body)(black_box(iterations)));
+            if single_threaded {
+                return waiting::time(run);
+            }
             let start = Instant::now();
-            let answer = black_box((self.body)(black_box(iterations)));
-            (start.elapsed(), answer)
+            let answer = run();
+            (Spent { own: start.elapsed(), waited: Duration::ZERO }, answer)
         })
     }
 
@@ -54,7 +65,7 @@ impl Live {
     pub(super) fn calibrate(&mut self, target: Duration) -> Result<(u64, Duration), String> {
         let mut iterations = 1_u64;
         loop {
-            let (elapsed, _) = self.time(iterations)?;
+            let (Spent { own: elapsed, .. }, _) = self.time(iterations)?;
             // A tenth of the target is long enough to extrapolate from; then it is tried once more,
             // since the first rounds ran with cold caches.
             if elapsed >= target / 10 {
@@ -64,7 +75,7 @@ impl Live {
                 if wanted <= iterations {
                     return Ok((wanted, elapsed));
                 }
-                let (elapsed, _) = self.time(wanted)?;
+                let (Spent { own: elapsed, .. }, _) = self.time(wanted)?;
                 let shortfall = target.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
                 let corrected = (wanted as f64 * shortfall.clamp(1.0, 20.0)).ceil() as u64;
                 return Ok((corrected.min(MOST_ITERATIONS), elapsed));
