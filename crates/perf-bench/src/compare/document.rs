@@ -2,10 +2,9 @@
 
 use super::Comparison;
 use crate::report::{
-    Axis, Block, Bucket, Chart, Document, Group, Level, Mark, Section, Tone, figure, judged_blocks,
+    Block, Chart, Document, Level, Section, Tone, before_and_after, figure, judged_blocks,
 };
 use crate::{Outcome, Run, Verdict};
-use perf_stats::median;
 
 impl Comparison {
     /// As a report: a table with the worst first and the unchanged folded, all intervals in one
@@ -70,40 +69,6 @@ impl Comparison {
             Some((found.samples.clone(), found.unit.clone()))
         };
         let ((base, unit), (head, _)) = (side(&self.base)?, side(&self.head)?);
-        let all = || base.iter().chain(&head).copied();
-        let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
-        let mark = |label: &str, samples: &[f64]| {
-            let at = median(samples).ok()?;
-            Some(Mark { at, label: format!("{label} median"), tone: Tone::Plain })
-        };
-        Some(Chart::Distribution {
-            title: bench.to_owned(),
-            x: axis("time of an iteration", &unit),
-            groups: vec![
-                Group { name: "base".to_owned(), buckets: buckets(&base, low, high) },
-                Group { name: "head".to_owned(), buckets: buckets(&head, low, high) },
-            ],
-            marks: [mark("base", &base), mark("head", &head)].into_iter().flatten().collect(),
-        })
+        Some(before_and_after(bench, &unit, &base, &head))
     }
-}
-
-fn axis(label: &str, unit: &str) -> Axis {
-    Axis { label: label.to_owned(), unit: unit.to_owned(), ..Axis::default() }
-}
-
-/// Twenty buckets of one width from `low` to `high`.
-fn buckets(samples: &[f64], low: f64, high: f64) -> Vec<Bucket> {
-    const COUNT: usize = 20;
-    let width = ((high - low) / COUNT as f64).max(low.abs() * 1e-6).max(f64::MIN_POSITIVE);
-    let mut counts = [0_u32; COUNT];
-    for sample in samples {
-        counts[(((sample - low) / width) as usize).min(COUNT - 1)] += 1;
-    }
-    let bucket = |(place, count): (usize, &u32)| Bucket {
-        low: low + width * place as f64,
-        high: low + width * (place + 1) as f64,
-        count: f64::from(*count),
-    };
-    counts.iter().enumerate().map(bucket).collect()
 }

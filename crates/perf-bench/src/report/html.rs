@@ -11,6 +11,9 @@ const ROWS: usize = 1000;
 /// Bytes of a cell from which on it is a sentence that needs some width.
 const LONG: usize = 40;
 
+/// Bytes of a cell up to which it is a name or a word that stays in one line.
+const SHORT: usize = 32;
+
 const STYLE: &str = include_str!("html/style.css");
 
 impl Document {
@@ -139,7 +142,8 @@ fn table(table: &Table) -> String {
         for (i, (words, kind)) in row.iter().take(heads.len()).enumerate() {
             let (class, words) = match heads[i].1 {
                 true => ("n ", html(words)),
-                false if words.len() > LONG => ("long ", breakable(words)),
+                false if words.len() > LONG && i > 0 => ("long ", breakable(words)),
+                false if words.len() <= SHORT => ("short ", breakable(words)),
                 false => ("", breakable(words)),
             };
             let _ = write!(text, "<td class=\"{class}{}\">{words}</td>", tone(*kind));
