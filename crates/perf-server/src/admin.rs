@@ -106,6 +106,7 @@ impl Admin {
                 started: clock.now(),
                 clock,
                 gate,
+                budgets: config.budgets,
                 assets,
                 live: Arc::new(live),
                 epoch: epoch.reveal()[..12].into(),

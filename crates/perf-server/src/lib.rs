@@ -48,6 +48,7 @@ mod access;
 mod admin;
 mod api;
 mod assets;
+mod budget;
 mod gateway;
 mod live;
 mod problem;
@@ -55,5 +56,6 @@ mod view;
 
 pub use access::{ParseTokenError, Token};
 pub use admin::{Admin, AdminConfig, AdminError, ServiceInfo};
+pub use budget::{BudgetRow, Seen, SeenRoute};
 pub use gateway::{Gateway, GatewayConfig, GatewayError, Origin, ParseOriginError};
 pub use problem::Problem;

@@ -15,7 +15,9 @@ mod traffic;
 pub(crate) use caching::caching;
 pub(crate) use overview::overview;
 pub(crate) use span::Span;
+pub(crate) use traffic::{GATEWAY, PROCESS};
 
+use crate::budget::BudgetRow;
 use perf_analytics::History;
 use shapes::{ComponentRow, EventRow, HealthSummary, KnobRow, Service};
 
@@ -31,6 +33,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) knobs: Vec<KnobRow>,
     /// Newest first.
     pub(crate) events: Vec<EventRow>,
+    /// Limits and how they are kept, if there are any.
+    pub(crate) budgets: Vec<BudgetRow>,
 }
 
 impl Scene<'_> {

@@ -102,6 +102,9 @@ pub(crate) struct ServeArguments {
     /// How long open requests may go on at the end [default: 10s]
     #[arg(long, value_name = "TIME", env = "PERFKIT_DRAIN")]
     pub(crate) drain: Option<Span>,
+    /// Limits on routes, memory and start-up; the dashboard shows what is over or close to them
+    #[arg(long, value_name = "perf-budget.toml", env = "PERFKIT_BUDGET")]
+    pub(crate) budget: Option<PathBuf>,
     /// A TOML file with any of these settings, named like the flags
     #[arg(long, value_name = "FILE", env = "PERFKIT_CONFIG")]
     pub(crate) config: Option<PathBuf>,

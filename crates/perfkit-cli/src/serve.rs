@@ -1,5 +1,7 @@
 //! `perfkit serve`: the gateway until somebody ends it.
 
+mod budget;
+
 use crate::arguments::ServeArguments;
 use crate::failure::Failure;
 use crate::output;
@@ -11,30 +13,44 @@ use perf_server::AdminConfig;
 use std::time::Instant;
 
 pub(crate) fn run(arguments: &ServeArguments, matches: &ArgMatches) -> Result<(), Failure> {
+    let start = Instant::now();
     let settings = Settings::gather(arguments, matches)?;
     if arguments.print_config {
         return output::print(&settings.to_toml());
     }
+    let budget = arguments.budget.as_deref().map(budget::Judge::read).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
-    let ended = runtime.block_on(serve(&settings, arguments.json));
+    let ended = runtime.block_on(serve(&settings, arguments.json, budget, start));
     // What still runs now has had its time.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve(settings: &Settings, json: bool) -> Result<(), Failure> {
+async fn serve(
+    settings: &Settings,
+    json: bool,
+    budget: Option<budget::Judge>,
+    start: Instant,
+) -> Result<(), Failure> {
     let mut admin = AdminConfig::new(settings.admin.value);
     if let Some(token) = &settings.token {
         admin = admin.token(token.value.clone());
+    }
+    if let Some(judge) = &budget {
+        let judge = judge.clone();
+        admin = admin.budgets(move |seen| judge.rows(seen));
     }
     // Before anything listens: a signal that comes during the start must end it in peace too.
     let mut signals = Signals::new()
         .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
     let service = Service::start(settings.gateway(), admin, settings.sample_every.value.0).await?;
     let since = Instant::now();
+    if let Some(judge) = &budget {
+        judge.started(start.elapsed());
+    }
     let (listen, dashboard) = (service.gateway.address(), service.dashboard.clone());
     if json {
         let line = serde_json::json!({

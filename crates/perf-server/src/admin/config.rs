@@ -1,6 +1,7 @@
 //! What an admin server is told when it starts.
 
-use crate::Token;
+use crate::budget::Judge;
+use crate::{BudgetRow, Seen, Token};
 use std::net::SocketAddr;
 
 /// Where the admin server listens and whom it lets in.
@@ -29,6 +30,7 @@ pub struct AdminConfig {
     /// How many live connections are open at most, about 20 KiB each. 1 024 by default; one more
     /// is refused with 503.
     pub max_live_connections: u64,
+    pub(super) budgets: Option<Judge>,
 }
 
 impl AdminConfig {
@@ -41,6 +43,7 @@ impl AdminConfig {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             max_live_connections: 1_024,
+            budgets: None,
         }
     }
 
@@ -69,6 +72,19 @@ impl AdminConfig {
     #[must_use]
     pub fn max_live_connections(mut self, most: u64) -> AdminConfig {
         self.max_live_connections = most;
+        self
+    }
+
+    /// The same, holding what is seen against limits. The rows are shown by
+    /// `/api/performance/budgets`, the broken and the tight ones in the overview too.
+    ///
+    /// The judge runs with each snapshot that somebody asks for; it must be quick and not block.
+    #[must_use]
+    pub fn budgets(
+        mut self,
+        judge: impl Fn(&Seen) -> Vec<BudgetRow> + Send + Sync + 'static,
+    ) -> AdminConfig {
+        self.budgets = Some(Judge::new(judge));
         self
     }
 

@@ -3,6 +3,7 @@
 use super::config::ServiceInfo;
 use crate::access::Gate;
 use crate::assets::Assets;
+use crate::budget::{BudgetRow, Judge};
 use crate::live::Live;
 use crate::view::shapes::{
     ComponentRow, EventRow, Events, HealthSummary, KnobRow, LiveStatus, Service, Status,
@@ -25,6 +26,7 @@ pub(crate) struct Server {
     pub(crate) started: Instant,
     pub(crate) clock: Clock,
     pub(crate) gate: Gate,
+    pub(crate) budgets: Option<Judge>,
     pub(crate) assets: Assets,
     pub(crate) live: Arc<Live>,
     /// Tells clients that the server is another one than before.
@@ -45,11 +47,18 @@ impl Server {
             components: component_rows(&health),
             knobs: self.knobs(),
             events: self.events().events,
+            budgets: self.budgets(),
         }
     }
 
     pub(crate) fn knobs(&self) -> Vec<KnobRow> {
         self.optimizer.knobs().iter().map(|own| knobs::row(&own.component, &own.knob)).collect()
+    }
+
+    /// Limits and how they are kept; none where no budget was given.
+    pub(crate) fn budgets(&self) -> Vec<BudgetRow> {
+        let judge = self.budgets.as_ref();
+        judge.map_or_else(Vec::new, |judge| judge.rows(self.optimizer.history()))
     }
 
     /// Newest first.

@@ -47,6 +47,7 @@ pub(super) fn json() -> Value {
         metrics::all,
         metrics::one,
         read::health,
+        read::budgets,
         read::status,
         read::knobs,
         change::turn,

@@ -3,8 +3,9 @@
 use super::request;
 use crate::Problem;
 use crate::admin::Server;
+use crate::budget::SPAN_SECONDS;
 use crate::live::{Channel, attend};
-use crate::view::shapes::{Caching, Events, HealthAnswer, Knobs, Overview, Status};
+use crate::view::shapes::{Budgets, Caching, Events, HealthAnswer, Knobs, Overview, Status};
 use crate::view::{self, Span};
 use axum::Json;
 use axum::extract::State;
@@ -101,6 +102,15 @@ pub(super) async fn status(State(server): State<Arc<Server>>) -> Json<Status> {
 )]
 pub(super) async fn knobs(State(server): State<Arc<Server>>) -> Json<Knobs> {
     Json(Knobs { knobs: server.knobs() })
+}
+
+/// The limits that were given at the start, with what remains of each.
+#[utoipa::path(
+    get, path = "/api/performance/budgets", tag = "performance",
+    responses((status = 200, description = "The limits, worst first; none if none were given", body = Budgets))
+)]
+pub(super) async fn budgets(State(server): State<Arc<Server>>) -> Json<Budgets> {
+    Json(Budgets { span_seconds: SPAN_SECONDS, budgets: server.budgets() })
 }
 
 /// Every event that is kept, newest first.

@@ -24,6 +24,7 @@ pub(super) fn api() -> Vec<Route> {
         ("/api/performance/metrics", &["get"], get(metrics::all)),
         ("/api/performance/metrics/{name}", &["get"], get(metrics::one)),
         ("/api/performance/health", &["get"], get(read::health)),
+        ("/api/performance/budgets", &["get"], get(read::budgets)),
         ("/api/performance/status", &["get"], get(read::status)),
         ("/api/performance/knobs", &["get"], get(read::knobs)),
         ("/api/performance/knobs/{component}/{knob}", &["put"], put(change::turn)),

@@ -1,7 +1,9 @@
 //! What needs attention, worst first.
 
+use super::Scene;
 use super::shapes::{Action, Attention, ComponentRow, KnobRow};
 use super::traffic::{GATEWAY, MEMORY, RESPONSES, TARGET_P95_MS, Traffic, WORST_ERROR_RATIO, ms};
+use crate::budget::BudgetRow;
 use perf_analytics::{History, Select, Span};
 
 /// What somebody should look at now. Thresholds need enough requests behind them: one slow answer
@@ -10,10 +12,11 @@ pub(super) fn attention(
     history: &History,
     span: Span,
     traffic: &Traffic,
-    components: &[ComponentRow],
-    knobs: &[KnobRow],
+    scene: &Scene<'_>,
 ) -> Vec<Attention> {
+    let (components, knobs) = (&scene.components, &scene.knobs);
     let mut found: Vec<Attention> = components.iter().filter_map(unwell).collect();
+    found.extend(scene.budgets.iter().filter_map(over_budget));
     // The gateway's own complaint is about the same errors.
     if !found.iter().any(|attention| attention.title.starts_with(GATEWAY)) {
         found.extend(errors(traffic));
@@ -56,6 +59,20 @@ fn unwell(row: &ComponentRow) -> Option<Attention> {
             .map(|part| sentence(part))
             .collect::<Vec<_>>()
             .join(" "),
+        action: None,
+    })
+}
+
+fn over_budget(row: &BudgetRow) -> Option<Attention> {
+    let (severity, how) = match row.verdict.as_str() {
+        "broken" => ("warning", "over its budget"),
+        "tight" => ("info", "close to its budget"),
+        _ => return None,
+    };
+    Some(Attention {
+        severity,
+        title: sentence(&format!("{} is {how}", row.what)).trim_end_matches('.').to_owned(),
+        detail: format!("{} of at most {}.", row.measured_display, row.limit_display),
         action: None,
     })
 }
@@ -231,13 +248,63 @@ const MOST_SHOWN: usize = 6;
 
 #[cfg(test)]
 mod tests {
+    use super::super::shapes::{HealthSummary, Service};
     use super::*;
     use perf_analytics::HistoryConfig;
     use std::time::Duration;
 
     fn look(traffic: &Traffic, components: &[ComponentRow]) -> Vec<Attention> {
         let history = History::new(HistoryConfig::default());
-        attention(&history, Span::last(Duration::from_secs(300)), traffic, components, &[])
+        look_at(traffic, &scene(&history, components, Vec::new()))
+    }
+
+    fn look_at(traffic: &Traffic, scene: &Scene<'_>) -> Vec<Attention> {
+        attention(scene.history, Span::last(Duration::from_secs(300)), traffic, scene)
+    }
+
+    fn scene<'a>(
+        history: &'a History,
+        components: &[ComponentRow],
+        budgets: Vec<BudgetRow>,
+    ) -> Scene<'a> {
+        Scene {
+            history,
+            at: 0.0,
+            service: Service {
+                name: String::new(),
+                version: String::new(),
+                uptime_seconds: 0.0,
+                origin: None,
+                listen: None,
+            },
+            health: HealthSummary { status: "healthy", summary: String::new() },
+            components: components.to_vec(),
+            knobs: Vec::new(),
+            events: Vec::new(),
+            budgets,
+        }
+    }
+
+    #[test]
+    fn a_broken_budget_is_named_with_its_limit_and_a_kept_one_is_no_news() {
+        let row = |verdict: &str| BudgetRow {
+            what: "route / p95".to_owned(),
+            unit: "ns".to_owned(),
+            limit: 1e7,
+            limit_display: "10.0 ms".to_owned(),
+            measured: Some(1.2e7),
+            measured_display: "12.0 ms".to_owned(),
+            room: Some(-0.2),
+            verdict: verdict.to_owned(),
+        };
+        let history = History::new(HistoryConfig::default());
+        let traffic = Traffic { requests: 10, ..Traffic::default() };
+        let rows = vec![row("within"), row("not_measured"), row("broken"), row("tight")];
+        let found = look_at(&traffic, &scene(&history, &[], rows));
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].title, "Route / p95 is over its budget");
+        assert_eq!(found[0].detail, "12.0 ms of at most 10.0 ms.");
+        assert_eq!((found[0].severity, found[1].severity), ("warning", "info"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) fn overview(scene: &Scene<'_>, shown: Span) -> Overview {
             charts::response_times(history, span),
             charts::memory(history, span),
         ],
-        attention: attention(history, span, &traffic, &scene.components, &scene.knobs),
+        attention: attention(history, span, &traffic, scene),
         events: scene.events_within(shown),
     }
 }

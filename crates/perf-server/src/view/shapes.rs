@@ -3,6 +3,7 @@
 //! Times are seconds since 1970, spans are seconds, durations are milliseconds and say so in their
 //! name. A number that nothing is known about is null, never zero.
 
+use crate::budget::BudgetRow;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,6 +24,15 @@ pub(crate) struct Overview {
     pub(crate) attention: Vec<Attention>,
     /// What was changed in the span, newest first.
     pub(crate) events: Vec<EventRow>,
+}
+
+/// Limits and how they are kept.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Budgets {
+    /// The span that the rows are about.
+    pub(crate) span_seconds: u64,
+    /// Worst first; none where no budget was given.
+    pub(crate) budgets: Vec<BudgetRow>,
 }
 
 /// The service that is watched.
