@@ -233,7 +233,7 @@ mod tests {
         assert!(Environment::default().is_quiet());
         let noisy = Environment {
             stolen: Some(0.05),
-            busy: Some(0.4),
+            busy: Some(0.9),
             lost: 0.1,
             spread: 0.2,
             frequency: Some((2_000_000.0, 3_000_000.0)),
