@@ -3,7 +3,7 @@
 use super::DatabaseReport;
 use super::DatabaseSettings;
 use super::content::{Content, Row};
-use super::engine::{Engine, Fault};
+use super::engine::{Engine, Fault, Session};
 use super::report::{DatabaseCheck, DatabaseStep};
 use super::step::Step;
 use super::table::{Share, view};
@@ -228,53 +228,83 @@ fn wait(running: &[thread::ScopedJoinHandle<'_, Tally>]) {
 
 /// One thread's part, on a connection of its own.
 fn part(engine: &dyn Engine, job: Job<'_>, share: &mut Share) -> Tally {
-    let mut tally = Tally::default();
-    let opened = engine.with_session(&mut |session| tally = work(job, share, session));
-    if let Err(fault) = opened {
-        tally.count(&fault);
-        tally.failure = Some(format!("no connection, {}: {}", fault.kind, fault.message));
-        job.stop.store(true, Ordering::Relaxed);
+    let mut done = Tally::default();
+    let mut before = Tally::default();
+    let mut tries = 0;
+    loop {
+        let opened = engine.with_session(&mut |session| done = work(job, share, session));
+        let Err(fault) = opened else { break };
+        before.count(&fault);
+        let over = Instant::now() >= job.deadline || job.stop.load(Ordering::Relaxed);
+        if !fault.passes || over || tries == job.settings.retries {
+            before.failure = Some(format!("no connection, {}: {}", fault.kind, fault.message));
+            job.stop.store(true, Ordering::Relaxed);
+            break;
+        }
+        before.retries += 1;
+        tries += 1;
+        thread::sleep(PAUSE);
     }
-    tally
+    done.add(before);
+    done
 }
 
-/// Counts the rows and reads them all back.
+/// Between two tries to open a connection to a database that is busy.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Counts the rows and reads them all back; once more where the database was busy.
 fn check(
     engine: &dyn Engine,
     content: Content,
     expected: &[(i64, i32)],
     settings: &DatabaseSettings,
 ) -> DatabaseCheck {
-    let mut check = DatabaseCheck { expected: expected.len() as u64, ..DatabaseCheck::default() };
     // A piece at a time: the table may be larger than the memory.
-    let piece = (1 << 20) / settings.value_size.max(64);
-    let mut compare = |session: &mut dyn super::engine::Session| -> Result<(), Fault> {
-        check.counted = session.count()?;
-        if check.counted != check.expected {
+    let piece = ((1 << 20) / settings.value_size.max(64)).max(1);
+    let mut tries = 0;
+    loop {
+        let mut check =
+            DatabaseCheck { expected: expected.len() as u64, ..DatabaseCheck::default() };
+        let mut outcome = Ok(());
+        let opened = engine.with_session(&mut |session| {
+            outcome = compare(session, content, expected, piece, &mut check);
+        });
+        let Err(fault) = opened.and(outcome) else { return check };
+        if !fault.passes || tries == settings.retries {
+            check.failure = Some(format!("{}: {}", fault.kind, fault.message));
+            return check;
+        }
+        tries += 1;
+        thread::sleep(PAUSE);
+    }
+}
+
+fn compare(
+    session: &mut dyn Session,
+    content: Content,
+    expected: &[(i64, i32)],
+    piece: usize,
+    check: &mut DatabaseCheck,
+) -> Result<(), Fault> {
+    check.counted = session.count()?;
+    if check.counted != check.expected {
+        return Err(Fault::wrong(format!(
+            "{} rows are there, {} were left",
+            check.counted, check.expected
+        )));
+    }
+    let mut rows: Vec<Row> = Vec::new();
+    for expected in expected.chunks(piece) {
+        session.range(expected[0].0, expected.len(), &mut rows)?;
+        let same = rows.iter().map(|row| (row.key, row.version)).eq(expected.iter().copied());
+        if !same || rows.iter().any(|row| !content.is_right(row)) {
             return Err(Fault::wrong(format!(
-                "{} rows are there, {} were left",
-                check.counted, check.expected
+                "the {} rows from key {} are not as they were written",
+                expected.len(),
+                expected[0].0
             )));
         }
-        let mut rows: Vec<Row> = Vec::new();
-        for expected in expected.chunks(piece.max(1)) {
-            session.range(expected[0].0, expected.len(), &mut rows)?;
-            let same = rows.iter().map(|row| (row.key, row.version)).eq(expected.iter().copied());
-            if !same || rows.iter().any(|row| !content.is_right(row)) {
-                return Err(Fault::wrong(format!(
-                    "the {} rows from key {} are not as they were written",
-                    expected.len(),
-                    expected[0].0
-                )));
-            }
-            check.read_back += rows.len() as u64;
-        }
-        Ok(())
-    };
-    let mut outcome = Ok(());
-    let opened = engine.with_session(&mut |session| outcome = compare(session));
-    if let Err(fault) = opened.and(outcome) {
-        check.failure = Some(format!("{}: {}", fault.kind, fault.message));
+        check.read_back += rows.len() as u64;
     }
-    check
+    Ok(())
 }

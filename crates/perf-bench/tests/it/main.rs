@@ -5,9 +5,9 @@
 mod compare;
 #[cfg(feature = "load")]
 mod load;
-#[cfg(feature = "postgres")]
+#[cfg(all(unix, feature = "postgres"))]
 mod postgres;
-#[cfg(feature = "postgres")]
+#[cfg(all(unix, feature = "postgres"))]
 mod postgres_server;
 mod simulation;
 #[cfg(feature = "bundled-sqlite")]

@@ -2,6 +2,7 @@
 
 use crate::postgres_server::Server;
 use perf_bench::{Database, DatabaseBuilder, Synchronous};
+use postgres::{Client, NoTls};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -33,25 +34,29 @@ fn a_real_server_gives_right_answers_and_keeps_nothing() {
 #[test]
 fn a_locked_table_is_counted_by_its_state_and_tried_again() {
     let Some(server) = Server::start() else { return };
-    let lock = "DO $$ DECLARE t text; BEGIN
-        SELECT tablename INTO t FROM pg_tables WHERE tablename LIKE 'perfkit%';
-        EXECUTE 'LOCK TABLE ' || t || ' IN EXCLUSIVE MODE'; PERFORM pg_sleep(1); END $$";
     let database = small(&server.url())
-        .operations(2_000)
-        .synchronous(Synchronous::Off)
         .busy_timeout(Duration::from_millis(20))
         .retries(1_000)
         .build()
         .unwrap();
-    let report = std::thread::scope(|scope| {
-        let mut locker = None;
-        database
-            .run_watched(&mut |_| {
-                locker.get_or_insert_with(|| scope.spawn(|| server.psql(lock)));
-                ControlFlow::Continue(())
-            })
-            .unwrap()
-    });
+    let mut other = Some(Client::connect(&server.url(), NoTls).unwrap());
+    let mut calls = 0;
+    let report = database
+        .run_watched(&mut |_| {
+            calls += 1;
+            match &mut other {
+                Some(client) if calls == 1 => {
+                    let name = "SELECT tablename FROM pg_tables WHERE tablename LIKE 'perfkit%'";
+                    let table: String = client.query_one(name, &[]).unwrap().get(0);
+                    let lock = format!("BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE");
+                    client.batch_execute(&lock).unwrap();
+                }
+                _ if calls == 4 => other = None, // closes it, which rolls back
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
     assert!(report.complete, "{report:?}");
     let locked: u64 = report.steps.iter().filter_map(|step| step.errors.get("55P03")).sum();
     assert!(locked > 0, "{report:?}");
