@@ -224,7 +224,7 @@ impl LoadReport {
         let throughput = Chart::Lines {
             title: "Throughput and failures".to_owned(),
             x: x(),
-            y: Axis::new("per second", "/s"),
+            y: Axis::new("requests", "/s"),
             lines: vec![
                 line("sent", &|w| per_second(w.sent)),
                 line("answered", &|w| per_second(w.answered)),
@@ -336,7 +336,7 @@ impl LoadReport {
             lines: vec![line("p50", |s| s.p50), line("p99", |s| s.p99)],
             marks: stress.knee.map(|at| Mark::new(at, "knee", Tone::Good)).into_iter().collect(),
         };
-        let mut blocks = vec![Block::Text(format!("It {}.", stress.why)), Block::Table(table)];
+        let mut blocks = vec![Block::Text(sentence(&stress.why)), Block::Table(table)];
         if steps.len() > 1 {
             blocks.push(Block::Chart(chart));
         }
@@ -355,9 +355,7 @@ impl LoadReport {
                 DriftVerdict::Grows => Level::Warning,
                 _ => Level::Info,
             };
-            let mut words = drift.why.clone();
-            words[..1].make_ascii_uppercase();
-            Block::Notice(level, format!("{words}."))
+            Block::Notice(level, sentence(&drift.why))
         };
         let drifts = [&trend.latency, &trend.memory];
         Some(Section::new("Trend", drifts.into_iter().flatten().map(notice)))
@@ -386,4 +384,11 @@ impl LoadReport {
         }
         Section::new("Settings", [Block::Table(table)])
     }
+}
+
+/// A fragment as a sentence.
+fn sentence(fragment: &str) -> String {
+    let mut letters = fragment.chars();
+    let first: String = letters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }

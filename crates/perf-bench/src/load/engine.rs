@@ -32,6 +32,7 @@ pub(super) struct Engine {
     pool: Rc<RefCell<Pool>>,
     pub(super) address: SocketAddr,
     /// Whether the target is on this machine.
+    #[cfg_attr(not(feature = "system"), expect(dead_code, reason = "only the sampler asks"))]
     pub(super) local: bool,
     config: LoadConfig,
     progress: Arc<LoadProgress>,

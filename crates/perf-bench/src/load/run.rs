@@ -74,12 +74,14 @@ impl Load {
         let memory = super::system::target_memory(system.as_ref());
         #[cfg(not(feature = "system"))]
         let memory: Vec<f64> = Vec::new();
-        // In a stress run both follow the rate.
-        let trend = if stress.is_some() {
-            None
-        } else {
+        // Where the rate changes, latency and memory follow it.
+        let steady =
+            matches!(self.config.form, Form::Users(_) | Form::Open(Arrival::Constant { .. }));
+        let trend = if steady {
             let medians: Vec<f64> = judged.figures.windows.iter().filter_map(|w| w.p50).collect();
             trend::of(&medians, &memory)
+        } else {
+            None
         };
         let config = &self.config;
         Ok(LoadReport {

@@ -49,8 +49,10 @@ impl Pool {
 /// Sends one request and gives the lease back.
 pub(super) async fn exchange(run: &Run, mut lease: Lease, choice: Choice) -> Answered {
     lease.text.clear();
-    run.plan.requests[choice.request].write(choice.path, &mut lease.text);
-    let outcome = match tokio::time::timeout(run.timeout, ask(run, &mut lease)).await {
+    let prepared = &run.plan.requests[choice.request];
+    prepared.write(choice.path, &mut lease.text);
+    let twice = prepared.method.is_idempotent();
+    let outcome = match tokio::time::timeout(run.timeout, ask(run, &mut lease, twice)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(timed_out(run.timeout)),
     };
@@ -67,7 +69,7 @@ pub(super) async fn exchange(run: &Run, mut lease: Lease, choice: Choice) -> Ans
     outcome.map(|(done, _)| done)
 }
 
-async fn ask(run: &Run, lease: &mut Lease) -> Result<(Done, bool), Fault> {
+async fn ask(run: &Run, lease: &mut Lease, twice: bool) -> Result<(Done, bool), Fault> {
     loop {
         let used = lease.connection.is_some();
         let connection = match &mut lease.connection {
@@ -90,8 +92,8 @@ async fn ask(run: &Run, lease: &mut Lease) -> Result<(Done, bool), Fault> {
                 return Ok((done, answer.keeps_alive()));
             }
             // The server hung up on a connection that was idle: RFC 9112, 9.3.1, asks again on a
-            // new one. Seen before anything of the answer, and only on one used before.
-            Err(WireError::Closed { begun: false } | WireError::Io(_)) if used => {
+            // new one what may be asked twice.
+            Err(WireError::Closed { begun: false } | WireError::Io(_)) if used && twice => {
                 lease.connection = None;
             }
             Err(error) => return Err(fault(&error)),
