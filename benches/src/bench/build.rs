@@ -57,6 +57,11 @@ impl Workshop {
         Ok(Workshop { repository, folder, _lock: lock })
     }
 
+    /// The checkout whose working tree is the head.
+    pub(super) fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
     /// Builds the working tree's program.
     pub(super) fn head(&self, order: Order) -> Result<PathBuf> {
         let built = build(self.repository.root(), None, order)

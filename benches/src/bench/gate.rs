@@ -8,17 +8,18 @@ use crate::build::Workshop;
 use crate::counts;
 use crate::progress::Progress;
 use crate::repository::{Base, Repository};
-use crate::show::Show;
+use crate::show::{Show, now, store_folder};
 use crate::sides::{Pair, Sides, relink};
 use crate::timing;
 use crate::values::{percent, span};
 use anyhow::{Context, Result};
 use perf_bench::report::{Block, Document, Level, Section, Tone};
 use perf_bench::{
-    Callgrind, Compare, Comparison, CountsError, CountsLimits, CountsReport, MeasureCounts,
-    Outcome, Rule, SubjectProgram,
+    Callgrind, Compare, Comparison, CountsError, CountsLimits, CountsReport, Environment, Judged,
+    Machine, MeasureCounts, NoiseKind, NoiseRecord, NoiseStore, Outcome, Rule, SubjectProgram,
 };
 use serde::Serialize;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// What `bench gate` can be told.
@@ -61,6 +62,8 @@ struct Found {
     outcome: &'static str,
     /// Instructions and allocations.
     counts: Option<CountsReport>,
+    /// What disturbed the machine, if time was measured.
+    environment: Option<Environment>,
     /// Paired time.
     time: Option<Comparison>,
     /// What the reader should know.
@@ -79,6 +82,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         head: repository.head()?,
         outcome: "pass",
         counts: None,
+        environment: None,
         time: None,
         notes: Vec::new(),
     };
@@ -116,7 +120,8 @@ fn judge(
         Err(error) => return Err(error).context("nothing could be counted"),
     }
     if !arguments.counts_only {
-        found.time = Some(time(workshop, base, pair, arguments)?);
+        let time = time(workshop, base, pair, arguments, found)?;
+        found.time = Some(time);
     }
     let counts = found.counts.as_ref().map(CountsReport::outcome);
     let time = found.time.as_ref().map(Comparison::outcome);
@@ -128,20 +133,47 @@ fn time(
     base: &Base,
     pair: &Pair,
     arguments: &Arguments,
+    found: &mut Found,
 ) -> Result<Comparison> {
+    let machine = Machine::here();
+    let store = NoiseStore::new(store_folder(workshop.repository())?);
+    let learnt = store.read(&machine)?.margins();
     let rule = Rule::new().margin(arguments.margin).hard(arguments.hard);
-    let mut settings = Compare::new().rule(rule).pairs(arguments.pairs.into()).time(arguments.time);
+    let mut settings =
+        Compare::new().rule(rule).pairs(arguments.pairs.into()).time(arguments.time).learnt(learnt);
     if let Some(filter) = &arguments.filter {
         settings = settings.filter(filter);
     }
+    let environment = Environment::check(WATCHED);
     let mut comparison = timing::compare(&settings, pair)?;
+    let equal = found.counts.as_ref().map(equal_counts).unwrap_or_default();
+    if environment.is_quiet() {
+        // Equal counts make this a comparison of a bench with itself: it teaches for nothing.
+        let mut records = NoiseRecord::of(&comparison, NoiseKind::SameCounts, now());
+        records.retain(|record| equal.contains(record.bench.as_str()));
+        store.append(&machine, &records)?;
+    }
+    comparison.doubt(&rule, &environment.reasons());
     timing::confirm(&mut comparison, &settings, &rule, |red| {
         eprintln!("red at first: {}; linking both sides in another order", red.join(", "));
         let again = relink(workshop, base, SEED)?;
         Ok([again.base, again.head].map(SubjectProgram::new))
     })?;
+    found.environment = Some(environment);
     Ok(comparison)
 }
+
+/// Benches whose counts are all the same on both sides.
+fn equal_counts(counts: &CountsReport) -> HashSet<&str> {
+    let is_equal = |judged: &&Judged| judged.base.is_some() && judged.base == judged.head;
+    let (equal, moved): (Vec<_>, Vec<_>) = counts.judged.iter().partition(is_equal);
+    let moved: HashSet<&str> = moved.iter().map(|judged| judged.bench.as_str()).collect();
+    let equal = equal.iter().map(|judged| judged.bench.as_str());
+    equal.filter(|bench| !moved.contains(bench)).collect()
+}
+
+/// How long the machine is watched before it is trusted.
+const WATCHED: Duration = Duration::from_secs(1);
 
 /// The link order of the confirmation.
 const SEED: u32 = 1;
@@ -187,7 +219,36 @@ fn document(found: &Found, base: &Base, outcome: Outcome) -> Document {
         let notes = found.notes.iter().map(|note| Block::Notice(Level::Info, note.clone()));
         document = document.section(Section::new("Notes", notes));
     }
+    if let Some(noisy) = found.environment.as_ref().filter(|environment| !environment.is_quiet()) {
+        let sections = noisy.document().sections;
+        document = sections.into_iter().fold(document, Document::section);
+    }
     let counts = found.counts.iter().map(CountsReport::document);
     let parts = counts.chain(found.time.iter().map(Comparison::document));
     parts.flat_map(|part| part.sections).fold(document, Document::section)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use perf_bench::{Counted, Verdict};
+
+    #[test]
+    fn only_benches_whose_every_count_is_equal_teach_the_noise() {
+        let empty: Counted = serde_json::from_str(EMPTY).unwrap();
+        let mut report = CountsReport::judge(&empty, &empty, &CountsLimits::default());
+        for (bench, measure, base, head) in [
+            ("a", "instructions", 5.0, 5.0),
+            ("a", "allocations", 1.0, 1.0),
+            ("b", "instructions", 5.0, 5.0),
+            ("b", "allocations", 1.0, 2.0),
+        ] {
+            let mut judged = Judged::new(bench, measure, Verdict::Same);
+            (judged.base, judged.head) = (Some(base), Some(head));
+            report.judged.push(judged);
+        }
+        assert_eq!(equal_counts(&report), HashSet::from(["a"]));
+    }
+
+    const EMPTY: &str = r#"{"environment": {}, "benches": []}"#;
 }

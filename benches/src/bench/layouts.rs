@@ -1,9 +1,10 @@
 //! One source in several link orders, and what difference that makes.
 
 use crate::build::{Order, Workshop};
+use crate::show::now;
 use crate::timing;
 use anyhow::Result;
-use perf_bench::{Compare, Outcome, SubjectProgram};
+use perf_bench::{Compare, NoiseKind, NoiseRecord, Outcome, SubjectProgram};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -36,10 +37,11 @@ impl Layouts {
         Ok(Layouts { programs })
     }
 
-    /// Compares each order with the linker's own.
-    pub(super) fn noise(&self, settings: &Compare) -> Result<Vec<LayoutNoise>> {
-        let mut all: Vec<LayoutNoise> = Vec::new();
-        let Some((usual, others)) = self.programs.split_first() else { return Ok(all) };
+    /// Compares each order with the linker's own; answers what that says of each bench, and the
+    /// records to keep.
+    pub(super) fn noise(&self, settings: &Compare) -> Result<(Vec<LayoutNoise>, Vec<NoiseRecord>)> {
+        let (mut all, mut records) = (Vec::<LayoutNoise>::new(), Vec::new());
+        let Some((usual, others)) = self.programs.split_first() else { return Ok((all, records)) };
         for (n, other) in others.iter().enumerate() {
             let sides = [usual, other].map(SubjectProgram::new);
             let title = format!("order {} of {}", n + 2, self.programs.len());
@@ -49,6 +51,7 @@ impl Layouts {
                 let why = failed.map(|judged| format!("{}: {}", judged.bench, judged.why));
                 anyhow::bail!("a bench failed: {}", why.unwrap_or_default());
             }
+            records.extend(NoiseRecord::of(&comparison, NoiseKind::Relinked, now()));
             for judged in &comparison.judged {
                 let Some(ratio) = judged.ratio else { continue };
                 match all.iter_mut().find(|noise| noise.bench == judged.bench) {
@@ -67,7 +70,7 @@ impl Layouts {
             noise.margin = largest_difference(&noise.ratios);
         }
         all.sort_by(|a, b| b.sigma.total_cmp(&a.sigma));
-        Ok(all)
+        Ok((all, records))
     }
 }
 

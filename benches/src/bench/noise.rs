@@ -1,12 +1,15 @@
-//! `bench noise`: how much the link order alone moves each bench.
+//! `bench noise`: how quiet the machine is, and how much the link order alone moves each bench.
+//!
+//! What it finds is kept per machine; the gate takes its margins from there.
 
 use crate::build::{Workshop, can_shuffle};
 use crate::layouts::{LayoutNoise, Layouts};
 use crate::repository::Repository;
-use crate::show::Show;
+use crate::show::{Show, store_folder};
 use anyhow::Result;
 use perf_bench::report::{Block, Document, Level, Section, Table, Tone};
-use perf_bench::{Compare, Machine, Outcome};
+use perf_bench::{Compare, Environment, Machine, NoiseStore, Outcome};
+use std::time::Duration;
 
 /// What `bench noise` can be told.
 #[derive(Debug, clap::Args)]
@@ -33,13 +36,30 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     if let Some(filter) = &arguments.filter {
         settings = settings.filter(filter);
     }
-    let noise = layouts.noise(&settings)?;
-    let document = document(&noise, &arguments);
-    arguments.show.show_and_keep("noise", &noise, &document, &repository)?;
-    Ok(Outcome::Pass)
+    let environment = Environment::check(Duration::from_secs(2));
+    let (noise, records) = layouts.noise(&settings)?;
+    let machine = Machine::here();
+    let store = NoiseStore::new(store_folder(&repository)?);
+    if environment.is_quiet() {
+        store.append(&machine, &records)?;
+    }
+    let history = store.read(&machine)?;
+    let mut sections = environment.document().sections;
+    sections.push(section(&noise, environment.is_quiet()));
+    sections.push(history.section());
+    let subtitle = format!(
+        "{} link orders, {} pairs each; {}",
+        arguments.orders,
+        arguments.pairs,
+        machine.summary()
+    );
+    let document = sections.into_iter().fold(Document::new("Noise", subtitle), Document::section);
+    let value = serde_json::json!({ "environment": environment, "layout": noise });
+    arguments.show.show_and_keep("noise", &value, &document, &repository)?;
+    Ok(if environment.is_quiet() { Outcome::Pass } else { Outcome::Inconclusive })
 }
 
-fn document(noise: &[LayoutNoise], arguments: &Arguments) -> Document {
+fn section(noise: &[LayoutNoise], kept: bool) -> Section {
     let mut table = Table::new(["bench", "layout sigma>", "margin>", "orders over the usual one"]);
     for row in noise {
         let percent = |value: f64| format!("{:.2} %", value * 100.0);
@@ -64,12 +84,10 @@ fn document(noise: &[LayoutNoise], arguments: &Arguments) -> Document {
                      of parts instead.";
         blocks.push(Block::Notice(Level::Info, words.to_owned()));
     }
+    if !kept {
+        let words = "The machine is noisy, so nothing of this was kept.";
+        blocks.push(Block::Notice(Level::Warning, words.to_owned()));
+    }
     blocks.push(Block::Table(table));
-    let subtitle = format!(
-        "{} link orders, {} pairs each; {}",
-        arguments.orders,
-        arguments.pairs,
-        Machine::here().summary()
-    );
-    Document::new("Noise", subtitle).section(Section::new("Link order", blocks))
+    Section::new("Link order", blocks)
 }

@@ -5,7 +5,7 @@
 
 use crate::build::{cargo, target_folder};
 use crate::repository::Repository;
-use crate::show::{Show, write};
+use crate::show::{Show, now, write};
 use crate::usage;
 use anyhow::{Context, Result, bail};
 use perf_bench::report::{
@@ -15,7 +15,6 @@ use perf_bench::{Bench, Machine, Outcome, Run};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What `bench run` can be told.
 #[derive(Debug, clap::Args)]
@@ -43,7 +42,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let finished = criterion(&repository, &home, &arguments)?;
     let mut run = Run::new(Machine::here());
     run.commit = repository.head().ok();
-    run.at = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
+    run.at = Some(now());
     run.complete = finished;
     run.benches = read(&home)?;
     let path = folder.join("run.json");

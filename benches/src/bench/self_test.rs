@@ -109,7 +109,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         .pairs(plan.pairs.into())
         .sample(arguments.sample)
         .even_identical(true);
-    let layout = if plan.timed { layouts.noise(&settings)? } else { Vec::new() };
+    let layout = if plan.timed { layouts.noise(&settings)?.0 } else { Vec::new() };
     let learnt: BTreeMap<String, f64> =
         layout.iter().map(|noise| (noise.bench.clone(), noise.margin)).collect();
     let judge = Judge {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How a result is shown.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -90,6 +91,11 @@ pub(super) fn store_folder(repository: &Repository) -> Result<PathBuf> {
         Some(path) => Ok(PathBuf::from(path)),
         None => Ok(repository.common_folder()?.join("perfkit-bench")),
     }
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Writes a file; the error names it.

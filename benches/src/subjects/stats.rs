@@ -26,7 +26,7 @@ pub(super) fn benches() -> Vec<CoreBench> {
             let level = |i| if i < 150 { 100.0 } else { 110.0 };
             let series: Vec<f64> =
                 noise.enumerate().map(|(i, n)| level(i) + n as f64 / 1_000.0).collect();
-            let method = EDivisive::default();
+            let method = EDivisive { min_magnitude: 0.02, ..EDivisive::default() };
             Box::new(move |iterations| {
                 repeat(iterations, || {
                     let found = method.change_points(black_box(&series));
