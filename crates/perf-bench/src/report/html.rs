@@ -131,7 +131,9 @@ fn piece(block: &Block, ids: &mut Ids) -> String {
 
 fn table(table: &Table) -> String {
     let heads: Vec<(&str, bool)> = table.columns.iter().map(|c| column(c)).collect();
-    let mut text = String::from("<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>");
+    let mut text = String::from(
+        "<div class=\"scroll\" role=\"region\" aria-label=\"Table\" tabindex=\"0\"><table><thead><tr>",
+    );
     for (name, number) in &heads {
         let class = if *number { " class=\"n\"" } else { "" };
         let _ = write!(text, "<th scope=\"col\"{class}>{}</th>", html(name));

@@ -184,6 +184,15 @@ fn words_too_long_for_a_terminal_are_broken() {
 }
 
 #[test]
+fn two_sentences_share_the_width_of_a_terminal() {
+    let mut table = Table::new(["what", "why"]);
+    let words = "words and more words ".repeat(6);
+    table.push([(words.clone(), Tone::Plain), (words, Tone::Plain)]);
+    let text = with([Block::Table(table)]).terminal(60, false);
+    assert!(text.contains("words and more words words     words and more words words"), "{text}");
+}
+
+#[test]
 fn a_long_line_is_thinned_and_keeps_its_peak() {
     let mut points: Vec<(f64, f64)> = (0..200_000).map(|i| (f64::from(i), 10.0)).collect();
     points[77_777].1 = 90.0;

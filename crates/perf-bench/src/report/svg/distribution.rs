@@ -130,19 +130,24 @@ fn cell(place: f64, cells: usize) -> usize {
     ((place * cells as f64).max(0.0) as usize).min(cells - 1)
 }
 
+/// A hill for each run of cells that hold something; where there is nothing, nothing is drawn.
 fn steps(series: usize, shares: &[f64], highest: f64) -> String {
-    let mut line = String::from("M0 1000");
     let cells = shares.len() as f64;
-    for (i, share) in shares.iter().enumerate() {
+    let mut line = String::new();
+    for (i, share) in shares.iter().enumerate().filter(|(_, share)| **share > 0.0) {
         let (from, to) = (at(i as f64 / cells), at((i + 1) as f64 / cells));
         // The rare is what the drawing is looked at for: it stays visible.
-        let height = if *share > 0.0 { (share / highest).max(0.008) * 0.97 } else { 0.0 };
-        let y = at(1.0 - height);
+        let y = at(1.0 - (share / highest).max(0.008) * 0.97);
+        if i == 0 || shares[i - 1] <= 0.0 {
+            let _ = write!(line, "M{from} 1000");
+        }
         let _ = write!(line, "L{from} {y}L{to} {y}");
+        if shares.get(i + 1).is_none_or(|next| *next <= 0.0) {
+            let _ = write!(line, "L{to} 1000");
+        }
     }
-    let _ = write!(line, "L1000 1000");
     format!(
-        "<path class=\"fill s{series}\" d=\"{line}Z\"/><path class=\"line s{series}\" d=\"{line}\"/>"
+        "<path class=\"fill s{series}\" d=\"{line}\"/><path class=\"line s{series}\" d=\"{line}\"/>"
     )
 }
 

@@ -55,15 +55,14 @@ fn widths(heads: &[(String, bool)], rows: &[Vec<(String, Tone)>], room: usize) -
     }
     loop {
         let used = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-        let widest = (0..widths.len())
-            .filter(|i| !heads[*i].1 && widths[*i] > NARROWEST)
-            .max_by_key(|i| widths[*i]);
-        match widest {
-            Some(i) if used > room => {
-                widths[i] = widths[i].saturating_sub(used - room).max(NARROWEST);
-            }
-            _ => return widths,
-        }
+        let mut broad: Vec<usize> =
+            (0..widths.len()).filter(|i| !heads[*i].1 && widths[*i] > NARROWEST).collect();
+        broad.sort_by_key(|i| widths[*i]);
+        let Some(widest) = broad.pop().filter(|_| used > room) else { return widths };
+        // Down to the next one, then both in turn: no column pays for all.
+        let next = broad.pop().map_or(NARROWEST, |i| widths[i]);
+        let less = (widths[widest] - next).max(1).min(used - room);
+        widths[widest] = (widths[widest] - less).max(NARROWEST);
     }
 }
 
