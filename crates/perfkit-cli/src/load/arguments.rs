@@ -86,10 +86,11 @@ pub(crate) struct LoadArguments {
 }
 
 const HELP: &str = "\
-Requests leave at their own times unless --users is given, and latency counts from the time a request
-was to leave: a target that stalls cannot slow the load down and so hide the stall. The run is void
-when more than 1 % of the requests leave more than max(1 ms, 10 % of the median) late. The generator
-is one thread that waits busily before each request: give it a core of its own.
+Requests leave at their own times unless --users is given, and latency counts from the time a
+request was to leave: a target that stalls cannot slow the load down and so hide the stall.
+The run is void when more than 1 % of the requests leave more than max(1 ms, 10 % of the median)
+late. The generator is one thread that waits busily for the last 100 µs before each request: give
+it a core of its own.
 
 A flag overrides what a scenario says; --method, --header, --body and --expect go with a URL only.
 Scenarios hold several kinds of requests with weights, think time and lists of URLs.
