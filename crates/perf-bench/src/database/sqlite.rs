@@ -86,7 +86,7 @@ impl Sqlite {
         ))?;
         for name in left {
             self.notices.push(format!(
-                "the table `{name}` was left by a run that was killed: `DROP TABLE {name}` \
+                "the table `{name}` is of another run; if that one was killed, `DROP TABLE {name}` \
                  removes it"
             ));
         }
