@@ -111,7 +111,12 @@ fn said_marks(marks: &[Mark], across: &Span, style: Style) -> Vec<String> {
         .iter()
         .take(MARKS)
         .map(|m| {
-            let words = format!("  ▲ {}: {}", across.say(m.at), clean(&m.label));
+            let (at, label) = (across.say(m.at), clean(&m.label));
+            let words = if label.contains(&at) {
+                format!("  ▲ {label}")
+            } else {
+                format!("  ▲ {at}: {label}")
+            };
             style.paint(&cut(&words, style.width), m.tone)
         })
         .collect();
