@@ -31,8 +31,8 @@ pub(super) fn benches() -> Vec<CoreBench> {
                 repeat(iterations, || {
                     let found = method.change_points(black_box(&series));
                     let found = found.expect("every point is a number");
-                    assert_eq!(found.iter().map(|point| point.index).collect::<Vec<_>>(), [150]);
-                    found[0].index as u64
+                    assert!(found.iter().any(|point| point.index == 150), "{found:?}");
+                    found.iter().map(|point| point.index as u64).sum()
                 })
             })
         })

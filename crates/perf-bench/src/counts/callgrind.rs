@@ -140,6 +140,8 @@ fn ended(output: &Output) -> String {
         output.stderr.lines().rev().find(|line| {
             !line.starts_with("==") && !line.starts_with("--") && !line.trim().is_empty()
         });
+    // A panic's message may have several lines; its first one says most.
+    let said = output.stderr.lines().rev().find(|line| line.starts_with("panicked: ")).or(said);
     match said {
         Some(said) => format!("gave no answer and ended with {status}: {}", said.trim()),
         None => format!("gave no answer and ended with {status}"),

@@ -64,6 +64,12 @@ impl CountsReport {
         let first = self.base.benches.is_empty();
         if first {
             blocks.push(Block::Table(all(&self.head)));
+            for bench in &self.head.benches {
+                let failed = bench.failure.iter();
+                blocks.extend(failed.map(|why| {
+                    Block::Notice(Level::Error, format!("{} failed: {why}", bench.name))
+                }));
+            }
         } else {
             blocks.extend(self.changes());
         }
