@@ -4,7 +4,7 @@ use crate::build::{Order, Workshop};
 use crate::show::now;
 use crate::timing;
 use anyhow::Result;
-use perf_bench::{Compare, NoiseKind, NoiseRecord, Outcome, SubjectProgram};
+use perf_bench::{Compare, NoiseHistory, NoiseKind, NoiseRecord, Outcome, SubjectProgram};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -65,8 +65,14 @@ impl Layouts {
                 }
             }
         }
+        let mut learnt = NoiseHistory::default();
+        learnt.records.clone_from(&records);
+        let known = learnt.benches();
         for noise in &mut all {
-            noise.sigma = sigma(&noise.ratios);
+            // Without the error of the measurement itself, where there are orders enough to tell.
+            let known = known.iter().find(|known| known.bench == noise.bench);
+            let layout = known.and_then(|known| known.layout);
+            noise.sigma = layout.unwrap_or_else(|| sigma(&noise.ratios));
             noise.margin = largest_difference(&noise.ratios);
         }
         all.sort_by(|a, b| b.sigma.total_cmp(&a.sigma));

@@ -75,6 +75,7 @@ pub(super) fn document(tested: &Tested) -> Document {
     );
     let (tone, words) = match broken.as_slice() {
         [] => (Tone::Good, "the gate does what it promises".to_owned()),
+        [one] => (Tone::Bad, one.clone()),
         some => (Tone::Bad, format!("{} promises are broken", some.len())),
     };
     let mut blocks: Vec<Block> =
