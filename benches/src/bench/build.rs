@@ -99,7 +99,7 @@ impl Workshop {
             std::fs::remove_dir_all(&tree)
                 .with_context(|| format!("cannot clear {}", tree.display()))?;
         }
-        self.repository.git(&["worktree", "prune"])?;
+        // `--force` takes a path that git still knows although its folder is gone.
         let add = ["worktree", "add", "--quiet", "--force", "--detach", &path, &base.commit];
         self.repository
             .git(&add)

@@ -4,13 +4,13 @@
 
 use crate::build::Workshop;
 use crate::repository::Repository;
-use crate::show::Show;
-use crate::sides::Sides;
+use crate::show::{Show, store_folder};
+use crate::sides::{Sides, check_filter};
 use crate::timing;
 use crate::values::{percent, span};
 use anyhow::Result;
 use perf_bench::report::{Document, Tone};
-use perf_bench::{Compare, Outcome, Rule};
+use perf_bench::{Compare, Environment, Machine, NoiseStore, Outcome, Rule};
 use std::time::Duration;
 
 /// What `bench compare` can be told.
@@ -51,19 +51,31 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
             return Ok(Outcome::Pass);
         }
     };
+    check_filter(&pair, arguments.filter.as_deref())?;
+    let learnt = NoiseStore::new(store_folder(&repository)?).read(&Machine::here())?;
     let mut settings = Compare::new()
+        .learnt(learnt.margins())
         .rule(Rule::new().margin(arguments.margin))
         .pairs(arguments.pairs.into())
         .time(Some(arguments.time));
     if let Some(filter) = arguments.filter {
         settings = settings.filter(filter);
     }
+    let environment = Environment::check(WATCHED);
     let mut comparison = timing::compare(&settings, &pair)?;
+    if !environment.is_quiet() {
+        let reasons = environment.reasons().join(", ");
+        comparison.notes.push(format!("the machine is noisy: {reasons}"));
+    }
     comparison.base.commit = Some(base.commit.clone());
     comparison.head.commit = repository.head().ok();
-    arguments.show.show_and_keep("compare", &comparison, &comparison.document(), &repository)?;
+    let document = comparison.document().section(learnt.section());
+    arguments.show.show_and_keep("compare", &comparison, &document, &repository)?;
     Ok(match comparison.outcome() {
         Outcome::ToolFailed => Outcome::ToolFailed,
         _ => Outcome::Pass,
     })
 }
+
+/// How long the machine is watched before it is trusted.
+const WATCHED: Duration = Duration::from_secs(1);

@@ -44,7 +44,9 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let callgrind = Callgrind::find()?;
     let repository = Repository::here()?;
     let (limits, record) = (limits(&repository)?, record(&repository)?);
-    let program = Workshop::open(repository.clone())?.head(Order::Usual)?;
+    // Held to the end: another comparison would replace the program.
+    let workshop = Workshop::open(repository.clone())?;
+    let program = workshop.head(Order::Usual)?;
     let filter = arguments.filter.as_deref();
     let mut measure = MeasureCounts::new(callgrind).features(BUILT);
     if let Some(filter) = filter {

@@ -8,18 +8,17 @@ use crate::build::Workshop;
 use crate::counts;
 use crate::progress::Progress;
 use crate::repository::{Base, Repository};
-use crate::show::{Show, now, store_folder};
-use crate::sides::{Pair, Sides, relink};
+use crate::show::{Show, store_folder};
+use crate::sides::{Pair, Sides, check_filter, relink};
 use crate::timing;
 use crate::values::{percent, span};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use perf_bench::report::{Block, Document, Level, Section, Tone};
 use perf_bench::{
-    Callgrind, Compare, Comparison, CountsError, CountsLimits, CountsReport, Environment, Judged,
-    Machine, MeasureCounts, NoiseKind, NoiseRecord, NoiseStore, Outcome, Rule, SubjectProgram,
+    Callgrind, Compare, Comparison, CountsError, CountsLimits, CountsReport, Environment, Machine,
+    MeasureCounts, NoiseHistory, NoiseStore, Outcome, Rule, SubjectProgram,
 };
 use serde::Serialize;
-use std::collections::HashSet;
 use std::time::Duration;
 
 /// What `bench gate` can be told.
@@ -33,7 +32,7 @@ pub(super) struct Arguments {
     /// Smaller changes of time are no news.
     #[arg(long, default_value = "2%", value_parser = percent)]
     margin: f64,
-    /// A loss that is red whatever the noise.
+    /// A loss that is red on a noisy machine too, and however many benches there are.
     #[arg(long, default_value = "20%", value_parser = percent)]
     hard: f64,
     /// Pairs of samples for each bench.
@@ -66,6 +65,9 @@ struct Found {
     environment: Option<Environment>,
     /// Paired time.
     time: Option<Comparison>,
+    /// What each bench has differed by on this machine without a change.
+    #[serde(skip)]
+    learnt: NoiseHistory,
     /// What the reader should know.
     notes: Vec<String>,
 }
@@ -84,12 +86,14 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         counts: None,
         environment: None,
         time: None,
+        learnt: NoiseHistory::default(),
         notes: Vec::new(),
     };
     let outcome = match Sides::prepare(&workshop, &repository, &base)? {
         Sides::Both(pair) => {
+            check_filter(&pair, arguments.filter.as_deref())?;
             let limits = counts::limits(&repository)?;
-            judge(&workshop, &base, &pair, &limits, &arguments, &mut found)?
+            judge(&workshop, &base, &pair, &limits, &arguments, &mut found)
         }
         other => {
             found.notes.push(other.why_nothing(&base));
@@ -104,6 +108,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// A stage that fails takes nothing from what the others found.
 fn judge(
     workshop: &Workshop,
     base: &Base,
@@ -111,21 +116,24 @@ fn judge(
     limits: &CountsLimits,
     arguments: &Arguments,
     found: &mut Found,
-) -> Result<Outcome> {
-    match count(pair, limits, arguments) {
-        Ok(counts) => found.counts = Some(counts),
-        Err(missing @ CountsError::ValgrindMissing) if !arguments.counts_only => {
-            found.notes.push(format!("nothing was counted: {missing}"));
+) -> Outcome {
+    let counted = match count(pair, limits, arguments) {
+        Ok(counts) => found.counts.insert(counts).outcome(),
+        Err(error) => {
+            found.notes.push(format!("nothing was counted: {error}"));
+            let timed_instead =
+                matches!(error, CountsError::ValgrindMissing) && !arguments.counts_only;
+            if timed_instead { Outcome::Inconclusive } else { Outcome::ToolFailed }
         }
-        Err(error) => return Err(error).context("nothing could be counted"),
+    };
+    if arguments.counts_only {
+        return counted;
     }
-    if !arguments.counts_only {
-        let time = time(workshop, base, pair, arguments, found)?;
-        found.time = Some(time);
-    }
-    let counts = found.counts.as_ref().map(CountsReport::outcome);
-    let time = found.time.as_ref().map(Comparison::outcome);
-    Ok(counts.into_iter().chain(time).max().unwrap_or(Outcome::Pass))
+    let timed = time(workshop, base, pair, arguments, found).unwrap_or_else(|error| {
+        found.notes.push(format!("time is not judged to the end: {error:#}"));
+        Outcome::ToolFailed
+    });
+    counted.max(timed)
 }
 
 fn time(
@@ -134,43 +142,35 @@ fn time(
     pair: &Pair,
     arguments: &Arguments,
     found: &mut Found,
-) -> Result<Comparison> {
-    let machine = Machine::here();
-    let store = NoiseStore::new(store_folder(workshop.repository())?);
-    let learnt = store.read(&machine)?.margins();
+) -> Result<Outcome> {
+    found.learnt = NoiseStore::new(store_folder(workshop.repository())?).read(&Machine::here())?;
     let rule = Rule::new().margin(arguments.margin).hard(arguments.hard);
-    let mut settings =
-        Compare::new().rule(rule).pairs(arguments.pairs.into()).time(arguments.time).learnt(learnt);
+    let mut settings = Compare::new()
+        .rule(rule)
+        .pairs(arguments.pairs.into())
+        .time(arguments.time)
+        .learnt(found.learnt.margins());
+    if found.learnt.records.is_empty() {
+        found.notes.push(NOTHING_LEARNT.to_owned());
+    }
     if let Some(filter) = &arguments.filter {
         settings = settings.filter(filter);
     }
-    let environment = Environment::check(WATCHED);
-    let mut comparison = timing::compare(&settings, pair)?;
-    let equal = found.counts.as_ref().map(equal_counts).unwrap_or_default();
-    if environment.is_quiet() {
-        // Equal counts make this a comparison of a bench with itself: it teaches for nothing.
-        let mut records = NoiseRecord::of(&comparison, NoiseKind::SameCounts, now());
-        records.retain(|record| equal.contains(record.bench.as_str()));
-        store.append(&machine, &records)?;
-    }
-    comparison.doubt(&rule, &environment.reasons());
-    timing::confirm(&mut comparison, &settings, &rule, |red| {
+    let environment = found.environment.insert(Environment::check(WATCHED));
+    let mut first = timing::compare(&settings, pair)?;
+    first.doubt(&rule, &environment.reasons());
+    // Kept before anything else can fail.
+    let comparison = found.time.insert(first);
+    timing::confirm(comparison, &settings, &rule, |red| {
         eprintln!("red at first: {}; linking both sides in another order", red.join(", "));
         let again = relink(workshop, base, SEED)?;
         Ok([again.base, again.head].map(SubjectProgram::new))
     })?;
-    found.environment = Some(environment);
-    Ok(comparison)
+    Ok(comparison.outcome())
 }
 
-/// Benches whose counts are all the same on both sides.
-fn equal_counts(counts: &CountsReport) -> HashSet<&str> {
-    let is_equal = |judged: &&Judged| judged.base.is_some() && judged.base == judged.head;
-    let (equal, moved): (Vec<_>, Vec<_>) = counts.judged.iter().partition(is_equal);
-    let moved: HashSet<&str> = moved.iter().map(|judged| judged.bench.as_str()).collect();
-    let equal = equal.iter().map(|judged| judged.bench.as_str());
-    equal.filter(|bench| !moved.contains(bench)).collect()
-}
+const NOTHING_LEARNT: &str = "nothing is known yet of the noise on this machine, so each bench has \
+                              the asked margin: `cargo xtask bench noise` measures it";
 
 /// How long the machine is watched before it is trusted.
 const WATCHED: Duration = Duration::from_secs(1);
@@ -225,30 +225,9 @@ fn document(found: &Found, base: &Base, outcome: Outcome) -> Document {
     }
     let counts = found.counts.iter().map(CountsReport::document);
     let parts = counts.chain(found.time.iter().map(Comparison::document));
-    parts.flat_map(|part| part.sections).fold(document, Document::section)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use perf_bench::{Counted, Verdict};
-
-    #[test]
-    fn only_benches_whose_every_count_is_equal_teach_the_noise() {
-        let empty: Counted = serde_json::from_str(EMPTY).unwrap();
-        let mut report = CountsReport::judge(&empty, &empty, &CountsLimits::default());
-        for (bench, measure, base, head) in [
-            ("a", "instructions", 5.0, 5.0),
-            ("a", "allocations", 1.0, 1.0),
-            ("b", "instructions", 5.0, 5.0),
-            ("b", "allocations", 1.0, 2.0),
-        ] {
-            let mut judged = Judged::new(bench, measure, Verdict::Same);
-            (judged.base, judged.head) = (Some(base), Some(head));
-            report.judged.push(judged);
-        }
-        assert_eq!(equal_counts(&report), HashSet::from(["a"]));
+    document = parts.flat_map(|part| part.sections).fold(document, Document::section);
+    if found.time.is_some() && !found.learnt.records.is_empty() {
+        document = document.section(found.learnt.section());
     }
-
-    const EMPTY: &str = r#"{"environment": {}, "benches": []}"#;
+    document
 }

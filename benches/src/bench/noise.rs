@@ -6,7 +6,8 @@ use crate::build::{Workshop, can_shuffle};
 use crate::layouts::{LayoutNoise, Layouts};
 use crate::repository::Repository;
 use crate::show::{Show, store_folder};
-use anyhow::Result;
+use crate::usage;
+use anyhow::{Result, bail};
 use perf_bench::report::{Block, Document, Level, Section, Table, Tone};
 use perf_bench::{Compare, Environment, Machine, NoiseStore, Outcome};
 use std::time::Duration;
@@ -38,6 +39,10 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     }
     let environment = Environment::check(Duration::from_secs(2));
     let (noise, records) = layouts.noise(&settings)?;
+    if noise.is_empty() {
+        let filter = arguments.filter.as_deref().unwrap_or_default();
+        bail!(usage(format!("no bench has `{filter}` in its name")));
+    }
     let machine = Machine::here();
     let store = NoiseStore::new(store_folder(&repository)?);
     if environment.is_quiet() {

@@ -72,7 +72,8 @@ impl Repository {
         if fork != head {
             return Ok(Base { commit: fork, why: format!("merge-base with {main}") });
         }
-        if !self.git(&["status", "--porcelain"])?.is_empty() {
+        // What git does not track yet is no change of the program by itself.
+        if !self.git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty() {
             return Ok(Base { commit: head, why: "HEAD, below changes not committed".to_owned() });
         }
         match self.commit("HEAD~1") {
@@ -181,9 +182,11 @@ mod tests {
         let second = commit(&repository, "a.rs", "second");
         assert_eq!(repository.base(None).unwrap().commit, first);
         std::fs::write(repository.root.join("b.rs"), "new").unwrap();
+        assert_eq!(repository.base(None).unwrap().commit, first);
+        std::fs::write(repository.root.join("a.rs"), "changed").unwrap();
         let base = repository.base(None).unwrap();
         assert_eq!(base.commit, second);
-        assert_eq!(repository.changed_since(&base).unwrap(), ["b.rs"]);
+        assert_eq!(repository.changed_since(&base).unwrap(), ["a.rs", "b.rs"]);
     }
 
     #[test]

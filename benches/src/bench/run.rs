@@ -3,7 +3,7 @@
 //! Criterion measures and this reads its raw samples: what it thinks of a former run of its own
 //! takes no part, so its folder is ours and is emptied first.
 
-use crate::build::{cargo, target_folder};
+use crate::build::{Workshop, cargo, target_folder};
 use crate::repository::Repository;
 use crate::show::{Show, now, write};
 use crate::usage;
@@ -31,6 +31,8 @@ pub(super) struct Arguments {
 /// Runs it.
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let repository = Repository::here()?;
+    // Its lock keeps a second run from emptying the folder of this one.
+    let _workshop = Workshop::open(repository.clone())?;
     let folder = target_folder(repository.root())?.join("perf");
     let home = folder.join("criterion");
     if home.exists() {

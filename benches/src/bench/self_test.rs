@@ -16,9 +16,8 @@ use crate::show::{Show, write};
 use crate::values::{percent, span};
 use anyhow::{Context, Result};
 use judge::Judge;
-use perf_bench::{Compare, Machine, Outcome, Rule};
+use perf_bench::{Compare, Machine, NoiseHistory, Outcome, Rule};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tally::{Plan, Tally};
@@ -109,9 +108,10 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         .pairs(plan.pairs.into())
         .sample(arguments.sample)
         .even_identical(true);
-    let layout = if plan.timed { layouts.noise(&settings)?.0 } else { Vec::new() };
-    let learnt: BTreeMap<String, f64> =
-        layout.iter().map(|noise| (noise.bench.clone(), noise.margin)).collect();
+    let (layout, records) =
+        if plan.timed { layouts.noise(&settings)? } else { (Vec::new(), Vec::new()) };
+    // Margins as the gate learns them.
+    let learnt = NoiseHistory::of(records).margins();
     let judge = Judge {
         programs: &layouts.programs,
         injected: format!("{}%", plan.injected * 100.0),

@@ -33,19 +33,19 @@ impl Show {
         if let Some(path) = &self.html {
             write(path, &document.html())?;
         }
-        let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())
-        else {
-            return Ok(());
-        };
-        let mut summary = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&path)
-            .context("cannot open the job's summary")?;
-        writeln!(summary, "{}", document.markdown()).context("cannot write the job's summary")
+        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())
+        {
+            let summary = OpenOptions::new().append(true).create(true).open(&path);
+            let written = summary.and_then(|mut file| writeln!(file, "{}", document.markdown()));
+            if let Err(error) = written {
+                eprintln!("warning: the job's summary cannot be written: {error}");
+            }
+        }
+        Ok(())
     }
 
-    /// Shows it, and keeps it as the last of its kind for `bench report`.
+    /// Shows it, and keeps it as the last of its kind for `bench report`. What cannot be kept
+    /// changes no verdict.
     pub(super) fn show_and_keep(
         &self,
         kind: &str,
@@ -54,11 +54,10 @@ impl Show {
         repository: &Repository,
     ) -> Result<()> {
         self.show(result, document)?;
-        let kept = store_folder(repository)?.join("last");
-        std::fs::create_dir_all(&kept)
-            .with_context(|| format!("cannot make {}", kept.display()))?;
-        write(&kept.join(format!("{kind}.html")), &document.html())?;
-        write(&kept.join(format!("{kind}.json")), &json_of(result)?)
+        if let Err(error) = keep(kind, &json_of(result)?, document, repository) {
+            eprintln!("warning: not kept for `bench report`: {error:#}");
+        }
+        Ok(())
     }
 
     /// Names what is red to the job's log, where there is one: nothing but regressions, so that an
@@ -70,6 +69,13 @@ impl Show {
             }
         }
     }
+}
+
+fn keep(kind: &str, json: &str, document: &Document, repository: &Repository) -> Result<()> {
+    let kept = store_folder(repository)?.join("last");
+    std::fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
+    write(&kept.join(format!("{kind}.html")), &document.html())?;
+    write(&kept.join(format!("{kind}.json")), json)
 }
 
 fn json_of(result: &impl Serialize) -> Result<String> {

@@ -2,7 +2,9 @@
 
 use crate::build::{BaseProgram, Order, Workshop, identical};
 use crate::repository::{Base, Repository, is_words_only};
+use crate::usage;
 use anyhow::{Result, bail};
+use perf_bench::SubjectProgram;
 use std::path::PathBuf;
 
 /// The two programs of a comparison, or why there is nothing to compare.
@@ -63,6 +65,19 @@ impl Sides {
             }
         }
     }
+}
+
+/// Refuses a filter that no bench of either side matches: measuring nothing must not look green.
+pub(super) fn check_filter(pair: &Pair, filter: Option<&str>) -> Result<()> {
+    let Some(filter) = filter else { return Ok(()) };
+    for program in [&pair.head, &pair.base] {
+        // A side that cannot be listed is the business of whoever measures it.
+        let listed = SubjectProgram::new(program).list().unwrap_or_default();
+        if listed.iter().any(|bench| bench.name.contains(filter)) {
+            return Ok(());
+        }
+    }
+    bail!(usage(format!("no bench has `{filter}` in its name")))
 }
 
 /// Links both sides in another order.
