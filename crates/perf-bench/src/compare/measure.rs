@@ -22,6 +22,8 @@ pub(super) struct Measured {
     pub(super) waited: f64,
     /// Which side failed and why. It is not measured further.
     pub(super) failure: Option<(Option<Side>, String)>,
+    /// Why the head fails as well, where the base was the first.
+    head_too: Option<String>,
 }
 
 /// A block of pairs between fresh processes.
@@ -47,14 +49,33 @@ impl Measured {
             ran: 0.0,
             waited: 0.0,
             failure: None,
+            head_too: None,
         }
     }
 
     /// Takes the round's pairs; what goes wrong is kept as the bench's failure.
     pub(super) fn take(&mut self, round: &Round, base: &SubjectProgram, head: &SubjectProgram) {
         if let Err(failure) = self.try_take(round, base, head) {
+            // A base that fails alone is forgiven, so the head is asked whether it does better.
+            if failure.0 == Some(Side::Base) {
+                self.head_too = self.try_head(round, head).err().map(|(_, why)| why);
+            }
             self.failure = Some(failure);
         }
+    }
+
+    /// As many samples of the head as a block has; only whether it fails is of interest.
+    fn try_head(&self, round: &Round, head: &SubjectProgram) -> Result<(), (Option<Side>, String)> {
+        let mut head = Running::start(Side::Head, head, self, round)?;
+        head.answer(&self.name)?;
+        let iterations = match self.iterations {
+            Some(iterations) => iterations,
+            None => head.calibrate(&self.name, round.sample)?,
+        };
+        for _ in 0..=round.pairs {
+            head.sample(&self.name, iterations)?;
+        }
+        Ok(())
     }
 
     fn try_take(
@@ -85,10 +106,13 @@ impl Measured {
                 let h = head.sample(&self.name, iterations)?;
                 (base.sample(&self.name, iterations)?, h)
             };
-            self.base.push(b.ns as f64 / iterations as f64);
-            self.head.push(h.ns as f64 / iterations as f64);
-            self.ran += b.ns as f64 + h.ns as f64;
-            self.waited += b.waited as f64 + h.waited as f64;
+            let [b, h] = alike(b, h).map(|(own, waited)| {
+                self.ran += own;
+                self.waited += waited;
+                own / iterations as f64
+            });
+            self.base.push(b);
+            self.head.push(h);
         }
         Ok(())
     }
@@ -111,7 +135,10 @@ impl Measured {
 
     pub(super) fn why_failed(&self) -> String {
         match &self.failure {
-            Some((Some(side), why)) => format!("{side}: {why}"),
+            Some((Some(side), why)) => match &self.head_too {
+                Some(head) => format!("{side}: {why}; head: {head}"),
+                None => format!("{side}: {why}"),
+            },
             Some((None, why)) => why.clone(),
             None => String::new(),
         }
@@ -126,12 +153,25 @@ impl Measured {
                 Some((failed, why)) if failed.is_none_or(|failed| failed == side) => {
                     Some(why.clone())
                 }
+                _ if side == Side::Head => self.head_too.clone(),
                 _ => None,
             };
             bench
         };
         (side(&self.base, Side::Base), side(&self.head, Side::Head))
     }
+}
+
+/// Nanoseconds of a pair, base and head, without the waiting for a core, and the waiting. Both sides
+/// lose theirs or none does: a program that tells no waiting, as one built with an older version,
+/// has it in its time.
+fn alike(base: Timed, head: Timed) -> [(f64, f64); 2] {
+    let told = base.waiting.zip(head.waiting);
+    let [base_waited, head_waited] = told.map_or([0, 0], |(base, head)| [base, head]);
+    [(base, base_waited), (head, head_waited)].map(|(side, waited)| {
+        let waited = waited.min(side.ns);
+        ((side.ns - waited) as f64, waited as f64)
+    })
 }
 
 /// One side's process.
@@ -177,5 +217,22 @@ impl Running {
     fn sample(&mut self, bench: &str, iterations: u64) -> Result<Timed, (Option<Side>, String)> {
         let request = Request::Sample { bench: bench.to_owned(), iterations };
         self.ask::<Timed>(&request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_is_left_out_only_where_both_sides_tell_it() {
+        let timed = |json: &str| serde_json::from_str::<Timed>(json).unwrap();
+        let newer = timed(r#"{"ns":100,"waiting":30,"answer":1}"#);
+        let quiet = timed(r#"{"ns":90,"waiting":0,"answer":1}"#);
+        let older = timed(r#"{"ns":100,"answer":1}"#);
+        assert_eq!(alike(newer, quiet), [(70.0, 30.0), (90.0, 0.0)]);
+        assert_eq!(alike(older, newer), [(100.0, 0.0), (100.0, 0.0)]);
+        assert_eq!(alike(newer, older), [(100.0, 0.0), (100.0, 0.0)]);
+        assert_eq!(alike(older, older), [(100.0, 0.0), (100.0, 0.0)]);
     }
 }

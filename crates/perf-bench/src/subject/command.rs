@@ -188,7 +188,8 @@ impl Server<'_> {
     fn sample(&mut self, bench: &str, iterations: u64) -> Result<Timed, String> {
         let (live, stretch) = self.live(bench)?;
         let (spent, answer) = live.time(stretch.apply(iterations))?;
-        Ok(Timed { ns: nanoseconds(spent.own), waited: nanoseconds(spent.waited), answer })
+        let waiting = spent.waited.map(nanoseconds);
+        Ok(Timed { ns: nanoseconds(spent.elapsed), waiting, answer })
     }
 
     fn live(&mut self, bench: &str) -> Result<(&mut Live, &mut Stretch), String> {
@@ -234,7 +235,7 @@ fn run(subject: &Subject, injection: &Injection, output: &mut dyn Write) -> Resu
     let mut samples = Vec::new();
     for _ in 0..11 {
         let (spent, _) = live.time(stretch.apply(iterations))?;
-        samples.push(spent.own.as_nanos() as f64 / iterations as f64);
+        samples.push(spent.own().as_nanos() as f64 / iterations as f64);
     }
     samples.sort_by(f64::total_cmp);
     let [low, middle, high] = [samples[0], samples[5], samples[10]];

@@ -92,10 +92,12 @@ pub(crate) struct Calibrated {
 /// Answer to `sample`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Timed {
-    /// Without the waiting for a core.
+    /// By the clock on the wall, with the waiting for a core.
     pub(crate) ns: u64,
-    #[serde(default)]
-    pub(crate) waited: u64,
+    /// How much of it was waiting for a core, if that was counted. The driver takes it off where
+    /// both sides tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) waiting: Option<u64>,
     pub(crate) answer: u64,
 }
 

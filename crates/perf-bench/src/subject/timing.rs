@@ -52,7 +52,7 @@ impl Live {
             }
             let start = Instant::now();
             let answer = run();
-            (Spent { own: start.elapsed(), waited: Duration::ZERO }, answer)
+            (Spent { elapsed: start.elapsed(), waited: None }, answer)
         })
     }
 
@@ -65,7 +65,7 @@ impl Live {
     pub(super) fn calibrate(&mut self, target: Duration) -> Result<(u64, Duration), String> {
         let mut iterations = 1_u64;
         loop {
-            let (Spent { own: elapsed, .. }, _) = self.time(iterations)?;
+            let elapsed = self.time(iterations)?.0.own();
             // A tenth of the target is long enough to extrapolate from; then it is tried once more,
             // since the first rounds ran with cold caches.
             if elapsed >= target / 10 {
@@ -75,7 +75,7 @@ impl Live {
                 if wanted <= iterations {
                     return Ok((wanted, elapsed));
                 }
-                let (Spent { own: elapsed, .. }, _) = self.time(wanted)?;
+                let elapsed = self.time(wanted)?.0.own();
                 let shortfall = target.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
                 let corrected = (wanted as f64 * shortfall.clamp(1.0, 20.0)).ceil() as u64;
                 return Ok((corrected.min(MOST_ITERATIONS), elapsed));

@@ -18,10 +18,17 @@ const READING: Duration = Duration::from_micros(50);
 /// How long something took, and how much of it the thread waited for a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spent {
+    /// By the clock on the wall.
+    pub(super) elapsed: Duration,
+    /// Ready, but without a core, if the system counts it; at most `elapsed`.
+    pub(super) waited: Option<Duration>,
+}
+
+impl Spent {
     /// On the core, asleep or blocked.
-    pub(super) own: Duration,
-    /// Ready, but without a core.
-    pub(super) waited: Duration,
+    pub(super) fn own(&self) -> Duration {
+        self.elapsed - self.waited.unwrap_or_default()
+    }
 }
 
 /// Times what runs on this thread. Other systems than Linux count no waiting.
@@ -33,12 +40,13 @@ pub(super) fn time<T>(run: impl FnOnce() -> T) -> (Spent, T) {
     let elapsed = inner.elapsed();
     let after = waited_for_core();
     let gap = outer.elapsed().saturating_sub(elapsed);
-    let counted = after.zip(before).map_or(Duration::ZERO, |(a, b)| a.saturating_sub(b));
     // The thread may have lost its core between a reading and the clock; that wait was counted but
     // is no part of the elapsed time.
     let outside = if gap > READING { gap } else { Duration::ZERO };
-    let waited = counted.saturating_sub(outside).min(elapsed);
-    (Spent { own: elapsed - waited, waited }, result)
+    let waited = after
+        .zip(before)
+        .map(|(after, before)| after.saturating_sub(before).saturating_sub(outside).min(elapsed));
+    (Spent { elapsed, waited }, result)
 }
 
 /// All the waiting of this thread for a core so far, if the system counts it.
@@ -55,8 +63,8 @@ mod tests {
     fn sleep_is_the_threads_own_time() {
         let nap = Duration::from_millis(5);
         let (spent, ()) = time(|| std::thread::sleep(nap));
-        assert!(spent.own + spent.waited >= nap);
-        assert!(spent.own > Duration::ZERO);
+        assert!(spent.elapsed >= nap && spent.own() > Duration::ZERO);
+        assert_eq!(spent.own() + spent.waited.unwrap_or_default(), spent.elapsed);
     }
 
     #[cfg(target_os = "linux")]
