@@ -8,12 +8,18 @@
 //! builds of one source.
 
 mod disturbed;
+mod unmeasured;
+
+pub(crate) use unmeasured::outcome_of_failures;
 
 use crate::report::change_with_interval;
 use crate::{Judged, Verdict};
 use perf_stats::{
     Confidence, Estimate, StatsError, hodges_lehmann, holm, median, wilcoxon_signed_rank,
 };
+
+/// No interval of ours needs more pairs than this.
+const MOST_NEEDED: i32 = 60;
 
 /// The rule that turns paired samples into a verdict.
 ///
@@ -23,8 +29,13 @@ use perf_stats::{
 /// - [`Same`](Verdict::Same) if the whole interval lies inside the *asked* margin,
 /// - [`Inconclusive`](Verdict::Inconclusive) otherwise.
 ///
-/// The margin is the asked one or the learnt one, whichever is larger. `Same` never uses the learnt
-/// one: a bench that moves by 6 % between builds of one source is not called unchanged at 5 %.
+/// The margin is the asked one or the learnt one, whichever is larger, but no learnt one hides a
+/// loss beyond the hard limit. `Same` never uses the learnt one: a bench that moves by 6 % between
+/// builds of one source is not called unchanged at 5 %.
+///
+/// A few pairs that are far from the others are left out of the interval that makes a bench red or
+/// green, since something else ran then. `Same` must hold with all of them: a program that stalls
+/// in one of six processes is not the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Rule {
@@ -108,6 +119,11 @@ impl Rule {
     /// few are [`Inconclusive`](Verdict::Inconclusive), and `why` names what is wrong.
     #[must_use]
     pub fn judge(&self, paired: &Paired<'_>) -> Judged {
+        self.judge_among(paired, self.least_pairs(1))
+    }
+
+    /// Judges one bench without its disturbed pairs, as long as so many are left.
+    fn judge_among(&self, paired: &Paired<'_>, keep: usize) -> Judged {
         let refused = |verdict, why| {
             let mut judged = Judged::new(paired.bench, "time", verdict);
             judged.unit = paired.unit.to_owned();
@@ -119,22 +135,37 @@ impl Rule {
         if let Some(why) = unusable(paired) {
             return refused(Verdict::Incomparable, why);
         }
-        let (log_ratios, left_out) = undisturbed(paired);
-        let ratio = match hodges_lehmann(&log_ratios, self.confidence) {
-            Ok(log) => {
-                Estimate { value: log.value.exp(), low: log.low.exp(), high: log.high.exp() }
-            }
+        let all = logarithms(paired);
+        let kept = undisturbed(&all, keep);
+        let left_out = all.len() - kept.len();
+        let (all, kept) = match self.interval(&all).and_then(|all| Ok((all, self.interval(&kept)?)))
+        {
+            Ok(intervals) => intervals,
             Err(StatsError::TooFew { have, need }) => {
                 let why = format!("{have} pairs are too few, at least {need} make an interval");
                 return refused(Verdict::Inconclusive, why);
             }
             Err(error) => return refused(Verdict::Inconclusive, error.to_string()),
         };
-        let verdict = self.decide(ratio, paired.learnt);
-        let mut why = self.explain(verdict, ratio, paired);
-        if left_out > 0 {
-            why.push_str(&format!(" ({left_out} of {} pairs were disturbed)", paired.base.len()));
-        }
+        let without = self.decide(kept, paired.learnt);
+        let (verdict, ratio) = match (without, self.decide(all, paired.learnt)) {
+            (Verdict::Regress | Verdict::Improve, _) => (without, kept),
+            (_, Verdict::Regress | Verdict::Improve) => (Verdict::Inconclusive, kept),
+            (_, verdict) => (verdict, all),
+        };
+        let why = match (left_out, without == verdict) {
+            (0, _) => self.explain(verdict, ratio, paired),
+            (_, true) => {
+                let of = paired.base.len();
+                let why = self.explain(verdict, ratio, paired);
+                format!("{why} ({left_out} of {of} pairs were disturbed)")
+            }
+            (_, false) => format!(
+                "the same but for {left_out} of {} pairs that differ much: it stalls now and then, \
+                 or the machine did, so take more pairs or a quieter machine",
+                paired.base.len()
+            ),
+        };
         Judged {
             ratio: Some(ratio),
             margin: Some(self.effective_margin(paired.learnt)),
@@ -149,11 +180,25 @@ impl Rule {
     /// Journal of Statistics 6, 1979.
     #[must_use]
     pub fn judge_suite(&self, suite: &[Paired<'_>]) -> Vec<Judged> {
-        let mut judged: Vec<Judged> = suite.iter().map(|paired| self.judge(paired)).collect();
+        let keep = self.least_pairs(suite.len());
+        let mut judged: Vec<Judged> =
+            suite.iter().map(|paired| self.judge_among(paired, keep)).collect();
         for verdict in [Verdict::Regress, Verdict::Improve] {
             self.correct(suite, &mut judged, verdict);
         }
         judged
+    }
+
+    /// With fewer pairs no bench in a suite of so many can be red or green below the hard limit,
+    /// whatever it lost: 8 for one bench at 99 %, 13 for thirty.
+    ///
+    /// The strongest evidence of `n` pairs is that all lie on one side, which happens by chance
+    /// once in 2ⁿ; Holm's correction multiplies that by the number of benches.
+    #[must_use]
+    pub fn least_pairs(&self, benches: usize) -> usize {
+        let chances = benches.max(1) as f64 / self.level();
+        // A confidence next to 1 would take as many as there are bits to tell it from 1.
+        (1..MOST_NEEDED).find(|pairs| 2_f64.powi(*pairs) >= chances).unwrap_or(MOST_NEEDED) as usize
     }
 
     /// What the interval says, without any words.
@@ -183,6 +228,9 @@ impl Rule {
     /// in another order. The verdict stands only if both agree, else it is inconclusive: the second
     /// estimate lies beyond the margin too, and its interval on that side of no change.
     ///
+    /// A second measurement without a ratio, because a side failed or there were too few pairs,
+    /// disagrees with nothing: red stands, and green does not.
+    ///
     /// Verdicts other than [`Regress`](Verdict::Regress) and [`Improve`](Verdict::Improve) are
     /// left as they are.
     #[must_use]
@@ -199,35 +247,53 @@ impl Rule {
         let told = |judged: &Judged| {
             judged.ratio.as_ref().map_or_else(|| judged.why.clone(), change_with_interval)
         };
-        let (then, now) = (told(first), told(second));
-        if second.ratio.is_some_and(agrees) {
-            confirmed.why = format!("{}; linked in another order {now}", first.why);
-        } else {
+        let now = told(second);
+        // Programs that are byte for byte the same have no ratio, and yet an answer.
+        let measured = second.ratio.is_some() || second.verdict == Verdict::Same;
+        confirmed.why = if second.ratio.is_some_and(agrees) {
+            format!("{}; linked in another order {now}", first.why)
+        } else if measured {
             confirmed.verdict = Verdict::Inconclusive;
-            confirmed.why =
-                format!("first {then}, but linked in another order {now}: not confirmed");
-        }
+            format!("first {}, but linked in another order {now}: not confirmed", told(first))
+        } else {
+            if first.verdict == Verdict::Improve {
+                confirmed.verdict = Verdict::Inconclusive;
+            }
+            format!("{}; linked in another order it could not be measured: {now}", first.why)
+        };
         confirmed
     }
 
     fn effective_margin(&self, learnt: Option<f64>) -> f64 {
         // A learnt NaN must not switch the margin off: `max` answers the other one.
-        self.margin.max(learnt.unwrap_or(0.0))
+        self.margin.max(learnt.unwrap_or(0.0)).min(self.hard.max(self.margin))
+    }
+
+    /// What each side of an interval may miss.
+    fn level(&self) -> f64 {
+        (1.0 - self.confidence.as_f64()) / 2.0
+    }
+
+    /// The interval of the ratio, from logarithms.
+    fn interval(&self, logarithms: &[f64]) -> Result<Estimate, StatsError> {
+        let log = hodges_lehmann(logarithms, self.confidence)?;
+        Ok(Estimate { value: log.value.exp(), low: log.low.exp(), high: log.high.exp() })
     }
 
     /// Takes back the verdicts of one kind that the number of benches explains.
     fn correct(&self, suite: &[Paired<'_>], judged: &mut [Judged], verdict: Verdict) {
+        let keep = self.least_pairs(suite.len());
         // Whoever did not pass by itself cannot pass the correction: its p only has to be counted.
         let measured = judged.iter().enumerate().filter(|(_, judged)| judged.ratio.is_some());
         let (places, chances): (Vec<usize>, Vec<f64>) = measured
             .map(|(place, judged)| {
                 let stands = judged.verdict == verdict;
-                (place, if stands { self.chance(&suite[place], verdict) } else { 1.0 })
+                (place, if stands { self.chance(&suite[place], verdict, keep) } else { 1.0 })
             })
             .unzip();
         // An empty suite has nothing to correct; every value is a probability.
         let Ok(corrected) = holm(&chances) else { return };
-        let level = (1.0 - self.confidence.as_f64()) / 2.0;
+        let level = self.level();
         for (place, p) in places.iter().zip(corrected) {
             let judged = &mut judged[*place];
             if judged.verdict == verdict && p > level && !self.is_hard(judged) {
@@ -242,10 +308,10 @@ impl Rule {
     }
 
     /// How likely such samples are where the change is no larger than the margin, one-sided.
-    fn chance(&self, paired: &Paired<'_>, verdict: Verdict) -> f64 {
+    fn chance(&self, paired: &Paired<'_>, verdict: Verdict, keep: usize) -> f64 {
         let margin = self.effective_margin(paired.learnt).ln_1p();
         let shift = if verdict == Verdict::Regress { -margin } else { margin };
-        let (mut differences, _) = undisturbed(paired);
+        let mut differences = undisturbed(&logarithms(paired), keep);
         differences.iter_mut().for_each(|log| *log += shift);
         // The verdict says that the sample lies beyond, so that half of the two sides is meant.
         wilcoxon_signed_rank(&differences).map_or(1.0, |test| test.p / 2.0)
@@ -275,15 +341,15 @@ fn percent(fraction: f64) -> String {
     format!("{} %", (fraction * 1e4).round() / 1e2)
 }
 
-/// The logarithms of the ratios without the disturbed pairs, and how many those were.
-fn undisturbed(paired: &Paired<'_>) -> (Vec<f64>, usize) {
-    let mut logs: Vec<f64> =
-        paired.head.iter().zip(paired.base).map(|(head, base)| (head / base).ln()).collect();
-    let mut far = disturbed::disturbed(&logs).into_iter();
-    let all = logs.len();
-    logs.retain(|_| far.next() != Some(true));
-    let left_out = all - logs.len();
-    (logs, left_out)
+/// The logarithms of the ratios.
+fn logarithms(paired: &Paired<'_>) -> Vec<f64> {
+    paired.head.iter().zip(paired.base).map(|(head, base)| (head / base).ln()).collect()
+}
+
+/// Those of pairs that nothing disturbed.
+fn undisturbed(logarithms: &[f64], keep: usize) -> Vec<f64> {
+    let far = disturbed::disturbed(logarithms, keep);
+    logarithms.iter().zip(far).filter(|(_, far)| !far).map(|(log, _)| *log).collect()
 }
 
 /// Why the samples make no ratios, if so.

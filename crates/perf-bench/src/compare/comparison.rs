@@ -1,6 +1,7 @@
 //! What a comparison found.
 
 use crate::report::worst_first;
+use crate::rule::outcome_of_failures;
 use crate::{FORMAT, Judged, Machine, Outcome, ReadError, Rule, Run, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ pub struct Comparison {
     pub complete: bool,
     /// What the reader should know of how it went.
     pub notes: Vec<String>,
+    /// Why the machine was too noisy for it; see [`doubt`](Comparison::doubt).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noisy: Vec<String>,
     /// The second measurement of those that looked red or green, after both sides were linked in
     /// another order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +45,7 @@ impl Comparison {
             identical: false,
             complete: true,
             notes: Vec::new(),
+            noisy: Vec::new(),
             confirmation: None,
         }
     }
@@ -66,19 +71,34 @@ impl Comparison {
     }
 
     /// What the whole of it says: the worst of a failed bench, a regression, and no answer.
+    ///
+    /// A bench that fails in the head, or answers differently there, is a failure of the tool, in
+    /// the second measurement too; one that fails in the base alone leaves the answer open. Nothing
+    /// compared is no answer either.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let failed = |run: &Run| run.benches.iter().any(|bench| bench.failure.is_some());
-        if failed(&self.base) || failed(&self.head) {
-            return Outcome::ToolFailed;
-        }
         let of = |judged: &Judged| match judged.verdict {
             Verdict::Regress => Outcome::Regression,
             Verdict::Inconclusive | Verdict::Incomparable => Outcome::Inconclusive,
             _ => Outcome::Pass,
         };
-        let unfinished = if self.complete { Outcome::Pass } else { Outcome::Inconclusive };
-        self.judged.iter().map(of).chain([unfinished]).max().unwrap_or(Outcome::Pass)
+        let finished = self.complete && !self.judged.is_empty();
+        let least = if finished { Outcome::Pass } else { Outcome::Inconclusive };
+        let measurements = [Some(self), self.confirmation.as_deref()].into_iter().flatten();
+        let failures = measurements.flat_map(Comparison::failures);
+        self.judged.iter().map(of).chain(failures).fold(least, Outcome::max)
+    }
+
+    /// What is to be said of each bench that failed. Another answer is kept as a failure of both
+    /// sides.
+    fn failures(&self) -> impl Iterator<Item = Outcome> {
+        let failed = |run: &Run, name: &str| {
+            run.benches.iter().any(|bench| bench.name == name && bench.failure.is_some())
+        };
+        let names = self.base.benches.iter().chain(&self.head.benches).map(|bench| &bench.name);
+        names.map(move |name| {
+            outcome_of_failures(failed(&self.base, name), failed(&self.head, name))
+        })
     }
 
     /// Names of the benches that look red, and so are to be measured again after both sides were
@@ -89,10 +109,14 @@ impl Comparison {
     }
 
     /// Takes in the second measurement: see [`Rule::confirm`]. A bench that the second one failed
-    /// to measure is not confirmed.
+    /// to measure stays red.
     pub fn confirm(&mut self, rule: &Rule, second: Comparison) {
         for judged in self.judged.iter_mut().filter(|judged| judged.verdict == Verdict::Regress) {
-            let missing = || Judged::new(&judged.bench, "time", Verdict::Incomparable);
+            let missing = || {
+                let mut missing = Judged::new(&judged.bench, "time", Verdict::Incomparable);
+                "it was not among the benches".clone_into(&mut missing.why);
+                missing
+            };
             let again = second.judged.iter().find(|again| again.bench == judged.bench);
             *judged = rule.confirm(judged, &again.cloned().unwrap_or_else(missing));
         }
@@ -107,6 +131,7 @@ impl Comparison {
         if reasons.is_empty() {
             return;
         }
+        self.noisy.extend_from_slice(reasons);
         let reasons = reasons.join(", ");
         for judged in &mut self.judged {
             let doubtful = matches!(judged.verdict, Verdict::Regress | Verdict::Improve);

@@ -56,9 +56,11 @@ impl Comparison {
         match self.outcome() {
             Outcome::Regression => (Tone::Bad, format!("{red} slower")),
             Outcome::ToolFailed => (Tone::Bad, "a bench failed".to_owned()),
+            Outcome::Inconclusive if self.judged.is_empty() => {
+                (Tone::Warn, "no benches".to_owned())
+            }
             Outcome::Inconclusive if !self.complete => (Tone::Warn, "not finished".to_owned()),
             Outcome::Inconclusive => (Tone::Warn, format!("{open} without an answer")),
-            Outcome::Pass if self.judged.is_empty() => (Tone::Warn, "no benches".to_owned()),
             Outcome::Pass => (Tone::Good, "nothing got slower".to_owned()),
         }
     }

@@ -10,16 +10,13 @@ use perf_stats::{median, wilcoxon_signed_rank};
 /// The largest part of the pairs that may be taken for disturbed. Beyond, they are no exception.
 const MOST: f64 = 1.0 / 3.0;
 
-/// So many pairs are kept at least: fewer make no interval at 99 %.
-const LEAST: usize = 8;
-
 /// Which ratios, given as logarithms, are so far out that they say nothing of the change.
 ///
 /// Modified z score above 3.5, as Iglewicz and Hoaglin, "How to Detect and Handle Outliers", 1993.
 /// Answers none where those far out lean to one side (a head that stalls now and then *is* slower),
-/// or are more than a third, or leave too
-/// few.
-pub(super) fn disturbed(log_ratios: &[f64]) -> Vec<bool> {
+/// or are more than a third, or
+/// leave fewer than `keep`, of which nothing could be said.
+pub(super) fn disturbed(log_ratios: &[f64], keep: usize) -> Vec<bool> {
     let none = vec![false; log_ratios.len()];
     let Ok(middle) = median(log_ratios) else { return none };
     let off: Vec<f64> = log_ratios.iter().map(|log| log - middle).collect();
@@ -30,7 +27,7 @@ pub(super) fn disturbed(log_ratios: &[f64]) -> Vec<bool> {
         off.iter().zip(&far).filter(|(_, far)| **far).map(|(off, _)| off.signum()).collect();
     let lean = wilcoxon_signed_rank(&sides).is_ok_and(|test| test.p < 0.02);
     let too_many = sides.len() as f64 > MOST * log_ratios.len() as f64;
-    let too_few = log_ratios.len() - sides.len() < LEAST;
+    let too_few = log_ratios.len() - sides.len() < keep;
     if lean || too_many || too_few { none } else { far }
 }
 
@@ -44,12 +41,12 @@ mod tests {
     }
 
     fn count(ratios: &[f64]) -> usize {
-        disturbed(ratios).iter().filter(|far| **far).count()
+        disturbed(ratios, 8).iter().filter(|far| **far).count()
     }
 
     #[test]
     fn the_few_far_out_are_found() {
-        let found = disturbed(&ratios(&[0.3, -0.2, 0.25]));
+        let found = disturbed(&ratios(&[0.3, -0.2, 0.25]), 8);
         assert_eq!(found.iter().filter(|far| **far).count(), 3);
         assert!(found[27..].iter().all(|far| *far));
         assert_eq!(count(&ratios(&[])), 0);
@@ -68,8 +65,14 @@ mod tests {
     }
 
     #[test]
+    fn so_many_are_kept() {
+        let far = ratios(&[0.3, -0.2, 0.25]);
+        assert_eq!([27, 28].map(|keep| disturbed(&far, keep).contains(&true)), [true, false]);
+    }
+
+    #[test]
     fn nothing_is_far_from_nothing() {
-        assert_eq!(disturbed(&[]), Vec::<bool>::new());
-        assert_eq!(disturbed(&[0.5]), [false]);
+        assert_eq!(disturbed(&[], 0), Vec::<bool>::new());
+        assert_eq!(disturbed(&[0.5], 0), [false]);
     }
 }

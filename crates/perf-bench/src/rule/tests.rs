@@ -122,3 +122,62 @@ fn red_stands_only_if_the_second_measurement_agrees() {
     let same = judged(1.0, 0.005, None);
     assert_eq!(rule.confirm(&same, &red), same);
 }
+
+#[test]
+fn red_stands_where_the_second_measurement_failed() {
+    let rule = Rule::new();
+    let mut failed = Judged::new("sort", "time", Verdict::Incomparable);
+    failed.why = "head: panicked: out of memory".to_owned();
+    let red = rule.confirm(&judged(1.05, 0.005, None), &failed);
+    assert_eq!(red.verdict, Verdict::Regress, "{}", red.why);
+    assert!(red.why.ends_with("could not be measured: head: panicked: out of memory"));
+    let green = rule.confirm(&judged(0.9, 0.005, None), &failed);
+    assert_eq!(green.verdict, Verdict::Inconclusive, "{}", green.why);
+}
+
+#[test]
+fn no_learnt_margin_hides_a_hard_loss() {
+    let red = judged(1.3, 0.005, Some(0.5));
+    assert_eq!((red.verdict, red.margin), (Verdict::Regress, Some(0.20)), "{}", red.why);
+    let (base, head) = sides(1.3, 0.005);
+    let asked = Rule::new().margin(0.4).judge(&Paired::new("sort", &base, &head));
+    assert_eq!((asked.verdict, asked.margin), (Verdict::Same, Some(0.4)), "asked is asked");
+}
+
+#[test]
+fn a_stall_in_one_of_six_processes_is_not_the_same() {
+    for (direction, verdict) in [(1.4, Verdict::Inconclusive), (1.0, Verdict::Same)] {
+        let (mut base, mut head) = sides(1.0, 0.004);
+        head[10..15].iter_mut().for_each(|time| *time *= direction);
+        let judged = Rule::new().judge(&Paired::new("sort", &base, &head));
+        assert_eq!(judged.verdict, verdict, "{}", judged.why);
+        assert_eq!(judged.why.contains("but for 5 of 30 pairs"), direction > 1.0);
+        std::mem::swap(&mut base, &mut head);
+        let judged = Rule::new().judge(&Paired::new("sort", &base, &head));
+        assert_eq!(judged.verdict, verdict, "{}", judged.why);
+    }
+    let (base, mut head) = sides(1.1, 0.004);
+    head[10..15].iter_mut().for_each(|time| *time /= 1.4);
+    let judged = Rule::new().judge(&Paired::new("sort", &base, &head));
+    assert_eq!(judged.verdict, Verdict::Regress, "a loss is still found: {}", judged.why);
+}
+
+#[test]
+fn with_the_least_pairs_a_bench_can_be_red_and_with_one_less_it_cannot() {
+    let rule = Rule::new();
+    for (benches, least) in [(0, 8), (1, 8), (2, 9), (30, 13), (1000, 18)] {
+        assert_eq!(rule.least_pairs(benches), least, "{benches}");
+    }
+    let red = |pairs: usize, benches: usize| {
+        let base = vec![100.0; pairs];
+        let head: Vec<f64> = (0..pairs).map(|i| 105.0 + i as f64 / 10.0).collect();
+        let mut suite = vec![Paired::new("same", &base, &base); benches - 1];
+        suite.push(Paired::new("slow", &base, &head));
+        rule.judge_suite(&suite)[benches - 1].verdict == Verdict::Regress
+    };
+    for benches in [1, 2, 7, 30, 40] {
+        let least = rule.least_pairs(benches);
+        assert!(red(least, benches) && !red(least - 1, benches), "{benches} benches");
+    }
+    assert!(Rule::new().confidence(Confidence::P95).least_pairs(1) < 8);
+}
