@@ -101,7 +101,8 @@ impl Compare {
         self
     }
 
-    /// So many pairs of each bench, at least one.
+    /// So many pairs of each bench. [`run`](Compare::run) refuses fewer than
+    /// [`Rule::least_pairs`], with which no bench could be red.
     #[must_use]
     pub fn pairs(mut self, pairs: usize) -> Compare {
         self.pairs = pairs.max(1);
@@ -180,7 +181,8 @@ impl Compare {
     ///
     /// # Errors
     ///
-    /// [`CompareError`] if one of the programs cannot be asked for its benches.
+    /// [`CompareError`] if one of the programs cannot be asked for its benches, or so few pairs were
+    /// asked for that no bench of this suite could be red.
     pub fn run(
         &self,
         base: &SubjectProgram,
@@ -188,7 +190,7 @@ impl Compare {
         mut progress: impl FnMut(Progress),
     ) -> Result<Comparison, CompareError> {
         let lists = [(Side::Base, base), (Side::Head, head)].map(|(side, program)| {
-            program.list().map_err(|error| CompareError { side, why: error })
+            program.list().map_err(|error| CompareError(Refused::Program { side, error }))
         });
         let [base_list, head_list] = lists;
         let (base_list, head_list) = (base_list?, head_list?);
@@ -209,6 +211,11 @@ impl Compare {
                 }
                 Some(other) => measured.push(Measured::new(listed, other)),
             }
+        }
+        let least = self.rule.least_pairs(measured.len());
+        if !measured.is_empty() && self.pairs < least {
+            let (pairs, benches) = (self.pairs, measured.len());
+            return Err(CompareError(Refused::TooFewPairs { pairs, least, benches }));
         }
         for listed in head_list.iter().filter(|listed| self.wants(&listed.name)) {
             if !base_list.iter().any(|other| other.name == listed.name) {
@@ -244,12 +251,14 @@ impl Compare {
     ) {
         let start = Instant::now();
         let sample = self.sample_within_time(benches.len());
+        let least = self.rule.least_pairs(benches.len());
         let mut slowest_round = Duration::ZERO;
         'rounds: for number in 0..self.pairs.div_ceil(self.block) {
             let begun = Instant::now();
-            // Two blocks make enough pairs for an interval; they are tried in any case.
+            // Without the least that can make a bench red, all the time would be for nothing.
+            let enough = number * self.block >= least;
             let spent = start.elapsed() + slowest_round;
-            if number >= 2 && self.time.is_some_and(|time| spent > time) {
+            if enough && self.time.is_some_and(|time| spent > time) {
                 comparison.notes.push(format!(
                     "the time allowed {} of {} pairs a bench",
                     number * self.block,
@@ -258,7 +267,7 @@ impl Compare {
                 break;
             }
             for place in 0..benches.len() {
-                if self.time.is_some_and(|time| start.elapsed() > 2 * time) {
+                if enough && self.time.is_some_and(|time| start.elapsed() > 2 * time) {
                     comparison.complete = false;
                     comparison.notes.push(format!(
                         "stopped after {:.0?}, twice the time that was allowed: allow more time or \
@@ -355,14 +364,32 @@ impl fmt::Display for Side {
 
 /// A comparison that could not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompareError {
-    side: Side,
-    why: ProgramError,
+pub struct CompareError(Refused);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Refused {
+    Program { side: Side, error: ProgramError },
+    TooFewPairs { pairs: usize, least: usize, benches: usize },
+}
+
+impl CompareError {
+    /// Whether it was asked for what cannot be, rather than that a program failed.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self.0, Refused::TooFewPairs { .. })
+    }
 }
 
 impl fmt::Display for CompareError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the {}'s program {}", self.side, self.why)
+        match &self.0 {
+            Refused::Program { side, error } => write!(f, "the {side}'s program {error}"),
+            Refused::TooFewPairs { pairs, least, benches } => write!(
+                f,
+                "with {pairs} pairs no loss could be told from chance among {benches} benches, \
+                 take at least {least}"
+            ),
+        }
     }
 }
 

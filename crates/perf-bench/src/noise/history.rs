@@ -39,15 +39,21 @@ pub enum NoiseKind {
     SameProgram,
     /// One source, linked in two orders.
     Relinked,
-    /// Two sources that executed the same number of instructions.
+    /// Two sources that executed the same number of instructions. Nothing is learnt from them: what
+    /// a change costs in caches, locks or waiting is no noise, and would teach itself.
     SameCounts,
 }
 
 impl NoiseRecord {
     /// The records that a comparison of a source with itself gives; benches that failed or were
-    /// not measured give none.
+    /// not measured give none. Nor does a comparison that a noisy machine put in
+    /// [doubt](Comparison::doubt): one such record would widen a margin for many comparisons to
+    /// come.
     #[must_use]
     pub fn of(comparison: &Comparison, kind: NoiseKind, at: u64) -> Vec<NoiseRecord> {
+        if kind == NoiseKind::SameCounts || !comparison.noisy.is_empty() {
+            return Vec::new();
+        }
         let work = |bench: &str| {
             let found = comparison.head.benches.iter().find(|other| other.name == bench);
             found.and_then(|found| found.work.clone())
@@ -118,9 +124,12 @@ impl NoiseHistory {
 
 fn known(bench: &str, mut records: Vec<&NoiseRecord>) -> BenchNoise {
     let work = records.last().and_then(|last| last.work.clone());
-    records.retain(|record| record.work == work && is_usable(record.ratio));
+    records.retain(|record| {
+        let learnt_from = record.kind != NoiseKind::SameCounts;
+        learnt_from && record.work == work && is_usable(record.ratio)
+    });
     let of = |kind| records.iter().filter(move |record| record.kind == kind);
-    let kinds = [NoiseKind::SameProgram, NoiseKind::Relinked, NoiseKind::SameCounts];
+    let kinds = [NoiseKind::SameProgram, NoiseKind::Relinked];
     // Each kind by itself: a program compared with itself again and again must not outweigh the
     // few comparisons of builds, which scatter more.
     let margins = kinds.into_iter().filter_map(|kind| {
@@ -196,6 +205,13 @@ pub(super) mod tests {
         // √2 x 2.576 x the deviation of one build, 0.04 / √2: more than the 4 % that were seen.
         let margin = history(records).margins()["a"];
         assert!((margin - 0.11).abs() < 0.01, "{margin}");
+    }
+
+    #[test]
+    fn equal_counts_teach_nothing() {
+        let records = (0..40).map(|_| record("a", NoiseKind::SameCounts, 1.1)).collect();
+        let known = &history(records).benches()[0];
+        assert_eq!((known.comparisons, known.margin), (0, None));
     }
 
     #[test]

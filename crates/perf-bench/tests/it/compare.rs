@@ -1,6 +1,8 @@
 //! Two programs side by side: what goes right, and what goes wrong in one of them.
 
-use perf_bench::{Compare, Comparison, Judged, Outcome, Rule, SubjectProgram, Verdict};
+use perf_bench::{
+    Compare, Comparison, Judged, NoiseKind, NoiseRecord, Outcome, Rule, SubjectProgram, Verdict,
+};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -101,7 +103,8 @@ fn a_bench_that_panics_half_way_keeps_its_pairs_and_the_others_go_on() {
     let failed = |run: &perf_bench::Run| run.benches.iter().any(|bench| bench.failure.is_some());
     assert!(failed(&comparison.head) && !failed(&comparison.base), "and marked where it failed");
     assert_eq!(pairs(&comparison, "sum/thousand"), 10);
-    assert_ne!(of(&comparison, "sum/thousand").verdict, Verdict::Incomparable);
+    let sum = of(&comparison, "sum/thousand");
+    assert_ne!(sum.verdict, Verdict::Incomparable, "{}", sum.why);
 }
 
 #[test]
@@ -175,14 +178,83 @@ fn programs_that_are_none_are_refused_by_name() {
 }
 
 #[test]
-fn what_the_time_allows_is_kept_and_marked() {
-    let comparison = quick()
-        .time(Some(Duration::from_nanos(1)))
-        .run(&program(), &in_mode("plain"), |_| ())
-        .unwrap();
-    assert!(!comparison.complete);
-    assert!(comparison.notes[0].contains("stopped after"), "{:?}", comparison.notes);
+fn short_time_leaves_the_pairs_without_which_nothing_can_be_red() {
+    let in_no_time = quick().pairs(20).time(Some(Duration::from_nanos(1)));
+    let comparison = in_no_time.run(&program(), &in_mode("plain"), |_| ()).unwrap();
+    assert_eq!(Rule::new().least_pairs(2), 9);
+    for bench in ["sum/thousand", "moody"] {
+        assert_eq!(pairs(&comparison, bench), 10, "whole blocks");
+        assert!(of(&comparison, bench).ratio.is_some());
+    }
+    assert_eq!(comparison.notes[0], "the time allowed 10 of 20 pairs a bench");
+    let slow = program().inject("300%");
+    let comparison = in_no_time.run(&program(), &slow, |_| ()).unwrap();
+    assert_eq!(comparison.outcome(), Outcome::Regression);
+}
+
+#[test]
+fn pairs_with_which_nothing_can_be_red_are_refused() {
+    for (pairs, filter, part) in [
+        (8, "", "with 8 pairs no loss could be told from chance among 2 benches"),
+        (7, "sum", "take at least 8"),
+        (0, "sum", "take at least 8"),
+    ] {
+        let asked = quick().pairs(pairs).filter(filter);
+        let error = asked.run(&program(), &in_mode("plain"), |_| ()).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains(part), "{error}");
+    }
+    let other = SubjectProgram::new("/nowhere/at/all");
+    assert!(!quick().run(&program(), &other, |_| ()).unwrap_err().is_usage());
+}
+
+#[test]
+fn nothing_compared_is_no_answer() {
+    let comparison =
+        quick().filter("no such bench").run(&program(), &in_mode("plain"), |_| ()).unwrap();
+    assert!(comparison.judged.is_empty() && comparison.complete);
     assert_eq!(comparison.outcome(), Outcome::Inconclusive);
+    assert!(comparison.document().markdown().contains("no benches"));
+}
+
+#[test]
+fn a_base_that_fails_alone_leaves_the_answer_open_and_a_head_that_fails_does_not() {
+    for mode in ["panic", "exit"] {
+        let mended = compared(&in_mode(mode), &program());
+        assert_eq!(mended.outcome(), Outcome::Inconclusive, "the change that mends it can pass");
+        let broken = compared(&program(), &in_mode(mode));
+        assert_eq!(broken.outcome(), Outcome::ToolFailed);
+        // The base is the first to fail.
+        let both = compared(&in_mode(mode), &in_mode(mode).env("OTHER", "side"));
+        assert_eq!(both.outcome(), Outcome::ToolFailed);
+        let why = &of(&both, "moody").why;
+        assert!(why.contains("base: ") && why.contains("; head: "), "{why}");
+    }
+}
+
+#[test]
+fn a_red_bench_that_fails_the_second_time_is_not_forgiven() {
+    let measure =
+        |head: &SubjectProgram| quick().filter("moody").run(&program(), head, |_| ()).unwrap();
+    let mut slow = measure(&program().inject("300%"));
+    slow.confirm(&Rule::new(), measure(&in_mode("panic")));
+    assert_eq!(of(&slow, "moody").verdict, Verdict::Regress, "{}", of(&slow, "moody").why);
+    assert_eq!(slow.outcome(), Outcome::ToolFailed);
+
+    let mut slow = measure(&program().inject("300%"));
+    slow.confirm(&Rule::new(), quick().filter("sum").run(&program(), &program(), |_| ()).unwrap());
+    assert_eq!(slow.outcome(), Outcome::Regression);
+    assert!(of(&slow, "moody").why.ends_with("it was not among the benches"));
+}
+
+#[test]
+fn a_machine_that_was_noisy_teaches_no_margin() {
+    let measure = quick().filter("sum").even_identical(true);
+    let mut comparison = measure.run(&program(), &program(), |_| ()).unwrap();
+    let learnt = |comparison: &Comparison, kind| NoiseRecord::of(comparison, kind, 0).len();
+    assert_eq!(learnt(&comparison, NoiseKind::SameProgram), 1);
+    assert_eq!(learnt(&comparison, NoiseKind::SameCounts), 0);
+    comparison.doubt(&Rule::new(), &["12 % of the time was stolen".to_owned()]);
+    assert_eq!(learnt(&comparison, NoiseKind::SameProgram), 0);
 }
 
 #[test]
