@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Normal};
 
-/// Standard deviations of the logarithms, as fractions.
+/// Standard deviations of the logarithms, as fractions, and stalls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Noise {
     /// Between jobs; both sides of a pair have it alike.
@@ -15,14 +15,20 @@ pub(crate) struct Noise {
     pub(crate) process: f64,
     /// Between runs.
     pub(crate) run: f64,
+    /// So many processes of the head take 40 % longer in all their runs.
+    pub(crate) stalling: usize,
 }
+
+/// What a process that stalls costs.
+const STALL: f64 = 1.40;
 
 /// One run in twenty is disturbed by something that costs it 5 to 40 %.
 const DISTURBED: f64 = 0.05;
 
 impl Noise {
     /// Disturbances alone.
-    pub(crate) const NONE: Noise = Noise { machine: 0.0, layout: 0.0, process: 0.0, run: 0.0 };
+    pub(crate) const NONE: Noise =
+        Noise { machine: 0.0, layout: 0.0, process: 0.0, run: 0.0, stalling: 0 };
 
     /// One job: base and head of a bench that really changed by `change`, in `pairs` pairs, each
     /// `block` pairs by fresh processes.
@@ -43,7 +49,9 @@ impl Noise {
         for pair in 0..pairs {
             for side in 0..2 {
                 if pair % block == 0 {
-                    process[side] = normal(self.process, random);
+                    let stalls = side == 1 && pair / block < self.stalling;
+                    let stall = if stalls { STALL } else { 1.0 };
+                    process[side] = stall * normal(self.process, random);
                 }
                 let disturbed = random.random_bool(DISTURBED);
                 let spike = if disturbed { random.random_range(1.05..1.40) } else { 1.0 };

@@ -61,3 +61,33 @@ fn a_suite_of_clean_benches_stays_without_red() {
     });
     assert_eq!(red, 0.0);
 }
+
+#[test]
+fn processes_that_differ_by_one_per_cent_cost_power_and_make_nothing_red() {
+    // Five pairs have the same two processes, so that they err together.
+    let noise = Noise { process: 0.01, ..NOISE };
+    let red = share(2_000, 6, |random| is_red(&judged(noise, random, 0.0)));
+    assert_eq!(red, 0.0);
+    let red = share(1_000, 7, |random| is_red(&judged(noise, random, 0.05)));
+    assert!(red >= 0.85, "red in {red} of the jobs");
+    let red = share(500, 8, |random| is_red(&judged(noise, random, 0.10)));
+    assert!(red >= 0.99, "red in {red} of the jobs");
+}
+
+#[test]
+fn a_head_that_stalls_in_one_of_its_processes_is_never_the_same() {
+    let quiet = Noise { run: 0.005, process: 0.002, ..NOISE };
+    let verdict = |noise: Noise, seed, verdict| {
+        share(1_000, seed, |random| judged(noise, random, 0.0).verdict == verdict)
+    };
+    let same = verdict(quiet, 9, Verdict::Same);
+    assert!(same >= 0.9, "the same in {same} of the jobs in which nothing stalls");
+    for stalling in [1, 2] {
+        let noise = Noise { stalling, ..quiet };
+        assert_eq!(verdict(noise, 10, Verdict::Same), 0.0, "{stalling} of 6 stall");
+        assert_eq!(verdict(noise, 11, Verdict::Improve), 0.0, "{stalling} of 6 stall");
+    }
+    let noise = Noise { stalling: 1, ..quiet };
+    let red = share(500, 12, |random| is_red(&judged(noise, random, 0.05)));
+    assert!(red >= 0.95, "a loss besides is red in {red} of the jobs");
+}
