@@ -31,6 +31,9 @@ pub struct NoiseRecord {
 }
 
 /// In which sense the two sides of a comparison were the same.
+///
+/// Equal counts are none: what a change costs in caches, locks or waiting executes no instruction
+/// more, and would teach itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -39,9 +42,6 @@ pub enum NoiseKind {
     SameProgram,
     /// One source, linked in two orders.
     Relinked,
-    /// Two sources that executed the same number of instructions. Nothing is learnt from them: what
-    /// a change costs in caches, locks or waiting is no noise, and would teach itself.
-    SameCounts,
 }
 
 impl NoiseRecord {
@@ -51,7 +51,7 @@ impl NoiseRecord {
     /// come.
     #[must_use]
     pub fn of(comparison: &Comparison, kind: NoiseKind, at: u64) -> Vec<NoiseRecord> {
-        if kind == NoiseKind::SameCounts || !comparison.noisy.is_empty() {
+        if !comparison.noisy.is_empty() {
             return Vec::new();
         }
         let work = |bench: &str| {
@@ -124,10 +124,7 @@ impl NoiseHistory {
 
 fn known(bench: &str, mut records: Vec<&NoiseRecord>) -> BenchNoise {
     let work = records.last().and_then(|last| last.work.clone());
-    records.retain(|record| {
-        let learnt_from = record.kind != NoiseKind::SameCounts;
-        learnt_from && record.work == work && is_usable(record.ratio)
-    });
+    records.retain(|record| record.work == work && is_usable(record.ratio));
     let of = |kind| records.iter().filter(move |record| record.kind == kind);
     let kinds = [NoiseKind::SameProgram, NoiseKind::Relinked];
     // Each kind by itself: a program compared with itself again and again must not outweigh the
@@ -205,13 +202,6 @@ pub(super) mod tests {
         // √2 x 2.576 x the deviation of one build, 0.04 / √2: more than the 4 % that were seen.
         let margin = history(records).margins()["a"];
         assert!((margin - 0.11).abs() < 0.01, "{margin}");
-    }
-
-    #[test]
-    fn equal_counts_teach_nothing() {
-        let records = (0..40).map(|_| record("a", NoiseKind::SameCounts, 1.1)).collect();
-        let known = &history(records).benches()[0];
-        assert_eq!((known.comparisons, known.margin), (0, None));
     }
 
     #[test]

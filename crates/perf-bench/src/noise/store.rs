@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 /// So many records are kept of each bench and kind when the file is tidied.
 const KEPT: usize = 200;
 
-/// A file that is larger is tidied before it grows further: 200 records of three kinds for some
-/// 30 benches.
+/// A file that is larger is tidied before it grows further: 200 records of two kinds for some
+/// 50 benches.
 const LARGEST: u64 = 4 << 20;
 
 /// A folder with what was learnt, a file for each machine.
@@ -181,6 +181,17 @@ mod tests {
         store.append(&machine, &[record("a", NoiseKind::SameProgram, 1.0)]).unwrap();
         let read = store.read(&machine).unwrap();
         assert_eq!((read.records.len(), read.unreadable), (1, 2));
+    }
+
+    #[test]
+    fn equal_counts_teach_nothing() {
+        let (_folder, store, machine) = store();
+        let record = record("a", NoiseKind::SameProgram, 1.1);
+        let line = serde_json::to_string(&record).unwrap().replace("same_program", "same_counts");
+        std::fs::create_dir_all(store.file(&machine).parent().unwrap()).unwrap();
+        std::fs::write(store.file(&machine), (line + "\n").repeat(40)).unwrap();
+        let read = store.read(&machine).unwrap();
+        assert_eq!((read.margins().len(), read.unreadable), (0, 40));
     }
 
     #[test]

@@ -250,11 +250,10 @@ fn a_red_bench_that_fails_the_second_time_is_not_forgiven() {
 fn a_machine_that_was_noisy_teaches_no_margin() {
     let measure = quick().filter("sum").even_identical(true);
     let mut comparison = measure.run(&program(), &program(), |_| ()).unwrap();
-    let learnt = |comparison: &Comparison, kind| NoiseRecord::of(comparison, kind, 0).len();
-    assert_eq!(learnt(&comparison, NoiseKind::SameProgram), 1);
-    assert_eq!(learnt(&comparison, NoiseKind::SameCounts), 0);
+    let learnt = |of: &Comparison| NoiseRecord::of(of, NoiseKind::SameProgram, 0).len();
+    assert_eq!(learnt(&comparison), 1);
     comparison.doubt(&Rule::new(), &["12 % of the time was stolen".to_owned()]);
-    assert_eq!(learnt(&comparison, NoiseKind::SameProgram), 0);
+    assert_eq!(learnt(&comparison), 0);
 }
 
 #[test]
