@@ -154,10 +154,22 @@ fn shuffled(seed: u32) -> String {
     format!("link-arg=-Wl,--shuffle-sections=.text*={seed}")
 }
 
+/// How both sides are built: a base may be older than any manifest that says so. One unit for each
+/// crate and no optimisation across them, as for those who use a single crate; with more, a change
+/// in one crate moves the instructions that another one takes.
+const PROFILE: [&str; 3] = [
+    "profile.subjects.inherits=\"release\"",
+    "profile.subjects.lto=\"off\"",
+    "profile.subjects.codegen-units=1",
+];
+
 fn build(root: &Path, target: Option<&Path>, order: Order) -> Result<PathBuf> {
     let mut command = cargo(root);
-    command.args(["rustc", "--release", "--package", PACKAGE, "--bin", PROGRAM]);
+    command.args(["rustc", "--profile", "subjects", "--package", PACKAGE, "--bin", PROGRAM]);
     command.arg("--message-format=json-render-diagnostics");
+    for setting in PROFILE {
+        command.args(["--config", setting]);
+    }
     if let Some(target) = target {
         command.env("CARGO_TARGET_DIR", target);
     }
@@ -168,7 +180,7 @@ fn build(root: &Path, target: Option<&Path>, order: Order) -> Result<PathBuf> {
         }
         Order::Shuffled(seed) => {
             let parts = 5 + seed % 27;
-            command.args(["--config", &format!("profile.release.codegen-units={parts}")]);
+            command.args(["--config", &format!("profile.subjects.codegen-units={parts}")]);
         }
     }
     let output = command

@@ -37,7 +37,7 @@ const RECORD: &str = "benches/records/counts.json";
 const LIMITS: &str = "benches/counts.toml";
 
 /// How the program is built.
-const BUILT: &str = "release, default features";
+const BUILT: &str = "optimised, one unit a crate, default features";
 
 /// Runs it.
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
