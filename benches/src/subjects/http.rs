@@ -48,14 +48,14 @@ pub(super) fn benches() -> Vec<CoreBench> {
                 })
             })
         }),
-        CoreBench::new("http/miss", "stores a page of 8 KiB with its entity tag, v1", || {
+        CoreBench::new("http/miss", "stores a page of 8 KiB with its entity tag, v2", || {
             Site::misses(&[], None)
         }),
-        CoreBench::new("http/miss_gzip", "stores a page of 8 KiB, encodes it, v1", || {
+        CoreBench::new("http/miss_gzip", "stores a page of 8 KiB, encodes it, v2", || {
             Site::misses(&[Coding::Gzip], Some("gzip"))
         })
         .answer_iterations(4),
-        CoreBench::new("http/miss_brotli", "stores a page of 8 KiB, encodes it, v1", || {
+        CoreBench::new("http/miss_brotli", "stores a page of 8 KiB, encodes it, v2", || {
             Site::misses(&[Coding::Br], Some("br"))
         })
         .answer_iterations(4),
