@@ -5,9 +5,7 @@ use crate::output;
 use clap::Args;
 use perf_bench::files::{FileComparison, FileError, Measurements};
 use perf_bench::{Outcome, Rule};
-use std::fs::OpenOptions;
-use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// `perfkit gate`.
@@ -62,10 +60,7 @@ Examples:
   perfkit gate before.json after.json --margin 5% --strict";
 
 pub(crate) fn run(arguments: &GateArguments) -> Result<ExitCode, Failure> {
-    if let Some(path) = &arguments.html {
-        // Before the work rather than after it.
-        write(path, "")?;
-    }
+    output::prepare(arguments.html.as_deref())?;
     let mut base = match Measurements::read(&arguments.base) {
         Err(error) if error.is_missing() => Measurements::none(&arguments.base),
         read => read.map_err(|e| refusal(&e))?,
@@ -81,20 +76,9 @@ pub(crate) fn run(arguments: &GateArguments) -> Result<ExitCode, Failure> {
     let rule = Rule::new().margin(arguments.margin).hard(arguments.hard);
     let comparison = FileComparison::new(base, head, &rule);
     let document = comparison.document();
-    if let Some(path) = &arguments.html {
-        write(path, &document.html())?;
-    }
     let outcome = comparison.outcome();
-    if arguments.json {
-        let mut json = serde_json::to_value(&comparison)
-            .map_err(|e| Failure::failed(format!("the result is no JSON: {e}")))?;
-        json["outcome"] = word(outcome).into();
-        output::print(&format!("{json}\n"))?;
-    } else {
-        let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        output::print(&document.terminal(WIDTH, color))?;
-    }
-    summarize(&document.markdown());
+    let json = arguments.json.then(|| json(&comparison, outcome)).transpose()?;
+    output::publish(&document, arguments.html.as_deref(), json.as_deref(), WIDTH)?;
     if outcome == Outcome::Inconclusive && !arguments.strict {
         output::tell("perfkit: no answer counts as passed; --strict makes it exit code 4");
     }
@@ -102,6 +86,13 @@ pub(crate) fn run(arguments: &GateArguments) -> Result<ExitCode, Failure> {
 }
 
 const WIDTH: usize = 120;
+
+fn json(comparison: &FileComparison, outcome: Outcome) -> Result<String, Failure> {
+    let mut json = serde_json::to_value(comparison)
+        .map_err(|e| Failure::failed(format!("the result is no JSON: {e}")))?;
+    json["outcome"] = word(outcome).into();
+    Ok(json.to_string())
+}
 
 fn word(outcome: Outcome) -> &'static str {
     match outcome {
@@ -117,20 +108,6 @@ fn refusal(error: &FileError) -> Failure {
         Failure::usage(format!("{error}: name a file or directory of measurements"))
     } else {
         Failure::failed(error.to_string())
-    }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text)
-        .map_err(|error| Failure::usage(format!("{} cannot be written: {error}", path.display())))
-}
-
-/// Appends to the summary of a CI job, where there is one. Its loss is no failure of the gate.
-fn summarize(markdown: &str) {
-    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else { return };
-    let file = OpenOptions::new().create(true).append(true).open(&path);
-    if let Err(error) = file.and_then(|mut file| file.write_all(markdown.as_bytes())) {
-        output::tell(&format!("perfkit: the summary cannot be written: {error}"));
     }
 }
 

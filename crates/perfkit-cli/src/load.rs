@@ -13,7 +13,6 @@ use perf_bench::Outcome;
 use perf_bench::budget::BudgetReport;
 use perf_bench::load::{Load, LoadError, LoadErrorKind, LoadProgress, LoadReport};
 use progress::Progress;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,27 +20,15 @@ use std::time::Duration;
 pub(crate) fn run(arguments: &LoadArguments) -> Result<ExitCode, Failure> {
     let load = arguments.config().and_then(Load::new).map_err(|error| refusal(&error))?;
     let budget = arguments.budget.as_deref().map(budget::read).transpose()?;
-    if let Some(path) = &arguments.html {
-        // Before the load rather than after an hour of it.
-        write(path, "")?;
-    }
+    output::prepare(arguments.html.as_deref())?;
     let report = watch(load)?;
     let mut document = report.document();
     let kept = budget.map(|budget| budget::check(&budget, &report));
     if let Some(kept) = &kept {
         budget::add(&mut document, kept);
     }
-    if let Some(path) = &arguments.html {
-        write(path, &document.html())?;
-        output::tell(&format!("Report in {}", path.display()));
-    }
-    if arguments.json {
-        output::print(&format!("{}\n", budget::json(&report, kept.as_ref())?))?;
-    } else {
-        let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        output::print(&document.terminal(WIDTH, color))?;
-    }
-    summarize(&document.markdown());
+    let json = arguments.json.then(|| budget::json(&report, kept.as_ref())).transpose()?;
+    output::publish(&document, arguments.html.as_deref(), json.as_deref(), WIDTH)?;
     let outcome = report.outcome().max(kept.as_ref().map_or(Outcome::Pass, BudgetReport::outcome));
     if outcome == Outcome::ToolFailed {
         return Err(Failure::failed(
@@ -96,20 +83,5 @@ fn refusal(error: &LoadError) -> Failure {
     match error.kind() {
         LoadErrorKind::Usage => Failure::usage(error.to_string()),
         _ => Failure::failed(error.to_string()),
-    }
-}
-
-fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text)
-        .map_err(|error| Failure::usage(format!("{} cannot be written: {error}", path.display())))
-}
-
-/// Appends to the summary of a CI job, where there is one. Its loss is no failure of the load.
-fn summarize(markdown: &str) {
-    use std::io::Write;
-    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else { return };
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
-    if let Err(error) = file.and_then(|mut file| file.write_all(markdown.as_bytes())) {
-        output::tell(&format!("The summary cannot be written: {error}"));
     }
 }

@@ -2,14 +2,15 @@
 
 use super::arguments::DbArguments;
 use super::stop::Stop;
-use super::{prepare, progress_line, publish};
+use super::{progress_line, publish};
 use crate::failure::Failure;
+use crate::output;
 use perf_bench::{Database, DatabaseBuilder, DatabaseError};
 use std::ops::ControlFlow;
 
 pub(super) fn run(arguments: &DbArguments) -> Result<(), Failure> {
     let database = settings(arguments).build().map_err(|error| refusal(&error))?;
-    prepare(&arguments.output)?;
+    output::prepare(arguments.output.html.as_deref())?;
     let stop = Stop::listen()?;
     let line = progress_line(1);
     let report = database

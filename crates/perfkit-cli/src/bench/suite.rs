@@ -3,8 +3,9 @@
 use super::arguments::SuiteArguments;
 use super::gateway::GatewaySection;
 use super::stop::Stop;
-use super::{prepare, progress_line, publish};
+use super::{progress_line, publish};
 use crate::failure::Failure;
+use crate::output;
 use perf_bench::suite::DatabaseSection;
 use std::ops::ControlFlow;
 
@@ -23,7 +24,7 @@ pub(super) fn run(arguments: &SuiteArguments) -> Result<(), Failure> {
         .quick(arguments.quick)
         .only(&only)
         .map_err(|error| Failure::usage(error.to_string()))?;
-    prepare(&arguments.output)?;
+    output::prepare(arguments.output.html.as_deref())?;
     let stop = Stop::listen()?;
     let line = progress_line(1);
     let report = suite.run_watched(&mut |progress| {
