@@ -7,6 +7,7 @@
 mod criterion;
 mod csv;
 mod document;
+mod enough;
 mod error;
 mod gate;
 mod hyperfine;

@@ -19,7 +19,7 @@ pub(crate) struct GateArguments {
     /// The change that is no news; a bench is red if the whole interval lies beyond
     #[arg(long, value_name = "SHARE", default_value = "2%", value_parser = share)]
     margin: f64,
-    /// A loss that is red however many benches were compared
+    /// A loss that is red however many benches and however few runs were compared
     #[arg(long, value_name = "SHARE", default_value = "20%", value_parser = share)]
     hard: f64,
     /// Only benches whose name contains this
@@ -44,20 +44,22 @@ What a file is, its content says:
   times.json              of `hyperfine --export-json`
   samples.csv             `bench,sample` with a row for each sample, or a column for each bench;
                           units as in `sample (ms)` or `sample_ms`, else nanoseconds
-  runs/                   a directory of several such files: runs of the same benches. From five a
-                          side on the runs are compared, which also covers what differs from run to
-                          run; take the two sides in turns.
+  runs/                   a directory of several such files, or of copies of target/criterion: runs
+                          of the same benches
+
+Give several runs of each side, taken in turns, for two runs of one program differ as well: 5 for one
+bench, 6 for up to 4, 7 for up to 17, 8 for up to 64. With fewer only a loss beyond --hard is red.
 
 A bench is slower if the whole 99 % interval of head over base (Hodges-Lehmann, Mann-Whitney) lies
 beyond the margin, corrected for the number of benches (Holm). A missing base makes all benches new.
 In GitHub Actions the report is also appended to the summary of the job.
 
-Exit codes: 0 nothing is slower, 1 a file cannot be read, 2 the command is wrong, 3 something is
-slower, 4 no answer with --strict.
+Exit codes: 0 nothing is slower, 1 a file cannot be read or a bench failed in the head, 2 the command
+is wrong, 3 something is slower, 4 no answer with --strict.
 
 Examples:
-  perfkit gate target/criterion@main target/criterion --html report.html
-  perfkit gate before.json after.json --margin 5% --strict";
+  perfkit gate base/ head/ --html report.html   # eight files of runs in each
+  perfkit gate target/criterion@main target/criterion --hard 10%";
 
 pub(crate) fn run(arguments: &GateArguments) -> Result<ExitCode, Failure> {
     output::prepare(arguments.html.as_deref())?;

@@ -44,7 +44,15 @@ impl FileComparison {
         };
         let open = count(Verdict::Inconclusive) + count(Verdict::Incomparable);
         match self.outcome() {
+            Outcome::ToolFailed => {
+                let failed = self.failed();
+                let benches = if failed == 1 { "bench" } else { "benches" };
+                (Tone::Bad, format!("{failed} {benches} failed in the head"))
+            }
             Outcome::Regression => (Tone::Bad, of(count(Verdict::Regress), "slower")),
+            Outcome::Inconclusive if open == 0 && self.judged.iter().any(|j| j.ratio.is_some()) => {
+                (Tone::Warn, "a run ended half way".to_owned())
+            }
             Outcome::Inconclusive if open == 0 => {
                 (Tone::Warn, "nothing to compare with".to_owned())
             }

@@ -1,14 +1,12 @@
 //! Two sides measured one after the other: the rule of the paired gate over an unpaired interval.
 
+use super::enough::{RUNS, can_show, least_runs, level};
 use super::{Measured, Measurements};
+use crate::rule::outcome_of_failures;
 use crate::{Judged, Outcome, Rule, Verdict};
-use perf_stats::{StatsError, hodges_lehmann_ratio_unpaired, holm, mann_whitney, median};
+use perf_stats::{Estimate, StatsError, hodges_lehmann_ratio_unpaired, holm, mann_whitney, median};
 use serde::Serialize;
 use std::collections::BTreeSet;
-
-/// From so many files a side on, the middle values of the files are compared instead of the
-/// samples: between two runs more differs than within one.
-const RUNS: usize = 5;
 
 /// A comparison of measurements from files.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,19 +34,20 @@ impl FileComparison {
         for name in names {
             let (one, chance) = match (base.benches.get(name), head.benches.get(name)) {
                 (Some(base), Some(head)) => judge(rule, name, base, head),
-                (None, Some(head)) => (alone(name, head, Verdict::New), None),
-                (Some(base), None) => (alone(name, base, Verdict::Gone), None),
+                (None, Some(one)) => (only_head(name, one, base.complete), None),
+                (Some(one), None) => (only_base(name, one, head.complete), None),
                 (None, None) => continue,
             };
             judged.push(one);
             chances.push(chance);
         }
         correct(rule, &mut judged, &chances);
-        let notes = notes(&base, &head, &judged);
+        let notes = notes(rule, &base, &head, &judged);
         FileComparison { base, head, margin: rule.margin, judged, notes }
     }
 
-    /// How the gate ends. Where nothing was compared, nothing is known.
+    /// How the gate ends. A bench that failed in the head is a failure of the tool; where nothing
+    /// was compared, or a run ended half way, not all is known.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let of = |judged: &Judged| match judged.verdict {
@@ -57,22 +56,53 @@ impl FileComparison {
             _ => Outcome::Inconclusive,
         };
         let compared = self.judged.iter().any(|j| j.ratio.is_some());
-        let least = if compared { Outcome::Pass } else { Outcome::Inconclusive };
-        self.judged.iter().map(of).max().unwrap_or(least).max(least)
+        let complete = self.base.complete && self.head.complete;
+        let least = if compared && complete { Outcome::Pass } else { Outcome::Inconclusive };
+        // A base's failure is of no account where the head has no such bench.
+        let failures = self.head.benches.iter().map(|(name, head)| {
+            let base = self.base.benches.get(name).is_some_and(|base| base.failure.is_some());
+            outcome_of_failures(base, head.failure.is_some())
+        });
+        self.judged.iter().map(of).chain(failures).fold(least, Outcome::max)
+    }
+
+    /// Benches that failed in the head.
+    pub(super) fn failed(&self) -> usize {
+        self.head.benches.values().filter(|bench| bench.failure.is_some()).count()
     }
 }
 
-fn alone(name: &str, measured: &Measured, verdict: Verdict) -> Judged {
+fn alone(name: &str, measured: &Measured, verdict: Verdict, why: &str) -> Judged {
     let mut judged = Judged::new(name, measure(&measured.unit), verdict);
     judged.unit.clone_from(&measured.unit);
-    let middle = median(&measured.samples).ok();
-    if verdict == Verdict::New {
-        judged.head = middle;
-        judged.why = "the base does not have it".to_owned();
+    why.clone_into(&mut judged.why);
+    judged
+}
+
+fn only_head(name: &str, measured: &Measured, base_complete: bool) -> Judged {
+    let mut judged = match &measured.failure {
+        Some(failure) => {
+            let why = format!("the head failed: {failure}");
+            alone(name, measured, Verdict::Incomparable, &why)
+        }
+        None if base_complete => alone(name, measured, Verdict::New, "the base does not have it"),
+        None => {
+            let why = "the base's run ended half way, before it had this: measure the base again";
+            alone(name, measured, Verdict::Inconclusive, why)
+        }
+    };
+    judged.head = median(&measured.samples).ok();
+    judged
+}
+
+fn only_base(name: &str, measured: &Measured, head_complete: bool) -> Judged {
+    let mut judged = if head_complete {
+        alone(name, measured, Verdict::Gone, "the head does not have it")
     } else {
-        judged.base = middle;
-        judged.why = "the head does not have it".to_owned();
-    }
+        let why = "the head's run ended half way, before it had this: measure the head again";
+        alone(name, measured, Verdict::Inconclusive, why)
+    };
+    judged.base = median(&measured.samples).ok();
     judged
 }
 
@@ -80,8 +110,15 @@ fn measure(unit: &str) -> &str {
     if unit == "ns" { "time" } else { "value" }
 }
 
+/// How likely a verdict is by chance, and of how many values a side it is.
+struct Chance {
+    p: f64,
+    values: (usize, usize),
+    noun: &'static str,
+}
+
 /// The verdict of one bench by itself, and how likely it is by chance where it is red or green.
-fn judge(rule: &Rule, name: &str, base: &Measured, head: &Measured) -> (Judged, Option<f64>) {
+fn judge(rule: &Rule, name: &str, base: &Measured, head: &Measured) -> (Judged, Option<Chance>) {
     let mut judged = Judged::new(name, measure(&base.unit), Verdict::Incomparable);
     judged.unit.clone_from(&base.unit);
     judged.base = median(&base.samples).ok();
@@ -129,12 +166,32 @@ fn judge(rule: &Rule, name: &str, base: &Measured, head: &Measured) -> (Judged, 
     };
     let moved: Vec<f64> = before.iter().map(|v| v * shift).collect();
     // The verdict says on which side it lies, so that half of the two sides is meant.
-    let chance = mann_whitney(&moved, after).map_or(1.0, |test| test.p / 2.0);
-    (judged, Some(chance))
+    let p = mann_whitney(&moved, after).map_or(1.0, |test| test.p / 2.0);
+    let moved = matches!(judged.verdict, Verdict::Regress | Verdict::Improve);
+    if moved && !by_runs && !is_far(rule, ratio) {
+        judged.verdict = Verdict::Inconclusive;
+        judged.why = format!(
+            "beyond the margin of {margin} ({counts}), but so may two runs of one program differ: \
+             give several runs of each side"
+        );
+    }
+    (judged, Some(Chance { p, values: (before.len(), after.len()), noun }))
+}
+
+/// Whether a change is so large that no run of the same program explains it.
+fn is_far(rule: &Rule, ratio: Estimate) -> bool {
+    let far = 1.0 + rule.hard;
+    ratio.value > far || ratio.value < 1.0 / far
 }
 
 /// Why two sides cannot be compared, if so.
 fn unusable(base: &Measured, head: &Measured) -> Option<String> {
+    // The head's failure decides how the gate ends.
+    for (side, measured) in [("head", head), ("base", base)] {
+        if let Some(failure) = &measured.failure {
+            return Some(format!("the {side} failed: {failure}"));
+        }
+    }
     if base.unit != head.unit {
         return Some(format!("the base is in {} and the head in {}", base.unit, head.unit));
     }
@@ -147,9 +204,6 @@ fn unusable(base: &Measured, head: &Measured) -> Option<String> {
         return Some(format!("different work under one name: `{before}` and `{after}`"));
     }
     for (side, measured) in [("base", base), ("head", head)] {
-        if let Some(failure) = &measured.failure {
-            return Some(format!("the {side} failed: {failure}"));
-        }
         if measured.samples.is_empty() {
             return Some(format!("the {side} has no samples, measure again"));
         }
@@ -166,31 +220,41 @@ fn unusable(base: &Measured, head: &Measured) -> Option<String> {
 }
 
 /// Takes back what the number of benches explains, unless it exceeds the hard limit.
-fn correct(rule: &Rule, judged: &mut [Judged], chances: &[Option<f64>]) {
+fn correct(rule: &Rule, judged: &mut [Judged], chances: &[Option<Chance>]) {
     for verdict in [Verdict::Regress, Verdict::Improve] {
-        let of = |(place, (judged, chance)): (usize, (&Judged, &Option<f64>))| {
-            let chance = (*chance)?;
-            Some((place, if judged.verdict == verdict { chance } else { 1.0 }))
-        };
-        let (places, chances): (Vec<usize>, Vec<f64>) =
-            judged.iter().zip(chances).enumerate().filter_map(of).unzip();
-        let Ok(corrected) = holm(&chances) else { continue };
-        let level = (1.0 - rule.confidence.as_f64()) / 2.0;
-        for (place, p) in places.iter().zip(corrected) {
-            let one = &mut judged[*place];
-            if one.verdict == verdict && p > level && !rule.is_hard(one) {
-                one.verdict = Verdict::Inconclusive;
-                one.why = format!(
-                    "one of {} benches may look so by chance (p {p:.3} over all): take more \
-                     samples",
-                    places.len()
-                );
+        let mut places = Vec::new();
+        let mut p_values = Vec::new();
+        for (place, (one, chance)) in judged.iter().zip(chances).enumerate() {
+            let Some(chance) = chance else { continue };
+            places.push((place, chance));
+            p_values.push(if one.verdict == verdict { chance.p } else { 1.0 });
+        }
+        let Ok(corrected) = holm(&p_values) else { continue };
+        let benches = places.len();
+        for ((place, chance), p) in places.into_iter().zip(corrected) {
+            let one = &mut judged[place];
+            if one.verdict != verdict || p <= level(rule) || rule.is_hard(one) {
+                continue;
             }
+            one.verdict = Verdict::Inconclusive;
+            let Chance { values: (before, after), noun, .. } = *chance;
+            one.why = if can_show(rule, before, after, benches) {
+                format!(
+                    "one of {benches} benches may look so by chance (p {p:.3} over all): take \
+                     more {noun}"
+                )
+            } else {
+                format!(
+                    "{before} and {after} {noun} can show nothing among {benches} benches: take at \
+                     least {} of each side",
+                    least_runs(rule, benches)
+                )
+            };
         }
     }
 }
 
-fn notes(base: &Measurements, head: &Measurements, judged: &[Judged]) -> Vec<String> {
+fn notes(rule: &Rule, base: &Measurements, head: &Measurements, judged: &[Judged]) -> Vec<String> {
     let mut notes = Vec::new();
     if base.benches.is_empty() {
         notes.push(format!(
@@ -224,16 +288,38 @@ fn notes(base: &Measurements, head: &Measurements, judged: &[Judged]) -> Vec<Str
                 .to_owned(),
         );
     }
-    let enough = |side: &Measurements| side.benches.values().any(|b| b.runs.len() >= RUNS);
-    let by_runs = enough(base) && enough(head);
-    if !compared.is_empty() && !by_runs {
-        notes.push(format!(
-            "The sides were measured one after the other: what the machine did in between is in no \
-             interval. Give directories of at least {RUNS} runs a side, taken in turns, to have it \
-             in."
-        ));
-    }
+    notes.extend(too_few(rule, base, head, &compared));
     notes
+}
+
+/// How many runs this suite needs, where it has fewer.
+fn too_few(
+    rule: &Rule,
+    base: &Measurements,
+    head: &Measurements,
+    compared: &[&str],
+) -> Option<String> {
+    let runs = |name: &&str| {
+        let of = |side: &Measurements| side.benches.get(*name).map_or(0, |b| b.runs.len());
+        (of(base), of(head))
+    };
+    let fewest = compared.iter().map(runs).min_by_key(|(base, head)| base.min(head).to_owned())?;
+    let (before, after) = fewest;
+    let benches = compared.len();
+    let enough = before.min(after) >= RUNS && can_show(rule, before, after, benches);
+    (!enough).then(|| {
+        let hard = per_cent(rule.hard);
+        format!(
+            "{} cannot show a loss below {hard} among {}, since two runs of one program differ as \
+             well: give directories of at least {} runs of each side, taken in turns.",
+            match fewest {
+                (1, 1) => "One run of each side".to_owned(),
+                _ => format!("{before} and {after} runs"),
+            },
+            if benches == 1 { "1 bench".to_owned() } else { format!("{benches} benches") },
+            least_runs(rule, benches)
+        )
+    })
 }
 
 fn per_cent(fraction: f64) -> String {

@@ -40,6 +40,33 @@ fn compare(base: &[(&str, Vec<f64>)], head: &[(&str, Vec<f64>)]) -> FileComparis
     FileComparison::new(base, head, &Rule::new())
 }
 
+/// One side of so many runs, each off by a little of its own as a whole.
+fn runs(benches: &[(&str, f64)], runs: usize) -> Measurements {
+    let dir = TempDir::new().unwrap();
+    for run in 0..runs {
+        let off = 1.0 + 0.002 * ((run * 37 % 101) as f64 / 101.0 - 0.5);
+        let benches: Vec<(&str, Vec<f64>)> =
+            benches.iter().map(|(name, middle)| (*name, around(middle * off, 9))).collect();
+        file(&dir, &format!("{run}.csv"), &csv(&benches));
+    }
+    Measurements::read(dir.path()).unwrap()
+}
+
+/// A run of ours, as JSON.
+fn ours(complete: bool, benches: &str) -> Measurements {
+    let text = format!(r#"{{"format":1,"complete":{complete},"benches":[{benches}]}}"#);
+    read("run.json", &text).unwrap()
+}
+
+fn bench(name: &str) -> String {
+    let samples = around(100.0, 20);
+    format!(r#"{{"name":"{name}","unit":"ns","samples":{samples:?}}}"#)
+}
+
+fn failed(name: &str) -> String {
+    format!(r#"{{"name":"{name}","unit":"ns","samples":[],"failure":"panicked: no page"}}"#)
+}
+
 fn verdicts(comparison: &FileComparison) -> Vec<(&str, Verdict)> {
     comparison.judged.iter().map(|j| (j.bench.as_str(), j.verdict)).collect()
 }
@@ -138,13 +165,14 @@ fn criterion_directories_are_read_by_baseline() {
 
 #[test]
 fn a_loss_is_red_a_gain_green_and_the_same_the_same() {
-    let base = [("a", around(100.0, 40)), ("b", around(100.0, 40)), ("c", around(100.0, 40))];
-    let head = [("a", around(105.0, 40)), ("b", around(90.0, 40)), ("c", around(100.2, 40))];
-    let comparison = compare(&base, &head);
+    let base = runs(&[("a", 100.0), ("b", 100.0), ("c", 100.0)], 8);
+    let head = runs(&[("a", 105.0), ("b", 90.0), ("c", 100.2)], 8);
+    let comparison = FileComparison::new(base, head, &Rule::new());
     assert_eq!(
         verdicts(&comparison),
         [("a", Verdict::Regress), ("b", Verdict::Improve), ("c", Verdict::Same)]
     );
+    assert_eq!(comparison.notes, [""; 0]);
     assert_eq!(comparison.outcome(), Outcome::Regression);
     let ratio = comparison.judged[0].ratio.unwrap();
     assert!((ratio.value - 1.05).abs() < 0.002, "{ratio:?}");
@@ -224,17 +252,110 @@ fn several_runs_are_compared_by_their_middles() {
 }
 
 #[test]
-fn chance_among_many_benches_is_not_red() {
-    // Five samples a side just separate at 99 %, which one of 60 benches does by chance.
-    let base: Vec<(String, Vec<f64>)> =
-        (0..60).map(|i| (format!("b{i}"), vec![100.0, 101.0, 102.0, 103.0, 104.0])).collect();
-    let mut head = base.clone();
-    head[7].1 = vec![110.0, 111.0, 112.0, 113.0, 114.0];
-    fn named(side: &[(String, Vec<f64>)]) -> Vec<(&str, Vec<f64>)> {
-        side.iter().map(|(n, s)| (n.as_str(), s.clone())).collect()
+fn one_run_a_side_is_red_only_beyond_the_hard_limit() {
+    // What two runs of one program may differ by is in neither's samples.
+    let base =
+        [("far", around(100.0, 40)), ("gain", around(100.0, 40)), ("off", around(100.0, 40))];
+    let head = [("far", around(125.0, 40)), ("gain", around(94.0, 40)), ("off", around(106.0, 40))];
+    let comparison = compare(&base, &head);
+    assert_eq!(
+        verdicts(&comparison),
+        [
+            ("far", Verdict::Regress),
+            ("gain", Verdict::Inconclusive),
+            ("off", Verdict::Inconclusive)
+        ]
+    );
+    let why = &comparison.judged[2].why;
+    assert!(why.contains("give several runs of each side"), "{why}");
+    let note = &comparison.notes[0];
+    assert!(note.contains("below 20 % among 3 benches"), "{note}");
+    assert!(note.contains("at least 6 runs of each side"), "{note}");
+    // Four runs make no interval yet, however many samples they have together.
+    let (base, head) = (runs(&[("a", 100.0)], 4), runs(&[("a", 106.0)], 4));
+    let comparison = FileComparison::new(base, head, &Rule::new());
+    assert_eq!(verdicts(&comparison), [("a", Verdict::Inconclusive)]);
+    assert!(comparison.notes[0].contains("at least 5 runs"), "{:?}", comparison.notes);
+}
+
+#[test]
+fn a_suite_is_told_how_many_runs_it_needs() {
+    let of = |count| {
+        let base = runs(&[("a", 100.0), ("b", 100.0)], count);
+        let head = runs(&[("a", 106.0), ("b", 100.0)], count);
+        FileComparison::new(base, head, &Rule::new())
+    };
+    let five = of(5);
+    assert_eq!(verdicts(&five), [("a", Verdict::Inconclusive), ("b", Verdict::Same)]);
+    let why = "5 and 5 runs can show nothing among 2 benches: take at least 6 of each side";
+    assert_eq!(five.judged[0].why, why);
+    assert!(five.notes[0].contains("5 and 5 runs cannot show"), "{:?}", five.notes);
+    let six = of(6);
+    assert_eq!(verdicts(&six), [("a", Verdict::Regress), ("b", Verdict::Same)]);
+    assert_eq!(six.notes, [""; 0]);
+}
+
+#[test]
+fn copies_of_a_criterion_directory_are_runs() {
+    let dir = TempDir::new().unwrap();
+    for run in 0..3 {
+        let times = format!(r#"{{"iters":[2.0],"times":[{}.0]}}"#, 10 + run);
+        file(&dir, &format!("{run}/g/f/new/sample.json"), &times);
+        file(&dir, &format!("{run}/g/f/new/benchmark.json"), r#"{"full_id":"g/f"}"#);
     }
-    let comparison = compare(&named(&base), &named(&head));
-    let one = comparison.judged.iter().find(|j| j.bench == "b7").unwrap();
+    assert_eq!(Measurements::read(dir.path()).unwrap().benches["g/f"].runs, [5.0, 5.5, 6.0]);
+}
+
+#[test]
+fn a_head_that_failed_is_a_failure_whatever_the_base_has() {
+    let rule = Rule::new();
+    let good = ours(true, &bench("a"));
+    let bad = ours(true, &format!("{},{}", bench("a"), failed("b")));
+    let both = ours(true, &format!("{},{}", bench("a"), bench("b")));
+    for base in [&good, &bad, &both] {
+        let comparison = FileComparison::new(base.clone(), bad.clone(), &rule);
+        assert_eq!(comparison.outcome(), Outcome::ToolFailed, "{:?}", comparison.judged);
+        let why = &comparison.judged[1].why;
+        assert!(why.contains("the head failed: panicked: no page"), "{why}");
+        let text = comparison.document().terminal(120, false);
+        assert!(text.contains("1 bench failed in the head"), "{text}");
+    }
+    // The change that mends a bench must be able to pass.
+    let mended = FileComparison::new(bad.clone(), both, &rule);
+    assert_eq!(mended.outcome(), Outcome::Inconclusive);
+    let removed = FileComparison::new(bad, good, &rule);
+    assert_eq!(removed.outcome(), Outcome::Pass, "{:?}", removed.judged);
+}
+
+#[test]
+fn what_a_run_had_not_reached_is_unknown_not_gone() {
+    let (rule, all) = (Rule::new(), format!("{},{}", bench("a"), bench("b")));
+    let (whole, half) = (ours(true, &all), ours(false, &bench("a")));
+    let comparison = FileComparison::new(whole.clone(), half.clone(), &rule);
+    assert_eq!(verdicts(&comparison), [("a", Verdict::Same), ("b", Verdict::Inconclusive)]);
+    assert!(comparison.judged[1].why.contains("ended half way"), "{:?}", comparison.judged);
+    assert_eq!(comparison.outcome(), Outcome::Inconclusive);
+    let comparison = FileComparison::new(half.clone(), whole, &rule);
+    assert_eq!(verdicts(&comparison), [("a", Verdict::Same), ("b", Verdict::Inconclusive)]);
+    let text = FileComparison::new(ours(true, &bench("a")), half, &rule).document();
+    let text = text.terminal(120, false);
+    assert!(text.contains("a run ended half way"), "{text}");
+}
+
+#[test]
+fn chance_among_many_benches_is_not_red() {
+    // Seven runs can just show a loss among 17 benches, but not if they overlap at all.
+    const NAMES: [&str; 17] =
+        ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q"];
+    let base = runs(&NAMES.map(|name| (name, 100.0)), 7);
+    let mut head = base.clone();
+    let slower = head.benches.get_mut("h").unwrap();
+    slower.runs.iter_mut().for_each(|run| *run *= 1.1);
+    let red = FileComparison::new(base.clone(), head.clone(), &Rule::new());
+    assert_eq!(red.judged[7].verdict, Verdict::Regress, "{:?}", red.judged[7]);
+    head.benches.get_mut("h").unwrap().runs[0] = 102.0;
+    let open = FileComparison::new(base, head, &Rule::new());
+    let one = &open.judged[7];
     assert_eq!(one.verdict, Verdict::Inconclusive, "{one:?}");
-    assert!(one.why.contains("one of 60 benches may look so by chance"), "{}", one.why);
+    assert!(one.why.contains("one of 17 benches may look so by chance"), "{}", one.why);
 }

@@ -31,6 +31,17 @@ fn csv(benches: &[(&str, f64)]) -> String {
     rows
 }
 
+/// A folder of seven runs, which can show a loss among up to 17 benches.
+fn runs(folder: &TempDir, name: &str, benches: &[(&str, f64)]) -> PathBuf {
+    for run in 0..7 {
+        let off = 1.0 + f64::from(run) / 5000.0;
+        let benches: Vec<(&str, f64)> =
+            benches.iter().map(|(name, middle)| (*name, middle * off)).collect();
+        write(folder, &format!("{name}/{run}.csv"), &csv(&benches));
+    }
+    folder.path().join(name)
+}
+
 fn gate(base: &Path, head: &Path, more: &[&str]) -> Output {
     let mut arguments = vec!["gate", text(base), text(head)];
     arguments.extend(more);
@@ -72,8 +83,8 @@ fn criterion_baselines_are_compared() {
 #[test]
 fn a_table_a_page_and_a_summary_tell_the_same() {
     let folder = TempDir::new().unwrap();
-    let base = write(&folder, "base.csv", &csv(&[("hit", 100.0), ("miss", 50.0), ("put", 10.0)]));
-    let head = write(&folder, "head.csv", &csv(&[("hit", 107.0), ("miss", 40.0), ("put", 10.01)]));
+    let base = runs(&folder, "base", &[("hit", 100.0), ("miss", 50.0), ("put", 10.0)]);
+    let head = runs(&folder, "head", &[("hit", 107.0), ("miss", 40.0), ("put", 10.01)]);
     let (page, summary) = (folder.path().join("r.html"), folder.path().join("summary.md"));
     let output = perfkit(&["gate", text(&base), text(&head), "--html", text(&page)])
         .env("GITHUB_STEP_SUMMARY", &summary)
@@ -94,8 +105,8 @@ fn a_table_a_page_and_a_summary_tell_the_same() {
 #[test]
 fn the_margin_is_the_callers() {
     let folder = TempDir::new().unwrap();
-    let base = write(&folder, "base.csv", &csv(&[("hit", 100.0)]));
-    let head = write(&folder, "head.csv", &csv(&[("hit", 107.0)]));
+    let base = runs(&folder, "base", &[("hit", 100.0)]);
+    let head = runs(&folder, "head", &[("hit", 107.0)]);
     assert_eq!(gate(&base, &head, &["--margin", "10%"]).status.code(), Some(0));
     assert_eq!(gate(&base, &head, &["--margin", "0.05"]).status.code(), Some(3));
     assert_eq!(gate(&head, &base, &[]).status.code(), Some(0));
@@ -109,7 +120,7 @@ fn kinds_may_differ_between_the_sides() {
         "mean": 0.1, "exit_codes": vec![0; times.len()]}]});
     let base = write(&folder, "times.json", &hyperfine.to_string());
     let run = serde_json::json!({"format": 1, "benches": [
-        {"name": "ls", "unit": "ms", "samples": samples(120.0)}]});
+        {"name": "ls", "unit": "ms", "samples": samples(130.0)}]});
     let head = write(&folder, "run.json", &run.to_string());
     let output = gate(&base, &head, &["--json"]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
@@ -137,6 +148,47 @@ fn no_answer_is_four_only_when_strict() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("--strict"));
         assert_eq!(gate(base, &head, &["--strict"]).status.code(), Some(4));
     }
+}
+
+#[test]
+fn one_run_of_each_side_is_told_how_many_it_takes() {
+    let folder = TempDir::new().unwrap();
+    let base = write(&folder, "base.csv", &csv(&[("hit", 100.0), ("miss", 100.0)]));
+    let head = write(&folder, "head.csv", &csv(&[("hit", 107.0), ("miss", 100.0)]));
+    let output = gate(&base, &head, &[]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said: Vec<String> = out(&output).split_whitespace().map(str::to_owned).collect();
+    assert!(said.join(" ").contains("at least 6 runs of each side"), "{}", out(&output));
+    assert_eq!(gate(&base, &head, &["--strict"]).status.code(), Some(4));
+    assert_eq!(gate(&base, &head, &["--hard", "5%"]).status.code(), Some(3));
+}
+
+#[test]
+fn a_head_that_crashed_does_not_pass() {
+    let folder = TempDir::new().unwrap();
+    let bench = |name: &str, failure: Option<&str>| {
+        let samples = if failure.is_some() { Vec::new() } else { samples(100.0) };
+        serde_json::json!({"name": name, "unit": "ns", "samples": samples, "failure": failure})
+    };
+    let run = |name: &str, complete: bool, benches: &[serde_json::Value]| {
+        let run = serde_json::json!({"format": 1, "complete": complete, "benches": benches});
+        write(&folder, name, &run.to_string())
+    };
+    let (a, b, broken) = (bench("a", None), bench("b", None), bench("b", Some("panicked: nil")));
+    let base = run("base.json", true, &[a.clone(), b.clone()]);
+    let fails = run("fails.json", false, &[a.clone(), broken.clone()]);
+    let half = run("half.json", false, std::slice::from_ref(&a));
+    let alone = run("alone.json", true, std::slice::from_ref(&a));
+
+    for base in [&base, &alone] {
+        let output = gate(base, &fails, &["--json"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(json(&output)["outcome"], "failed");
+    }
+    assert_eq!(gate(&base, &half, &["--strict"]).status.code(), Some(4));
+    assert_eq!(gate(&base, &alone, &["--strict"]).status.code(), Some(0), "it was removed");
+    // Whoever mends a bench has no base to be compared with.
+    assert_eq!(gate(&fails, &base, &[]).status.code(), Some(0));
 }
 
 #[test]
