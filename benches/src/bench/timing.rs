@@ -2,6 +2,7 @@
 
 use crate::progress::Progress;
 use crate::sides::Pair;
+use crate::usage;
 use anyhow::Result;
 use perf_bench::{Compare, Comparison, Rule, SubjectProgram};
 
@@ -18,7 +19,8 @@ pub(super) fn between(
     title: &str,
 ) -> Result<Comparison> {
     let bar = Progress::new(title);
-    Ok(settings.run(base, head, |at| bar.at(at.done as u64, at.total as u64, &at.bench))?)
+    let run = settings.run(base, head, |at| bar.at(at.done as u64, at.total as u64, &at.bench));
+    run.map_err(|error| if error.is_usage() { usage(error.to_string()) } else { error.into() })
 }
 
 /// Measures what looks red once more, between programs that were linked in another order. `relink`
