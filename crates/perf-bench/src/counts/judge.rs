@@ -31,30 +31,42 @@ impl CountsReport {
                 judged
             })
             .collect();
-        CountsReport { judged, base: base.clone(), head: head.clone(), notes: Vec::new() }
+        CountsReport {
+            judged,
+            base: base.clone(),
+            head: head.clone(),
+            notes: Vec::new(),
+            recount: None,
+        }
     }
 
-    /// Takes back what a second count does not show again.
-    pub(super) fn confirm(&mut self, again: &CountsReport) {
+    /// Takes back what a second count does not show again. One that failed shows nothing, so what
+    /// looked worse stays so.
+    pub(super) fn confirm(&mut self, again: CountsReport) {
         for judged in self.judged.iter_mut().filter(|j| j.verdict == Verdict::Regress) {
-            let second = again
-                .judged
-                .iter()
-                .find(|j| (&j.bench, &j.measure) == (&judged.bench, &judged.measure));
+            let mut of_bench = again.judged.iter().filter(|j| j.bench == judged.bench);
+            // Of a bench that failed there is but one verdict, whatever was measured before.
+            let second = of_bench.find(|second| {
+                second.measure == judged.measure || second.verdict == Verdict::Incomparable
+            });
             match second {
                 Some(second) if second.verdict == Verdict::Regress => {
                     judged.why.push_str(", counted twice");
                 }
-                second => {
-                    let shown = second.map_or("nothing", |second| second.why.as_str());
+                Some(second) if second.verdict != Verdict::Incomparable => {
                     judged.verdict = Verdict::Inconclusive;
                     judged.why = format!(
-                        "its counts wander, so fix its seeds and hashers: {}, then {shown}",
-                        judged.why
+                        "its counts wander, so fix its seeds and hashers: {}, then {}",
+                        judged.why, second.why
                     );
+                }
+                failed => {
+                    let why = failed.map_or("it was not counted", |failed| failed.why.as_str());
+                    judged.why.push_str(&format!(", but it could not be counted again: {why}"));
                 }
             }
         }
+        self.recount = Some(Box::new(again));
     }
 
     /// Says that there was but one program.
@@ -79,10 +91,10 @@ fn judge(old: Option<&CountedBench>, new: Option<&CountedBench>, limit: Limit) -
     let failure = |bench: Option<&CountedBench>| bench.and_then(|bench| bench.failure.clone());
     match (failure(old), failure(new)) {
         (_, Some(why)) => return single(Verdict::Incomparable, format!("the head fails: {why}")),
-        (Some(why), None) => {
+        (Some(why), None) if new.is_some() => {
             return single(Verdict::Incomparable, format!("the base fails: {why}"));
         }
-        (None, None) => {}
+        _ => {}
     }
     match (old, new) {
         (Some(old), Some(new)) => match incomparable(old, new) {
@@ -94,20 +106,26 @@ fn judge(old: Option<&CountedBench>, new: Option<&CountedBench>, limit: Limit) -
     }
 }
 
+/// Whether the head answers something else to the same work: the answers of base and head.
+pub(super) fn other_answer(old: &CountedBench, new: &CountedBench) -> Option<(u64, u64)> {
+    let answers = old.answer.zip(new.answer).filter(|(old, new)| old != new);
+    answers.filter(|_| old.work == new.work)
+}
+
 fn incomparable(old: &CountedBench, new: &CountedBench) -> Option<String> {
     if old.work != new.work {
         return Some(format!("does other work: `{}`, before `{}`", new.work, old.work));
     }
-    match (old.answer, new.answer) {
-        (Some(old), Some(new)) if old != new => Some(format!(
+    match other_answer(old, new) {
+        Some((old, new)) => Some(format!(
             "answers {new} where the base answers {old}: it is wrong, or its work has changed and \
              its description has not"
         )),
-        _ if old.iterations != new.iterations => Some(format!(
+        None if old.iterations != new.iterations => Some(format!(
             "counted over {} iterations, the base over {}",
             new.iterations, old.iterations
         )),
-        _ => None,
+        None => None,
     }
 }
 
@@ -186,6 +204,7 @@ fn by_difference(name: &str, base: f64, head: f64, limit: f64) -> Judged {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Outcome;
 
     fn bench(name: &str, instructions: f64, allocations: f64) -> CountedBench {
         CountedBench {
@@ -251,6 +270,7 @@ mod tests {
         let report = report(bench("a", 1000.0, 0.0), wrong);
         assert_eq!(report.judged[0].verdict, Verdict::Incomparable);
         assert!(report.judged[0].why.contains("answers 8 where the base answers 7"));
+        assert_eq!(report.outcome(), Outcome::ToolFailed, "fast and wrong must not pass");
     }
 
     #[test]
@@ -259,6 +279,10 @@ mod tests {
         let limits = CountsLimits::default();
         let one = |base, head| CountsReport::judge(base, head, &limits).judged[0].verdict;
         assert_eq!([one(&none, &some), one(&some, &none)], [Verdict::New, Verdict::Gone]);
+        let mut failed = some.clone();
+        failed.benches[0].failure = Some("panicked".to_owned());
+        assert_eq!(one(&failed, &none), Verdict::Gone);
+        assert_eq!(one(&none, &failed), Verdict::Incomparable);
     }
 
     #[test]
@@ -271,11 +295,35 @@ mod tests {
     #[test]
     fn a_count_that_is_not_shown_again_is_inconclusive() {
         let mut first = report(bench("a", 1000.0, 0.0), bench("a", 1100.0, 0.0));
-        first.confirm(&report(bench("a", 1000.0, 0.0), bench("a", 1001.0, 0.0)));
+        first.confirm(report(bench("a", 1000.0, 0.0), bench("a", 1001.0, 0.0)));
+        assert_eq!(first.outcome(), Outcome::Inconclusive);
         assert_eq!(first.judged[0].verdict, Verdict::Inconclusive);
         assert!(first.judged[0].why.contains("its counts wander"), "{}", first.judged[0].why);
         let mut second = report(bench("a", 1000.0, 0.0), bench("a", 1100.0, 0.0));
-        second.confirm(&second.clone());
+        second.confirm(second.clone());
         assert_eq!(second.judged[0].verdict, Verdict::Regress);
+        assert_eq!(second.outcome(), Outcome::Regression);
+    }
+
+    #[test]
+    fn a_second_count_that_fails_takes_nothing_back() {
+        let good = || bench("a", 1000.0, 0.0);
+        let fails = |instructions| CountedBench {
+            failure: Some("was killed".to_owned()),
+            ..bench("a", instructions, 0.0)
+        };
+        for (base, head) in [(good(), fails(1100.0)), (fails(1000.0), bench("a", 1100.0, 0.0))] {
+            let mut first = report(good(), bench("a", 1100.0, 1.0));
+            first.confirm(report(base, head));
+            for judged in &first.judged {
+                assert_eq!(judged.verdict, Verdict::Regress, "{judged:?}");
+                assert!(judged.why.contains("could not be counted again"), "{judged:?}");
+                assert!(judged.why.contains("was killed"), "{judged:?}");
+            }
+            assert_eq!((first.judged.len(), first.outcome()), (2, Outcome::ToolFailed));
+        }
+        let mut first = report(good(), bench("a", 1100.0, 0.0));
+        first.confirm(CountsReport::judge(&of(vec![]), &of(vec![]), &CountsLimits::default()));
+        assert_eq!(first.outcome(), Outcome::Regression);
     }
 }

@@ -127,7 +127,7 @@ impl MeasureCounts {
     /// Counts two programs and judges the second by the first.
     ///
     /// Whatever looks worse is counted once more on both sides: a bench whose counts wander is
-    /// told so, not called worse.
+    /// told so, not called worse. One that fails then stays worse, and the run has failed.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl MeasureCounts {
         if report.judged.iter().any(|j| j.verdict == Verdict::Regress) {
             let again = MeasureCounts { iterations: base.iterations(), ..self.clone() };
             let (base, head) = again.both(&base_side, &head_side, worse, &|_| {})?;
-            report.confirm(&CountsReport::judge(&base, &head, limits));
+            report.confirm(CountsReport::judge(&base, &head, limits));
         }
         Ok(report)
     }

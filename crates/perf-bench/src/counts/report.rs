@@ -1,9 +1,12 @@
 //! What a comparison of counts says, and how it is shown.
 
+use super::judge::other_answer;
 use super::{Counted, CountedBench};
 use crate::report::{Block, Document, Level, Section, Table, Tone, change, figure};
+use crate::rule::outcome_of_failures;
 use crate::{Judged, Outcome, Verdict};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What a comparison of counts says: for each bench and measure a verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,21 +21,45 @@ pub struct CountsReport {
     /// What the reader should know besides.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// The second count of those that looked worse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recount: Option<Box<CountsReport>>,
 }
 
 impl CountsReport {
-    /// How the run ends. A bench that fails in the head is a failure of the tool, since of its
-    /// counts nothing is known; one that fails in the base alone leaves the answer open.
+    /// How the run ends. A bench that fails in the head, or answers something else there, is a
+    /// failure of the tool, since of its counts nothing is known; one that fails in the base alone
+    /// leaves the answer open, and so does having no bench at all. Whatever fails in the second
+    /// count is a failure.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let failed = self.head.benches.iter().any(|bench| bench.failure.is_some());
         let of = |verdict| match verdict {
             Verdict::Regress => Outcome::Regression,
             Verdict::Inconclusive | Verdict::Incomparable => Outcome::Inconclusive,
             _ => Outcome::Pass,
         };
-        let worst = self.judged.iter().map(|judged| of(judged.verdict)).max();
-        worst.unwrap_or(Outcome::Pass).max(if failed { Outcome::ToolFailed } else { Outcome::Pass })
+        let empty = self.base.benches.is_empty() && self.head.benches.is_empty();
+        let least = if empty { Outcome::Inconclusive } else { Outcome::Pass };
+        let verdicts = self.judged.iter().map(|judged| of(judged.verdict));
+        let failures = self.failures().map(|(_, outcome)| outcome);
+        verdicts.chain(failures).fold(least, Outcome::max)
+    }
+
+    /// What is to be said of each bench that failed; one may be named several times.
+    fn failures(&self) -> impl Iterator<Item = (&str, Outcome)> {
+        let first = self.head.benches.iter().map(|head| {
+            let base = self.base.benches.iter().find(|base| base.name == head.name);
+            let wrong = base.is_some_and(|base| other_answer(base, head).is_some());
+            let base_failed = base.is_some_and(|base| base.failure.is_some());
+            (&head.name, outcome_of_failures(base_failed, wrong || head.failure.is_some()))
+        });
+        // Both sides could be counted before.
+        let again = self.recount.iter().flat_map(|again| {
+            let base = again.base.benches.iter().filter(|base| base.failure.is_some());
+            let base = base.map(|base| (base.name.as_str(), Outcome::ToolFailed));
+            again.failures().chain(base).collect::<Vec<_>>()
+        });
+        first.map(|(name, outcome)| (name.as_str(), outcome)).chain(again)
     }
 
     /// Benches that were not counted, with the reason.
@@ -93,8 +120,12 @@ impl CountsReport {
                 format!("{} worse", counted(count(Verdict::Regress), "count is", "counts are")),
             ),
             Outcome::ToolFailed => {
-                let failed = self.head.benches.iter().filter(|b| b.failure.is_some()).count();
-                (Tone::Bad, format!("{} failed", counted(failed, "bench", "benches")))
+                let failed = self.failures().filter(|(_, outcome)| *outcome == Outcome::ToolFailed);
+                let failed: BTreeSet<&str> = failed.map(|(name, _)| name).collect();
+                (Tone::Bad, format!("{} failed", counted(failed.len(), "bench", "benches")))
+            }
+            Outcome::Inconclusive if self.judged.is_empty() => {
+                (Tone::Warn, "no benches".to_owned())
             }
             Outcome::Inconclusive => {
                 (Tone::Warn, "nothing worse, but not all can be said".to_owned())
@@ -261,6 +292,27 @@ mod tests {
         assert_eq!(report(&good, &bad).outcome(), Outcome::ToolFailed);
         assert_eq!(report(&bad, &good).outcome(), Outcome::Inconclusive);
         assert_eq!(report(&good, &bad).judged.len(), 2, "the other bench is kept");
+    }
+
+    #[test]
+    fn another_answer_or_a_failure_in_the_second_count_is_said() {
+        let mut base = counted(&[("a", 100.0), ("b", 100.0)]);
+        let mut head = counted(&[("a", 100.0), ("b", 110.0)]);
+        let mut again = head.clone();
+        again.benches[1].failure = Some("was killed".to_owned());
+        let mut killed = report(&base, &head);
+        killed.confirm(report(&base, &again));
+        assert_eq!(killed.document().verdict.unwrap().1, "1 bench failed");
+        (base.benches[0].answer, head.benches[0].answer) = (Some(7), Some(8));
+        assert_eq!(report(&base, &head).document().verdict.unwrap().1, "1 bench failed");
+        assert_eq!(report(&base, &head).outcome(), Outcome::ToolFailed);
+    }
+
+    #[test]
+    fn no_bench_at_all_is_no_answer() {
+        let nothing = report(&counted(&[]), &counted(&[]));
+        assert_eq!(nothing.outcome(), Outcome::Inconclusive);
+        assert_eq!(nothing.document().verdict.unwrap().1, "no benches");
     }
 
     #[test]
