@@ -1,5 +1,5 @@
 //! Measurements of other tools: criterion's directories, hyperfine's JSON, CSV of samples, and our
-//! own [`Run`](crate::Run).
+//! own [`Run`].
 //!
 //! What a file is, its content says, not its name. criterion's format is not documented; read are
 //! `benchmark.json` and `sample.json` as 0.5 to 0.8 write them.

@@ -92,6 +92,7 @@ impl Gateway {
             ),
             Origin::Upstream(uri) => Source::Upstream(
                 Upstream::new(uri, &config, hygiene.clone())
+                    .map(Box::new)
                     .ok_or_else(|| GatewayError::Upstream { address: uri.to_string() })?,
             ),
         };

@@ -18,7 +18,7 @@ use tower_service::Service;
 #[derive(Debug)]
 pub(super) enum Source {
     Folder(Folder),
-    Upstream(Upstream),
+    Upstream(Box<Upstream>),
 }
 
 impl Source {
