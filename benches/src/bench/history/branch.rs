@@ -1,11 +1,13 @@
 //! A history on a branch of its own, read and written without a working tree.
 //!
 //! The commits are made from objects: the working tree, the index and HEAD are never looked at.
-//! The branch is moved only if it is still where it was, so that two jobs lose nothing.
+//! The branch is moved only if it is still where it was, so that two jobs lose nothing. What
+//! `origin` has of it counts as well, and is gone on with where the branch here lies behind.
 
 use crate::usage;
 use anyhow::{Context, Result, bail, ensure};
 use perf_bench::history::{Entry, History};
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,7 +44,8 @@ impl Branch {
 
     /// The history's lines; `None` if there is no such branch, here or at `origin`.
     pub(super) fn read(&self) -> Result<Option<Vec<u8>>> {
-        self.start()?.map(|tip| self.lines(&tip)).transpose()
+        let tips = self.tips()?;
+        Ok(if tips.is_empty() { None } else { Some(self.lines(&tips)?) })
     }
 
     /// Appends an entry as one more commit and answers its name.
@@ -53,8 +56,7 @@ impl Branch {
             // A little longer each time, so that those who wait do not meet again.
             std::thread::sleep(Duration::from_millis(10) * attempt);
             let here = self.tip(&self.full())?;
-            let start = self.start()?;
-            let commit = self.commit(start.as_deref(), entry)?;
+            let commit = self.commit(&self.tips()?, entry)?;
             // Without the branch here, nothing must have made it meanwhile.
             let old = here.unwrap_or_default();
             let reason = format!("history: {:.10}", entry.commit);
@@ -71,12 +73,28 @@ impl Branch {
         format!("refs/heads/{}", self.name)
     }
 
-    /// Where to go on: the branch here, else as it was last seen at `origin`.
-    fn start(&self) -> Result<Option<String>> {
-        match self.tip(&self.full())? {
-            Some(tip) => Ok(Some(tip)),
-            None => self.tip(&format!("refs/remotes/origin/{}", self.name)),
-        }
+    /// Where to go on: the branch here or as it was last seen at `origin`, whichever has the
+    /// other in it; both if they have parted.
+    fn tips(&self) -> Result<Vec<String>> {
+        let here = self.tip(&self.full())?;
+        let there = self.tip(&format!("refs/remotes/origin/{}", self.name))?;
+        let (Some(here), Some(there)) = (&here, &there) else {
+            return Ok(there.or(here).into_iter().collect());
+        };
+        Ok(if self.has(here, there)? {
+            vec![here.clone()]
+        } else if self.has(there, here)? {
+            vec![there.clone()]
+        } else {
+            // What others have seen comes first.
+            vec![there.clone(), here.clone()]
+        })
+    }
+
+    /// Whether `tip` is `other` or has grown from it.
+    fn has(&self, tip: &str, other: &str) -> Result<bool> {
+        let missing = self.git(&["rev-list", "--max-count=1", other, &format!("^{tip}")], None)?;
+        Ok(missing.is_empty())
     }
 
     fn tip(&self, full: &str) -> Result<Option<String>> {
@@ -86,7 +104,33 @@ impl Branch {
         Ok(tip.lines().next().filter(|_| tip.lines().count() == 1).map(str::to_owned))
     }
 
-    fn lines(&self, tip: &str) -> Result<Vec<u8>> {
+    /// The lines of the first tip, and what the others have besides.
+    fn lines(&self, tips: &[String]) -> Result<Vec<u8>> {
+        let mut all = Vec::new();
+        for tip in tips {
+            let lines = self.lines_at(tip)?;
+            if all.is_empty() {
+                all = lines;
+                continue;
+            }
+            let known: HashSet<&[u8]> = all.split(|byte| *byte == b'\n').collect();
+            let more: Vec<&[u8]> = lines
+                .split(|byte| *byte == b'\n')
+                .filter(|line| !line.is_empty() && !known.contains(line))
+                .collect();
+            let more = more.join(&b'\n');
+            if !more.is_empty() {
+                if !all.ends_with(b"\n") {
+                    all.push(b'\n');
+                }
+                all.extend(more);
+                all.push(b'\n');
+            }
+        }
+        Ok(all)
+    }
+
+    fn lines_at(&self, tip: &str) -> Result<Vec<u8>> {
         let object = format!("{tip}:{FILE}");
         let Ok(size) = self.git(&["cat-file", "-s", &object], None) else {
             let name = &self.name;
@@ -105,23 +149,26 @@ impl Branch {
         self.git(&["cat-file", "blob", &object], None)
     }
 
-    /// Makes the commit with one entry more than `start`.
-    fn commit(&self, start: Option<&str>, entry: &Entry) -> Result<String> {
-        let mut lines = start.map(|tip| self.lines(tip)).transpose()?.unwrap_or_default();
+    /// Makes the commit with one entry more than `tips`.
+    fn commit(&self, tips: &[String], entry: &Entry) -> Result<String> {
+        let mut lines = self.lines(tips)?;
         let more = History::joined(&lines, entry);
         lines.extend(more);
         let blob = text(self.git(&["hash-object", "-w", "--stdin"], Some(&lines))?)?;
 
         // Whatever else lies on the branch stays there.
-        let others = start.map(|tip| self.git(&["ls-tree", "-z", tip], None)).transpose()?;
-        let others = others.unwrap_or_default();
         let named = format!("\t{FILE}");
-        let mut tree: Vec<u8> = others
-            .split_inclusive(|byte| *byte == 0)
-            .filter(|line| !line.strip_suffix(&[0]).unwrap_or(line).ends_with(named.as_bytes()))
-            .flatten()
-            .copied()
-            .collect();
+        let mut tree = Vec::new();
+        let mut known = HashSet::from([FILE.as_bytes().to_vec()]);
+        for tip in tips {
+            let others = self.git(&["ls-tree", "-z", tip], None)?;
+            for line in others.split_inclusive(|byte| *byte == 0) {
+                let name = line.splitn(2, |byte| *byte == b'\t').last().unwrap_or_default();
+                if known.insert(name.strip_suffix(&[0]).unwrap_or(name).to_vec()) {
+                    tree.extend_from_slice(line);
+                }
+            }
+        }
         tree.extend(format!("100644 blob {blob}{named}\0").bytes());
         let tree = text(self.git(&["mktree", "-z"], Some(&tree))?)?;
 
@@ -132,8 +179,8 @@ impl Branch {
             arguments.extend(["-c", "user.name=perfkit", "-c", "user.email=perfkit@localhost"]);
         }
         arguments.extend(["commit-tree", &tree, "-m", &message]);
-        if let Some(start) = start {
-            arguments.extend(["-p", start]);
+        for tip in tips {
+            arguments.extend(["-p", tip]);
         }
         text(self.git(&arguments, None)?)
     }

@@ -119,6 +119,39 @@ fn what_a_clone_knows_of_origin_is_gone_on_with() {
 }
 
 #[test]
+fn what_origin_has_besides_is_gone_on_with_as_well() {
+    let origin = repository();
+    let there = Branch::new(origin.path(), "bench-data").unwrap();
+    there.append(&entry("one")).unwrap();
+    let folder = TempDir::new().unwrap();
+    let clone = folder.path().join("clone");
+    let (from, to) = (origin.path().to_str().unwrap(), clone.to_str().unwrap());
+    there.git(&["clone", "--quiet", from, to], None).unwrap();
+    let here = Branch::new(&clone, "bench-data").unwrap();
+    let push = ["push", "--quiet", "origin", "bench-data"];
+    here.append(&entry("two")).unwrap();
+    assert_eq!(commits(&here), ["one", "two"], "the branch here is further");
+    told(&here, &push);
+
+    there.append(&entry("three")).unwrap();
+    told(&here, &["fetch", "--quiet", "origin"]);
+    assert_eq!(commits(&here), ["one", "two", "three"], "origin is further");
+    here.append(&entry("four")).unwrap();
+    told(&here, &push);
+    assert_eq!(commits(&there), ["one", "two", "three", "four"]);
+
+    here.append(&entry("here")).unwrap();
+    there.append(&entry("there")).unwrap();
+    told(&here, &["fetch", "--quiet", "origin"]);
+    assert_eq!(commits(&here), ["one", "two", "three", "four", "there", "here"], "both are");
+    here.append(&entry("five")).unwrap();
+    told(&here, &push);
+    assert_eq!(commits(&there), ["one", "two", "three", "four", "there", "here", "five"]);
+    assert_eq!(told(&here, &["ls-tree", "--name-only", "bench-data"]), FILE);
+    assert_eq!(told(&here, &["fsck", "--strict", "--no-progress"]), "");
+}
+
+#[test]
 fn branches_of_code_are_not_written_to() {
     let folder = repository();
     let refused = |name: &str| {
