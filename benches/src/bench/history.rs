@@ -197,3 +197,32 @@ impl Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Told {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn the_nightly_job_is_red_where_something_got_worse() {
+        let workflow = concat!(env!("CARGO_MANIFEST_DIR"), "/../.github/workflows/bench.yml");
+        let workflow = std::fs::read_to_string(workflow).unwrap();
+        let told = workflow.split("cargo xtask bench history ").filter_map(|rest| {
+            let line = rest.lines().next()?;
+            line.starts_with("detect").then(|| line.split_whitespace())
+        });
+        let told: Vec<Arguments> = told
+            .map(|words| Told::parse_from(["history"].into_iter().chain(words)).arguments)
+            .collect();
+        let [Arguments { command: Command::Detect(detect) }] = &told[..] else {
+            panic!("{told:?}");
+        };
+        assert_eq!(detect.recent, Some(3));
+    }
+}
