@@ -53,8 +53,9 @@ pub(super) struct Arguments {
     show: Show,
 }
 
-/// One to three of each crate, from a nanosecond to a microsecond.
-const BENCHES: [&str; 10] = [
+/// From a nanosecond to a microsecond. None on a runtime: their instructions wander by 2 % from
+/// process to process, which leaves 5 % too close to the limit of 3 %.
+const BENCHES: [&str; 9] = [
     "core/histogram_record",
     "core/striped_record",
     "core/histogram_quantile",
@@ -64,7 +65,6 @@ const BENCHES: [&str; 10] = [
     "cache/hit",
     "analytics/record",
     "http/hit",
-    "operations/run",
 ];
 
 /// What came out.

@@ -74,7 +74,7 @@ impl Default for Compare {
         Compare {
             rule: Rule::default(),
             pairs: 30,
-            block: 5,
+            block: 2,
             sample: Duration::from_millis(20),
             time: None,
             limit: Duration::from_secs(60),

@@ -30,8 +30,8 @@ const MOST_NEEDED: i32 = 60;
 /// - [`Inconclusive`](Verdict::Inconclusive) otherwise.
 ///
 /// The margin is the asked one or the learnt one, whichever is larger, but no learnt one hides a
-/// loss beyond the hard limit. `Same` never uses the learnt one: a bench that moves by 6 % between
-/// builds of one source is not called unchanged at 5 %.
+/// loss beyond the hard limit. A bench whose learnt margin is the larger one is never `Same`: where
+/// builds of one source differ by 6 %, another layout may hide a loss of 5 %.
 ///
 /// A few pairs that are far from the others are left out of the interval that makes a bench red or
 /// green, since something else ran then. `Same` must hold with all of them: a program that stalls
@@ -210,7 +210,7 @@ impl Rule {
             Verdict::Regress
         } else if ratio.high < 1.0 / beyond {
             Verdict::Improve
-        } else if ratio.low >= 1.0 / asked && ratio.high <= asked {
+        } else if beyond <= asked && ratio.low >= 1.0 / asked && ratio.high <= asked {
             Verdict::Same
         } else {
             Verdict::Inconclusive
@@ -328,6 +328,10 @@ impl Rule {
             _ if matches!(self.decide(ratio, None), Verdict::Regress | Verdict::Improve) => {
                 format!("beyond {asked}, but builds of one source have differed by {margin} here")
             }
+            _ if self.effective_margin(paired.learnt) > self.margin => format!(
+                "builds of one source have differed by {margin} here, so that times within it say \
+                 nothing: counts decide"
+            ),
             _ => format!(
                 "neither within nor beyond the margin of {asked}: take more pairs or a quieter \
                  machine"

@@ -29,7 +29,7 @@ fn in_mode(mode: &str) -> SubjectProgram {
 }
 
 fn quick() -> Compare {
-    Compare::new().pairs(10).sample(Duration::from_micros(200))
+    Compare::new().pairs(10).block(5).sample(Duration::from_micros(200))
 }
 
 fn compared(base: &SubjectProgram, head: &SubjectProgram) -> Comparison {
