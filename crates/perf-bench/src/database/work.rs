@@ -185,9 +185,11 @@ impl Worker<'_> {
     }
 
     fn read(&mut self) -> Result<(), Fault> {
-        let own = self.job.step.others_write() && below(&mut self.random, 2) == 0;
-        let rows =
-            if own && !self.share.live.is_empty() { &self.share.live } else { self.job.view };
+        // Only a row of one's own is known to the last change while others write.
+        let own = self.job.step.others_write()
+            && !self.share.live.is_empty()
+            && below(&mut self.random, 2) == 0;
+        let rows = if own { &self.share.live } else { self.job.view };
         let Some(&(key, version)) = pick(&mut self.random, rows) else {
             return Err(Fault::wrong("no row is there to be read"));
         };
@@ -317,4 +319,77 @@ fn pick<'r, T>(random: &mut u64, rows: &'r [T]) -> Option<&'r T> {
 
 fn place<T>(random: &mut u64, rows: &[T]) -> Option<usize> {
     (!rows.is_empty()).then(|| below(random, rows.len() as u64) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DatabaseMix;
+
+    /// A table in which another thread has changed every row since the step began.
+    struct Changed {
+        content: Content,
+        gone: bool,
+    }
+
+    impl Session for Changed {
+        fn insert(&mut self, _: &[Row]) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        fn read(&mut self, key: i64, out: &mut Row) -> Result<bool, Fault> {
+            self.content.fill(out, key, 3);
+            Ok(!self.gone)
+        }
+
+        fn range(&mut self, _: i64, _: usize, out: &mut Vec<Row>) -> Result<(), Fault> {
+            out.clear();
+            Ok(())
+        }
+
+        fn update(&mut self, _: &Row) -> Result<u64, Fault> {
+            Ok(1)
+        }
+
+        fn delete(&mut self, _: i64) -> Result<u64, Fault> {
+            Ok(1)
+        }
+
+        fn count(&mut self) -> Result<u64, Fault> {
+            Ok(1)
+        }
+    }
+
+    /// Reads a row of another thread, by a thread with these rows of its own.
+    fn reads(live: &[(i64, i32)], gone: bool) -> Tally {
+        let mix = DatabaseMix { reads: 1, ranges: 0, updates: 0, inserts: 0, deletes: 0 };
+        let settings = DatabaseSettings { mix, ..DatabaseSettings::default() };
+        let content = Content::new(settings.seed, settings.value_size);
+        let job = Job {
+            step: Step::Mixed,
+            settings: &settings,
+            content,
+            view: &[(7, 0)],
+            quota: 100,
+            thread: 1,
+            deadline: Instant::now() + Duration::from_secs(3_600),
+            stop: &AtomicBool::new(false),
+            done: &AtomicU64::new(0),
+        };
+        let mut share = Share::split(1).remove(0);
+        share.live.extend(live);
+        work(job, &mut share, &mut Changed { content, gone })
+    }
+
+    #[test]
+    fn a_thread_without_rows_expects_no_exact_answer_for_those_of_others() {
+        for gone in [false, true] {
+            let tally = reads(&[], gone);
+            assert_eq!((tally.failure, tally.latency.count()), (None, 100));
+        }
+        assert_eq!(reads(&[(5, 3)], false).failure, None);
+        // Of its own rows it knows better.
+        assert!(reads(&[(5, 2)], false).failure.unwrap().contains("has version 3, not 2"));
+        assert!(reads(&[(5, 3)], true).failure.unwrap().contains("is not there"));
+    }
 }
