@@ -62,7 +62,7 @@ Examples:
   perfkit gate target/criterion@main target/criterion --hard 10%";
 
 pub(crate) fn run(arguments: &GateArguments) -> Result<ExitCode, Failure> {
-    output::prepare(arguments.html.as_deref())?;
+    output::prepare(arguments.html.as_deref(), &[&arguments.base, &arguments.head])?;
     let mut base = match Measurements::read(&arguments.base) {
         Err(error) if error.is_missing() => Measurements::none(&arguments.base),
         read => read.map_err(|e| refusal(&e))?,

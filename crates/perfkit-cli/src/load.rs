@@ -13,6 +13,7 @@ use perf_bench::Outcome;
 use perf_bench::budget::BudgetReport;
 use perf_bench::load::{Load, LoadError, LoadErrorKind, LoadProgress, LoadReport};
 use progress::Progress;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,8 @@ use std::time::Duration;
 pub(crate) fn run(arguments: &LoadArguments) -> Result<ExitCode, Failure> {
     let load = arguments.config().and_then(Load::new).map_err(|error| refusal(&error))?;
     let budget = arguments.budget.as_deref().map(budget::read).transpose()?;
-    output::prepare(arguments.html.as_deref())?;
+    let inputs: Vec<&Path> = arguments.budget.as_deref().into_iter().collect();
+    output::prepare(arguments.html.as_deref(), &inputs)?;
     let report = watch(load)?;
     let mut document = report.document();
     let kept = budget.map(|budget| budget::check(&budget, &report));

@@ -7,10 +7,13 @@ use crate::failure::Failure;
 use crate::output;
 use perf_bench::{Database, DatabaseBuilder, DatabaseError};
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
 pub(super) fn run(arguments: &DbArguments) -> Result<(), Failure> {
     let database = settings(arguments).build().map_err(|error| refusal(&error))?;
-    output::prepare(arguments.output.html.as_deref())?;
+    let files = files(&arguments.target);
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    output::prepare(arguments.output.html.as_deref(), &files)?;
     let stop = Stop::listen()?;
     let line = progress_line(1);
     let report = database
@@ -36,20 +39,32 @@ pub(super) fn run(arguments: &DbArguments) -> Result<(), Failure> {
     Err(Failure::failed(format!("{why}; what was measured until then is above")))
 }
 
+fn is_url(target: &str) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|start| target.starts_with(start))
+}
+
+/// The files of the database: its own and those that SQLite keeps beside it.
+fn files(target: &str) -> Vec<PathBuf> {
+    if is_url(target) {
+        return Vec::new();
+    }
+    ["", "-wal", "-shm", "-journal"].map(|end| PathBuf::from(format!("{target}{end}"))).into()
+}
+
 fn settings(arguments: &DbArguments) -> DatabaseBuilder {
     let target = arguments.target.as_str();
-    let is_url = ["postgres://", "postgresql://"].iter().any(|start| target.starts_with(start));
-    let mut database = if is_url { Database::postgres(target) } else { Database::sqlite(target) }
-        .rows(arguments.rows)
-        .operations(arguments.operations)
-        .concurrency(arguments.concurrency)
-        .batch(arguments.batch)
-        .value_size(usize::try_from(arguments.value_size.as_u64()).unwrap_or(usize::MAX))
-        .range(arguments.range)
-        .seed(arguments.seed)
-        .retries(arguments.retries)
-        .busy_timeout(arguments.busy_timeout.0)
-        .step_limit(arguments.step_limit.0);
+    let mut database =
+        if is_url(target) { Database::postgres(target) } else { Database::sqlite(target) }
+            .rows(arguments.rows)
+            .operations(arguments.operations)
+            .concurrency(arguments.concurrency)
+            .batch(arguments.batch)
+            .value_size(usize::try_from(arguments.value_size.as_u64()).unwrap_or(usize::MAX))
+            .range(arguments.range)
+            .seed(arguments.seed)
+            .retries(arguments.retries)
+            .busy_timeout(arguments.busy_timeout.0)
+            .step_limit(arguments.step_limit.0);
     if let Some(journal) = arguments.journal {
         database = database.journal(journal);
     }

@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &SuiteArguments) -> Result<(), Failure> {
         .quick(arguments.quick)
         .only(&only)
         .map_err(|error| Failure::usage(error.to_string()))?;
-    output::prepare(arguments.output.html.as_deref())?;
+    output::prepare(arguments.output.html.as_deref(), &[])?;
     let stop = Stop::listen()?;
     let line = progress_line(1);
     let report = suite.run_watched(&mut |progress| {

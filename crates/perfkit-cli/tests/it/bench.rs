@@ -80,6 +80,29 @@ fn wrong_targets_and_settings_are_refused_by_name() {
 }
 
 #[test]
+fn the_page_spares_the_database_and_what_was_there() {
+    let folder = site(&[("app.db", b"SQLite format 3\0, and more"), ("old.html", b"old")]);
+    let file = |name: &str| folder.path().join(name);
+    for (database, page) in [
+        ("app.db", "app.db"),
+        ("app.db", "app.db-wal"),
+        ("new.db", "new.db"),
+        ("new.db", "./new.db"),
+    ] {
+        let page = file(page);
+        let said = refusal(&["bench", "db", text(&file(database)), "--html", text(&page)], 2);
+        assert!(said.contains("would overwrite what is measured"), "{said}");
+    }
+    // A run that comes to nothing leaves the former page, and no empty one.
+    for page in ["old.html", "new.html"] {
+        refusal(&["bench", "db", text(&file("app.db")), "--html", text(&file(page))], 1);
+    }
+    assert_eq!(fs::read(file("app.db")).unwrap(), b"SQLite format 3\0, and more");
+    assert_eq!(fs::read(file("old.html")).unwrap(), b"old");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
 fn ctrl_c_ends_it_early_and_cleans_up() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("new.db");

@@ -217,6 +217,20 @@ fn files_that_are_no_measurements_are_named_with_a_remedy() {
 }
 
 #[test]
+fn the_page_spares_the_measurements() {
+    let folder = TempDir::new().unwrap();
+    let base = runs(&folder, "base", &[("hit", 100.0)]);
+    let head = write(&folder, "head.csv", &csv(&[("hit", 100.0)]));
+    let one = base.join("0.csv");
+    let before = (fs::read(&one).unwrap(), fs::read(&head).unwrap());
+    for page in [&one, &head] {
+        let said = refusal(&["gate", text(&base), text(&head), "--html", text(page)], 2);
+        assert!(said.contains("would overwrite what is measured"), "{said}");
+    }
+    assert_eq!((fs::read(&one).unwrap(), fs::read(&head).unwrap()), before);
+}
+
+#[test]
 fn wrong_commands_are_usage_errors() {
     let folder = TempDir::new().unwrap();
     let good = write(&folder, "good.csv", &csv(&[("hit", 100.0)]));
