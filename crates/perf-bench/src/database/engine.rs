@@ -16,9 +16,17 @@ pub(super) trait Engine: Sync {
     /// Opens a connection, does the work on it, and closes it.
     fn with_session(&self, work: &mut dyn FnMut(&mut dyn Session)) -> Result<(), Fault>;
 
-    /// Removes the table, and whatever else was made for the run. Answers what the user should
-    /// know of what stays.
-    fn finish(self: Box<Self>) -> Vec<String>;
+    /// Removes the table, and whatever else was made for the run, and sets back what was changed.
+    fn finish(self: Box<Self>) -> Left;
+}
+
+/// What stays of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    /// What could not be removed or set back, if anything.
+    pub(super) behind: Option<String>,
+    /// What else the user should know.
+    pub(super) notices: Vec<String>,
 }
 
 /// One connection.

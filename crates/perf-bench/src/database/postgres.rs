@@ -1,7 +1,7 @@
 //! PostgreSQL.
 
 use super::content::Row;
-use super::engine::{Engine, Fault, Session, table_name};
+use super::engine::{Engine, Fault, Left, Session, table_name};
 use super::{DatabaseError, DatabaseSettings, Synchronous};
 use postgres::config::Host;
 use postgres::{Client, Config, NoTls, Statement};
@@ -124,19 +124,17 @@ impl Engine for Postgres {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Vec<String> {
+    fn finish(self: Box<Self>) -> Left {
         let dropped = self.connect().and_then(|mut client| {
             client.batch_execute(&format!(
                 "SET lock_timeout = 30000; DROP TABLE IF EXISTS {}",
                 self.table
             ))
         });
-        match dropped {
-            Ok(()) => Vec::new(),
-            Err(error) => {
-                vec![format!("the table `{}` could not be removed: {}", self.table, whole(&error))]
-            }
-        }
+        let behind = dropped.err().map(|error| {
+            format!("the table `{}` could not be removed: {}", self.table, whole(&error))
+        });
+        Left { behind, notices: Vec::new() }
     }
 }
 

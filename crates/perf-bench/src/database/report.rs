@@ -33,7 +33,8 @@ pub struct DatabaseReport {
     pub settings: DatabaseSettings,
     /// The database's own settings that the figures depend on, as it states them.
     pub stated: Vec<(String, String)>,
-    /// Whether every step ran to its end and the table was found as it had to be.
+    /// Whether every step ran to its end, the table was found as it had to be, and nothing of the
+    /// run was left behind.
     pub complete: bool,
     /// Whether it was ended early by whoever watched.
     pub stopped: bool,
@@ -41,6 +42,9 @@ pub struct DatabaseReport {
     pub steps: Vec<DatabaseStep>,
     /// The whole table read back at the end; `None` when that was not possible.
     pub check: Option<DatabaseCheck>,
+    /// What could not be removed or set back at the end, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_behind: Option<String>,
     /// How long it took altogether.
     pub seconds: f64,
     /// What the user should know.
@@ -134,6 +138,7 @@ impl DatabaseReport {
             stopped: false,
             steps: Vec::new(),
             check: None,
+            left_behind: None,
             seconds: 0.0,
             notices: Vec::new(),
             #[cfg(feature = "system")]
@@ -192,6 +197,9 @@ impl DatabaseReport {
         }
         if let Some(failure) = self.check.as_ref().and_then(|check| check.failure.as_ref()) {
             blocks.push(Block::Notice(Level::Error, format!("reading back: {failure}")));
+        }
+        if let Some(left) = &self.left_behind {
+            blocks.push(Block::Notice(Level::Error, format!("cleaning up: {left}")));
         }
         blocks.push(Block::Table(self.table()));
         if let Some(check) = &self.check {

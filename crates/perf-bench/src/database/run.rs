@@ -3,7 +3,7 @@
 use super::DatabaseReport;
 use super::DatabaseSettings;
 use super::content::{Content, Row};
-use super::engine::{Engine, Fault, Session};
+use super::engine::{Engine, Fault, Left, Session};
 use super::report::{DatabaseCheck, DatabaseStep};
 use super::step::Step;
 use super::table::{Share, view};
@@ -72,9 +72,12 @@ pub(super) fn run(
         report.check = Some(check(engine.get(), content, &view(&shares), settings));
     }
     beside.finish(&mut report);
-    report.notices.extend(engine.finish());
+    let left = engine.finish();
+    report.notices.extend(left.notices);
+    report.left_behind = left.behind;
     report.complete = !broken
         && !report.stopped
+        && report.left_behind.is_none()
         && report.check.as_ref().is_some_and(|check| check.failure.is_none());
     report.seconds = begin.elapsed().as_secs_f64();
     report
@@ -88,7 +91,7 @@ impl Ready {
         &**self.0.as_ref().expect("taken only by `finish`, which is the end")
     }
 
-    fn finish(&mut self) -> Vec<String> {
+    fn finish(&mut self) -> Left {
         self.0.take().map(Engine::finish).unwrap_or_default()
     }
 }

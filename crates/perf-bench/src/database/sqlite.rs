@@ -1,7 +1,7 @@
 //! SQLite.
 
 use super::content::Row;
-use super::engine::{Engine, Fault, Session, TABLE_PREFIX, table_name};
+use super::engine::{Engine, Fault, Left, Session, TABLE_PREFIX, table_name};
 use super::{DatabaseError, DatabaseSettings, Journal, Synchronous};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, params};
 use std::fs::{self, File};
@@ -22,6 +22,8 @@ pub(super) struct Sqlite {
     /// Whether the file was made for this run.
     made: bool,
     table: String,
+    /// Whether the table is there.
+    created: bool,
     synchronous: Synchronous,
     busy_timeout: Duration,
     /// The journal to go back to at the end.
@@ -37,6 +39,7 @@ impl Sqlite {
             path: path.to_owned(),
             made: claim(path)?,
             table: table_name(),
+            created: false,
             synchronous: settings.synchronous.unwrap_or(Synchronous::Normal),
             busy_timeout: settings.busy_timeout,
             former_journal: None,
@@ -47,13 +50,11 @@ impl Sqlite {
         match database.prepare(settings.journal) {
             Ok(()) => Ok(database),
             Err(error) => {
-                if database.made {
-                    database.remove();
-                } else {
-                    // The first error is the one to tell.
-                    let _ = database.drop_table();
-                }
-                Err(refusal(path, &error))
+                let refused = refusal(path, &error);
+                Err(match database.clean().behind {
+                    Some(left) => DatabaseError::new(format!("{refused}; {left}")),
+                    None => refused,
+                })
             }
         }
     }
@@ -84,6 +85,7 @@ impl Sqlite {
              value BLOB NOT NULL)",
             self.table
         ))?;
+        self.created = true;
         for name in left {
             self.notices.push(format!(
                 "the table `{name}` is of another run; if that one was killed, `DROP TABLE {name}` \
@@ -121,21 +123,63 @@ impl Sqlite {
         Ok(connection)
     }
 
-    /// Takes the table out of a file that was there before.
-    fn drop_table(&self) -> rusqlite::Result<Option<String>> {
+    /// Removes what was made for the run, and sets the journal back.
+    fn clean(&self) -> Left {
+        if self.made {
+            self.remove();
+            let stays = self.path.exists();
+            let behind = stays.then(|| format!("{} could not be removed", self.path.display()));
+            return Left { behind, notices: Vec::new() };
+        }
+        if !self.created && self.former_journal.is_none() {
+            return Left::default();
+        }
+        let connection = match self.connect_at_the_end() {
+            Ok(connection) => connection,
+            Err(error) => {
+                let journal = if self.former_journal.is_some() { ", nor the journal" } else { "" };
+                let table = &self.table;
+                let behind = format!("the table `{table}` could not be removed{journal}: {error}");
+                return Left { behind: Some(behind), notices: Vec::new() };
+            }
+        };
+        // The journal is set back whatever becomes of the table.
+        let undone = [self.drop_table(&connection), self.set_journal_back(&connection)];
+        let undone: Vec<String> = undone.into_iter().filter_map(Result::err).collect();
+        let behind = (!undone.is_empty()).then(|| undone.join("; "));
+        // Without the count there is nothing to say.
+        let notices = self.freed(&connection).ok().flatten().into_iter().collect();
+        Left { behind, notices }
+    }
+
+    fn connect_at_the_end(&self) -> rusqlite::Result<Connection> {
         let connection = self.connect()?;
         connection.busy_timeout(PATIENCE)?;
-        connection.execute_batch(&format!("DROP TABLE IF EXISTS {}", self.table))?;
-        if let Some(former) = &self.former_journal {
-            let now: String =
-                connection
-                    .pragma_update_and_check(None, "journal_mode", former, |row| row.get(0))?;
-            if now != *former {
-                return Ok(Some(format!("the journal is still `{now}`, it was `{former}`")));
-            }
+        Ok(connection)
+    }
+
+    fn drop_table(&self, connection: &Connection) -> Result<(), String> {
+        let table = &self.table;
+        connection
+            .execute_batch(&format!("DROP TABLE IF EXISTS {table}"))
+            .map_err(|error| format!("the table `{table}` could not be removed: {error}"))
+    }
+
+    fn set_journal_back(&self, connection: &Connection) -> Result<(), String> {
+        let Some(former) = &self.former_journal else { return Ok(()) };
+        let now: String = connection
+            .pragma_update_and_check(None, "journal_mode", former, |row| row.get(0))
+            .map_err(|error| format!("the journal could not be set back to `{former}`: {error}"))?;
+        if now == *former {
+            return Ok(());
         }
-        let free: i64 = pragma(&connection, "freelist_count")?;
-        let page: i64 = pragma(&connection, "page_size")?;
+        Err(format!("the journal is still `{now}`, it was `{former}`"))
+    }
+
+    /// What to say of pages that the run leaves free.
+    fn freed(&self, connection: &Connection) -> rusqlite::Result<Option<String>> {
+        let free: i64 = pragma(connection, "freelist_count")?;
+        let page: i64 = pragma(connection, "page_size")?;
         Ok((free > self.free_pages).then(|| {
             format!(
                 "the file keeps {} free pages ({} bytes) that later rows will fill; `VACUUM` \
@@ -151,7 +195,7 @@ impl Sqlite {
         for suffix in ["", "-wal", "-shm", "-journal"] {
             let mut name = self.path.clone().into_os_string();
             name.push(suffix);
-            // What is not there need not be removed; `finish` looks whether the file has gone.
+            // What is not there need not be removed; `clean` looks whether the file has gone.
             let _ = fs::remove_file(name);
         }
     }
@@ -190,19 +234,11 @@ impl Engine for Sqlite {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Vec<String> {
-        if self.made {
-            self.remove();
-            if self.path.exists() {
-                self.notices.push(format!("{} could not be removed", self.path.display()));
-            }
-        } else {
-            let said = self.drop_table().unwrap_or_else(|error| {
-                Some(format!("the table `{}` could not be removed: {error}", self.table))
-            });
-            self.notices.extend(said);
-        }
-        self.notices
+    fn finish(self: Box<Self>) -> Left {
+        let mut left = self.clean();
+        let after = std::mem::replace(&mut left.notices, self.notices);
+        left.notices.extend(after);
+        left
     }
 }
 

@@ -77,7 +77,7 @@ impl Section for DatabaseSection {
         context.note(format!("{} with 2 connections, {}", report.engine, stated.join(", ")));
         let failures = report.steps.iter().filter_map(|step| step.failure.as_ref());
         let unread = report.check.as_ref().and_then(|check| check.failure.as_ref());
-        match failures.chain(unread).next() {
+        match failures.chain(unread).chain(&report.left_behind).next() {
             Some(failure) => Err(SectionFailure::failed(failure)),
             None => Ok(()),
         }

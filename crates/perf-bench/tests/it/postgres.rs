@@ -78,7 +78,7 @@ fn a_server_that_ends_half_way_leaves_what_was_measured() {
     assert!(!report.complete && report.check.is_none(), "{report:?}");
     assert!(report.step("insert_single").unwrap().operations > 0);
     assert_eq!(report.steps.iter().filter(|step| step.failure.is_some()).count(), 1);
-    assert!(report.notices.iter().any(|note| note.contains("could not be removed")));
+    assert!(report.left_behind.unwrap().contains("could not be removed"));
 }
 
 #[test]

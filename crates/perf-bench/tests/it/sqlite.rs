@@ -1,7 +1,9 @@
 //! `Database` on real SQLite files.
 
 use perf_bench::report::{Block, Document};
-use perf_bench::{Database, DatabaseBuilder, DatabaseReport, Journal, Synchronous};
+use perf_bench::{
+    Database, DatabaseBuilder, DatabaseProgress, DatabaseReport, Journal, Synchronous,
+};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::fs;
@@ -278,6 +280,27 @@ fn rows_that_vanish_are_missed_at_the_end() {
 }
 
 #[test]
+fn a_table_that_cannot_be_removed_is_told_and_the_journal_set_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.db");
+    user_database(&path, "delete");
+    let database = small(&path).journal(Journal::Wal).build().unwrap();
+    // A row that is referred to cannot be dropped with its table.
+    let sql = "create table notes (row REFERENCES TABLE (key));
+               INSERT INTO notes SELECT key FROM TABLE LIMIT 1";
+    let report = interfere_when(&database, &path, sql, |progress| {
+        progress.step == "delete" && progress.done == progress.total
+    });
+    assert!(report.steps.iter().all(|step| step.failure.is_none()), "{report:?}");
+    assert!(report.check.as_ref().unwrap().failure.is_none(), "{report:?}");
+    let left = report.left_behind.as_ref().unwrap();
+    assert!(left.contains("could not be removed: FOREIGN KEY") && !left.contains(';'), "{left}");
+    assert!(!report.complete);
+    assert!(page(&report.document()).contains(left));
+    assert_eq!(Content::of(&path).journal, "delete");
+}
+
+#[test]
 fn a_run_that_is_stopped_cleans_up_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new.db");
@@ -318,10 +341,19 @@ fn the_report_survives_its_json() {
 
 /// Runs, and does something to the table when a step begins.
 fn interfere(database: &Database, path: &Path, step: &str, sql: &str) -> DatabaseReport {
+    interfere_when(database, path, sql, |progress| progress.step == step)
+}
+
+fn interfere_when(
+    database: &Database,
+    path: &Path,
+    sql: &str,
+    when: impl Fn(&DatabaseProgress) -> bool,
+) -> DatabaseReport {
     let mut done = false;
     database
         .run_watched(&mut |progress| {
-            if progress.step == step && !done {
+            if !done && when(progress) {
                 done = true;
                 let connection = Connection::open(path).unwrap();
                 connection.busy_timeout(Duration::from_secs(30)).unwrap();

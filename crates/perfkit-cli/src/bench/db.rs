@@ -31,12 +31,17 @@ pub(super) fn run(arguments: &DbArguments) -> Result<(), Failure> {
     if report.complete {
         return Ok(());
     }
-    let why = match (report.stopped, report.steps.iter().find(|step| step.failure.is_some())) {
-        (true, _) => "it was stopped",
-        (false, Some(_)) => "a step failed",
-        (false, None) => "the table is not as it was written",
+    let why = if report.stopped {
+        "it was stopped"
+    } else if report.steps.iter().any(|step| step.failure.is_some()) {
+        "a step failed"
+    } else if report.check.as_ref().is_none_or(|check| check.failure.is_some()) {
+        "the table is not as it was written"
+    } else {
+        "it was not cleaned up"
     };
-    Err(Failure::failed(format!("{why}; what was measured until then is above")))
+    let left = report.left_behind.map(|left| format!(" ({left})")).unwrap_or_default();
+    Err(Failure::failed(format!("{why}{left}; what was measured until then is above")))
 }
 
 fn is_url(target: &str) -> bool {
