@@ -227,8 +227,9 @@ impl DatabaseBuilder {
         self
     }
 
-    /// How surely a commit is on the disk [default: SQLite `normal`; PostgreSQL as the server has
-    /// it].
+    /// How surely a commit is on the disk [default: SQLite `normal`, in a file that exists and has no
+    /// write-ahead log `full`; PostgreSQL as the server has it]. With less, a power cut during the
+    /// run can break such a file; `off` can break any.
     #[must_use]
     pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
         self.settings.synchronous = Some(synchronous);

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// What every SQLite file begins with.
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
+/// Ends of the names of files that SQLite keeps beside a database.
+const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// How long the removal of the table waits for others.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -24,7 +27,8 @@ pub(super) struct Sqlite {
     table: String,
     /// Whether the table is there.
     created: bool,
-    synchronous: Synchronous,
+    /// As asked for; after the preparation as it is.
+    synchronous: Option<Synchronous>,
     busy_timeout: Duration,
     /// The journal to go back to at the end.
     former_journal: Option<String>,
@@ -40,7 +44,7 @@ impl Sqlite {
             made: claim(path)?,
             table: table_name(),
             created: false,
-            synchronous: settings.synchronous.unwrap_or(Synchronous::Normal),
+            synchronous: settings.synchronous,
             busy_timeout: settings.busy_timeout,
             former_journal: None,
             free_pages: 0,
@@ -80,6 +84,7 @@ impl Sqlite {
         if now != wanted {
             self.notices.push(format!("the journal is `{now}`: SQLite refused `{wanted}`"));
         }
+        self.settle_synchronous(&connection, &now)?;
         connection.execute_batch(&format!(
             "CREATE TABLE {} (key INTEGER PRIMARY KEY, version INTEGER NOT NULL, \
              value BLOB NOT NULL)",
@@ -114,13 +119,35 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(self.busy_timeout)?;
-        let synchronous = match self.synchronous {
-            Synchronous::Full => "full",
-            Synchronous::Normal => "normal",
-            Synchronous::Off => "off",
-        };
-        connection.pragma_update(None, "synchronous", synchronous)?;
+        if let Some(synchronous) = self.synchronous {
+            set_synchronous(&connection, synchronous)?;
+        }
         Ok(connection)
+    }
+
+    /// Chooses how surely a commit is on the disk, where nobody did. The rollback journal of a file
+    /// that was there before bears nothing less than `full`: a power cut could break all tables.
+    /// Source: <https://www.sqlite.org/pragma.html#pragma_synchronous>.
+    fn settle_synchronous(
+        &mut self,
+        connection: &Connection,
+        journal: &str,
+    ) -> rusqlite::Result<()> {
+        let at_risk = !self.made && journal != "wal";
+        let chosen = match self.synchronous {
+            Some(chosen) => chosen,
+            None if at_risk => Synchronous::Full,
+            None => Synchronous::Normal,
+        };
+        if !self.made && (chosen == Synchronous::Off || (at_risk && chosen != Synchronous::Full)) {
+            self.notices.push(format!(
+                "synchronous `{}` with the journal `{journal}`: a power cut during the run could \
+                 have broken the whole file, its other tables included",
+                synchronous_word(chosen)
+            ));
+        }
+        self.synchronous = Some(chosen);
+        set_synchronous(connection, chosen)
     }
 
     /// Removes what was made for the run, and sets the journal back.
@@ -155,6 +182,8 @@ impl Sqlite {
     fn connect_at_the_end(&self) -> rusqlite::Result<Connection> {
         let connection = self.connect()?;
         connection.busy_timeout(PATIENCE)?;
+        // Nothing is timed any more.
+        set_synchronous(&connection, Synchronous::Full)?;
         Ok(connection)
     }
 
@@ -192,9 +221,8 @@ impl Sqlite {
 
     /// Removes the file that was made for this run.
     fn remove(&self) {
-        for suffix in ["", "-wal", "-shm", "-journal"] {
-            let mut name = self.path.clone().into_os_string();
-            name.push(suffix);
+        for suffix in ["", LOGS[0], LOGS[1], LOGS[2]] {
+            let name = beside(&self.path, suffix);
             // What is not there need not be removed; `clean` looks whether the file has gone.
             let _ = fs::remove_file(name);
         }
@@ -366,7 +394,7 @@ fn claim(path: &Path) -> Result<bool, DatabaseError> {
         DatabaseError::new(format!("failed to {what} {shown}: {error}"))
     };
     match File::create_new(path) {
-        Ok(_) => return Ok(true),
+        Ok(_) => return alone(path).map(|()| true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed("make", error)),
     }
@@ -390,6 +418,40 @@ fn claim(path: &Path) -> Result<bool, DatabaseError> {
         )));
     }
     Ok(false)
+}
+
+/// Gives up a new file beside which there is the log of another: SQLite would discard that log.
+fn alone(path: &Path) -> Result<(), DatabaseError> {
+    let logs = LOGS.map(|suffix| beside(path, suffix));
+    let Some(log) = logs.iter().find(|log| fs::symlink_metadata(log).is_ok()) else {
+        return Ok(());
+    };
+    // It was made a moment ago and is empty.
+    let _ = fs::remove_file(path);
+    Err(DatabaseError::new(format!(
+        "{} is there without its database {}, and a new one would discard it: name another file, or \
+         move it away",
+        log.display(),
+        path.display()
+    )))
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn synchronous_word(synchronous: Synchronous) -> &'static str {
+    match synchronous {
+        Synchronous::Full => "full",
+        Synchronous::Normal => "normal",
+        Synchronous::Off => "off",
+    }
+}
+
+fn set_synchronous(connection: &Connection, synchronous: Synchronous) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", synchronous_word(synchronous))
 }
 
 fn refusal(path: &Path, error: &rusqlite::Error) -> DatabaseError {

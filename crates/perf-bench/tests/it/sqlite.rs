@@ -166,6 +166,44 @@ fn the_tables_of_a_user_are_left_as_they_are() {
 }
 
 #[test]
+fn a_file_that_was_there_is_written_as_surely_as_its_journal_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    for (journal, asked, expected, warned) in [
+        ("delete", None, "full", false),
+        ("wal", None, "normal", false),
+        ("delete", Some(Synchronous::Normal), "normal", true),
+        ("wal", Some(Synchronous::Normal), "normal", false),
+        ("wal", Some(Synchronous::Off), "off", true),
+    ] {
+        let path = folder.path().join(format!("{journal}-{asked:?}.db"));
+        user_database(&path, journal);
+        let mut builder = Database::sqlite(&path).rows(20).operations(5);
+        if let Some(asked) = asked {
+            builder = builder.synchronous(asked);
+        }
+        let report = run(builder);
+        assert!(report.complete, "{report:?}");
+        let stated = ("synchronous".to_owned(), expected.to_owned());
+        assert!(report.stated.contains(&stated), "{report:?}");
+        let said = report.notices.iter().any(|note| note.contains("power cut"));
+        assert_eq!(said, warned, "{report:?}");
+    }
+}
+
+#[test]
+fn the_log_of_a_database_that_is_elsewhere_is_left_alone() {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join(format!("moved.db{suffix}"));
+        fs::write(&log, "all that is left of it").unwrap();
+        let said = refusal(&folder.path().join("moved.db"));
+        assert!(said.contains(suffix) && said.contains("move it away"), "{said}");
+        assert_eq!(fs::read_to_string(&log).unwrap(), "all that is left of it");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
+
+#[test]
 fn a_table_left_by_a_killed_run_is_named_and_left() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.db");

@@ -73,8 +73,8 @@ pub(super) struct DbArguments {
     /// SQLite's journal: wal or delete [default: wal in a new file, else as the file has it]
     #[arg(long, value_name = "MODE", value_parser = journal)]
     pub(super) journal: Option<Journal>,
-    /// How surely a commit is on the disk: full, normal or off [default: normal for SQLite, as the
-    /// server has it for PostgreSQL]
+    /// How surely a commit is on the disk: full, normal or off [default: normal for SQLite, full in
+    /// a file that exists and has no write-ahead log; as the server has it for PostgreSQL]
     #[arg(long, value_name = "MODE", value_parser = synchronous)]
     pub(super) synchronous: Option<Synchronous>,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use super::stop::Stop;
 use super::{progress_line, publish};
 use crate::failure::Failure;
 use crate::output;
-use perf_bench::{Database, DatabaseBuilder, DatabaseError};
+use perf_bench::{Database, DatabaseBuilder, DatabaseError, Synchronous};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,12 @@ pub(super) fn run(arguments: &DbArguments) -> Result<(), Failure> {
     let files = files(&arguments.target);
     let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     output::prepare(arguments.output.html.as_deref(), &files)?;
+    if arguments.synchronous == Some(Synchronous::Off) && files.iter().any(|file| file.exists()) {
+        output::tell(
+            "perfkit: with --synchronous off, a power cut during the run can break the whole file, its \
+             other tables included",
+        );
+    }
     let stop = Stop::listen()?;
     let line = progress_line(1);
     let report = database
