@@ -33,9 +33,11 @@ pub(crate) fn run(arguments: &LoadArguments) -> Result<ExitCode, Failure> {
     output::publish(&document, arguments.html.as_deref(), json.as_deref(), WIDTH)?;
     let outcome = report.outcome().max(kept.as_ref().map_or(Outcome::Pass, BudgetReport::outcome));
     if outcome == Outcome::ToolFailed {
-        return Err(Failure::failed(
-            "the target stopped answering; what was measured until then is in the report",
-        ));
+        return Err(Failure::failed(if report.is_unanswered() {
+            "the target answered nothing; the report names the failures"
+        } else {
+            "the target stopped answering; what was measured until then is in the report"
+        }));
     }
     Ok(ExitCode::from(outcome.exit_code(arguments.strict)))
 }

@@ -51,6 +51,9 @@ impl LoadReport {
     }
 
     fn verdict(&self) -> (Tone, String) {
+        if self.is_unanswered() {
+            return (Tone::Bad, "the target answered nothing".to_owned());
+        }
         if let LoadEnd::TargetLost { at } = self.ended {
             return (Tone::Bad, format!("the target stopped answering after {}", figure(at, "s")));
         }

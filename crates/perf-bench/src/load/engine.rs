@@ -294,13 +294,15 @@ impl Run {
             self.idle.notify_one();
         }
         match &outcome {
-            Err(fault) if fault.kind.is_of_the_connection() => {
-                self.broken.set(self.broken.get() + 1);
-            }
-            _ => {
+            Ok(_) => {
                 self.heard.set(done);
                 self.broken.set(0);
             }
+            Err(fault) if fault.kind.is_of_the_connection() => {
+                self.broken.set(self.broken.get() + 1);
+            }
+            // Neither an answer nor a sign that the target is gone.
+            Err(_) => {}
         }
         let expected = match &outcome {
             Ok(answer) => self.plan.requests[choice.request].expects(answer.status),

@@ -45,12 +45,17 @@ impl Objectives {
         self.limits.is_empty()
     }
 
-    /// Compares them with what was measured. With nothing answered, none holds.
+    /// Compares them with what was measured. With nothing answered, none holds; the error ratio is
+    /// `None` when no request has ended.
     #[must_use]
-    pub fn judge(&self, latency: &Distribution, error_ratio: f64) -> Vec<ObjectiveOutcome> {
+    pub fn judge(
+        &self,
+        latency: &Distribution,
+        error_ratio: Option<f64>,
+    ) -> Vec<ObjectiveOutcome> {
         let judge = |limit: &Limit| {
             let measured = match limit.what.as_str() {
-                "errors" => Some(error_ratio),
+                "errors" => error_ratio,
                 what => latency.named(what),
             };
             ObjectiveOutcome {
@@ -160,11 +165,11 @@ mod tests {
         let mut latency = Histogram::new();
         latency.record_n(10_000_000, 95);
         latency.record_n(60_000_000, 5);
-        let outcomes = objectives.judge(&Distribution::of(&latency), 0.01);
+        let outcomes = objectives.judge(&Distribution::of(&latency), Some(0.01));
         assert_eq!(outcomes.iter().map(|o| o.held).collect::<Vec<_>>(), [false, true]);
         assert!(outcomes[0].to_string().contains("broken"), "{}", outcomes[0]);
-        let nothing = objectives.judge(&Distribution::of(&Histogram::new()), 0.0);
-        assert!(!nothing[0].held);
+        let nothing = objectives.judge(&Distribution::of(&Histogram::new()), None);
+        assert!(nothing.iter().all(|o| !o.held && o.measured.is_none()));
     }
 
     #[test]

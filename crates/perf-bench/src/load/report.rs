@@ -174,12 +174,19 @@ pub struct RequestFigures {
 }
 
 impl LoadReport {
-    /// How the run ends for scripts: a lost target is a failed tool; a broken objective a
-    /// regression, unless the run is void, for then only errors can be believed; a void run says
-    /// nothing; all else passes, error answers included where no objective names them.
+    /// Whether requests left and none of them was answered.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.figures.sent > 0 && self.figures.answered == 0
+    }
+
+    /// How the run ends for scripts: a target that is lost or never answered is a failed tool; a
+    /// broken objective a regression, unless the run is void, for then only errors can be believed;
+    /// a void run says nothing; all else passes, error answers included where no objective names
+    /// them.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        if matches!(self.ended, LoadEnd::TargetLost { .. }) {
+        if matches!(self.ended, LoadEnd::TargetLost { .. }) || self.is_unanswered() {
             return Outcome::ToolFailed;
         }
         let believed = |o: &&ObjectiveOutcome| self.void.is_none() || o.what == "errors";
@@ -201,6 +208,11 @@ impl LoadReport {
 }
 
 impl LoadFigures {
+    /// The share of failures, `None` when no request has ended.
+    pub(super) fn errors(&self) -> Option<f64> {
+        (self.answered + self.failed > 0).then_some(self.error_ratio)
+    }
+
     pub(super) fn of(measured: &Measured, names: &[String], open: bool) -> LoadFigures {
         let record = &measured.record;
         let latency = Distribution::of(&record.from_intended);

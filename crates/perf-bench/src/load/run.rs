@@ -140,7 +140,7 @@ impl Load {
             figures.late_ratio = lateness.late_ratio;
             void = lateness.void;
         }
-        let objectives = self.config.objectives.judge(&figures.latency, figures.error_ratio);
+        let objectives = self.config.objectives.judge(&figures.latency, figures.errors());
         Judged { figures, objectives, void, ran: measured.ran, stop: measured.stop }
     }
 

@@ -83,6 +83,21 @@ fn a_target_that_dies_ends_the_run_with_what_came_before() {
 }
 
 #[test]
+fn a_target_that_never_answers_is_a_failed_tool_whether_it_waits_or_hangs_up() {
+    let mute = raw(|mut stream| while read_request(&mut stream) {});
+    let hanging_up = raw(|mut stream| drop(read_request(&mut stream)));
+    for address in [mute, hanging_up] {
+        let mut config = config(address);
+        config.form = Form::Users(2);
+        config.timeout = Duration::from_millis(50);
+        let report = run(config);
+        assert!(report.figures.failed > 0 && report.figures.answered == 0, "{report:?}");
+        assert_eq!(report.outcome(), Outcome::ToolFailed);
+        assert!(report.document().markdown().contains("answered nothing"));
+    }
+}
+
+#[test]
 fn requests_that_are_never_answered_do_not_keep_a_run_from_ending() {
     let mute = raw(|mut stream| while read_request(&mut stream) {});
     let mut config = config(mute);
@@ -91,5 +106,6 @@ fn requests_that_are_never_answered_do_not_keep_a_run_from_ending() {
     let report = run(config);
     let f = &report.figures;
     assert_eq!((f.sent, f.answered, f.abandoned), (10, 0, 10), "{report:?}");
+    assert_eq!(report.outcome(), Outcome::ToolFailed);
     assert!(report.document().markdown().contains("still open"));
 }
