@@ -56,3 +56,4 @@ pub use run::Load;
 pub use schedule::{Arrival, Jitter, Schedule};
 pub use stress::{StressReport, StressStep};
 pub use trend::{Drift, DriftVerdict, Trend};
+pub use void::VoidCause;

@@ -66,6 +66,9 @@ impl LoadReport {
         let part = if self.ended == LoadEnd::Interrupted { ", interrupted" } else { "" };
         match self.outcome() {
             Outcome::Regression => (Tone::Bad, format!("an objective is broken{part}")),
+            Outcome::Inconclusive if self.void.is_none() => {
+                (Tone::Warn, format!("nothing to hold the objectives against{part}"))
+            }
             Outcome::Inconclusive => (Tone::Warn, format!("void{part}")),
             _ if self.figures.failed > 0 => (Tone::Warn, format!("done, with failures{part}")),
             _ if self.objectives.is_empty() => (Tone::Plain, format!("done{part}")),

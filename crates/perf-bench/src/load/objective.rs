@@ -36,6 +36,20 @@ pub struct ObjectiveOutcome {
     pub measured: Option<f64>,
     /// Whether it held.
     pub held: bool,
+    /// Whether `measured` is the least that it can be: the latency from sending, in a run that is
+    /// void for want of connections.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lower_bound: bool,
+}
+
+/// Puts those outcomes that are broken by a lower bound in place of their own: however the run is
+/// void, they are broken.
+pub(super) fn take_broken(outcomes: &mut [ObjectiveOutcome], least: Vec<ObjectiveOutcome>) {
+    for (outcome, least) in outcomes.iter_mut().zip(least) {
+        if least.measured.is_some() && !least.held {
+            *outcome = ObjectiveOutcome { lower_bound: true, ..least };
+        }
+    }
 }
 
 impl Objectives {
@@ -63,6 +77,7 @@ impl Objectives {
                 limit: limit.most,
                 measured,
                 held: measured.is_some_and(|measured| measured <= limit.most),
+                lower_bound: false,
             }
         };
         self.limits.iter().map(judge).collect()
@@ -79,8 +94,9 @@ impl fmt::Display for ObjectiveOutcome {
         match self.measured {
             Some(value) => write!(
                 f,
-                "{} {} of at most {}: {verdict}",
+                "{} {}{} of at most {}: {verdict}",
                 self.what,
+                if self.lower_bound { "at least " } else { "" },
                 show(value),
                 show(self.limit)
             ),
@@ -170,6 +186,21 @@ mod tests {
         assert!(outcomes[0].to_string().contains("broken"), "{}", outcomes[0]);
         let nothing = objectives.judge(&Distribution::of(&Histogram::new()), None);
         assert!(nothing.iter().all(|o| !o.held && o.measured.is_none()));
+    }
+
+    #[test]
+    fn a_lower_bound_breaks_a_limit_and_never_keeps_one() {
+        let objectives: Objectives = "p50=1ms,p99=50ms".parse().unwrap();
+        let of = |ns| {
+            let mut latency = Histogram::new();
+            latency.record_n(ns, 100);
+            Distribution::of(&latency)
+        };
+        let mut outcomes = objectives.judge(&of(100_000_000), None);
+        take_broken(&mut outcomes, objectives.judge(&of(10_000_000), None));
+        let seen: Vec<_> = outcomes.iter().map(|o| (o.held, o.lower_bound)).collect();
+        assert_eq!(seen, [(false, true), (false, false)]);
+        assert!(outcomes[0].to_string().contains("at least"), "{}", outcomes[0]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::engine::{Measured, Stop};
 use super::record::Failure;
 use super::trend::Trend;
-use super::{Distribution, Form, Jitter, ObjectiveOutcome, StressReport};
+use super::{Distribution, Form, Jitter, ObjectiveOutcome, StressReport, VoidCause};
 use crate::{Machine, Outcome};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -44,6 +44,9 @@ pub struct LoadReport {
     pub ended: LoadEnd,
     /// Why the figures are the generator's rather than the target's, if they are.
     pub void: Option<String>,
+    /// What makes it void.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub void_cause: Option<VoidCause>,
     /// What is counted.
     #[serde(flatten)]
     pub figures: LoadFigures,
@@ -181,19 +184,22 @@ impl LoadReport {
     }
 
     /// How the run ends for scripts: a target that is lost or never answered is a failed tool; a
-    /// broken objective a regression, unless the run is void, for then only errors can be believed;
-    /// a void run says nothing; all else passes, error answers included where no objective names
-    /// them.
+    /// broken objective a regression, unless the run is void, for then only errors and latencies
+    /// that are lower bounds can be believed; a void run, or one too short for its objectives, says
+    /// nothing; all else passes, error answers included where no objective names them.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         if matches!(self.ended, LoadEnd::TargetLost { .. }) || self.is_unanswered() {
             return Outcome::ToolFailed;
         }
-        let believed = |o: &&ObjectiveOutcome| self.void.is_none() || o.what == "errors";
+        let believed = |o: &&ObjectiveOutcome| {
+            o.measured.is_some() && (self.void.is_none() || o.what == "errors" || o.lower_bound)
+        };
         if self.stress.is_none() && self.objectives.iter().filter(believed).any(|o| !o.held) {
             return Outcome::Regression;
         }
-        if self.void.is_some() { Outcome::Inconclusive } else { Outcome::Pass }
+        let unknown = self.objectives.iter().any(|o| o.measured.is_none());
+        if self.void.is_some() || unknown { Outcome::Inconclusive } else { Outcome::Pass }
     }
 
     /// As JSON, indented.

@@ -7,7 +7,8 @@ use super::progress::LoadProgress;
 use super::report::{LoadEnd, LoadFigures, LoadReport};
 use super::stress::{self, Search, Step};
 use super::target::Target;
-use super::{Arrival, Distribution, LoadError, ObjectiveOutcome, StressReport, trend, void};
+use super::void::{Void, VoidCause};
+use super::{Arrival, Distribution, LoadError, ObjectiveOutcome, StressReport, objective, trend, void};
 use crate::Machine;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -23,7 +24,7 @@ pub struct Load {
 struct Judged {
     figures: LoadFigures,
     objectives: Vec<ObjectiveOutcome>,
-    void: Option<String>,
+    void: Option<Void>,
     ran: Duration,
     stop: Option<Stop>,
 }
@@ -100,7 +101,8 @@ impl Load {
             warm_up: config.warm_up.as_secs_f64(),
             timeout: config.timeout.as_secs_f64(),
             ended: LoadEnd::of(judged.stop),
-            void: judged.void,
+            void_cause: judged.void.as_ref().map(|void| void.cause),
+            void: judged.void.map(|void| void.why),
             figures: judged.figures,
             objectives: judged.objectives,
             stress,
@@ -140,7 +142,11 @@ impl Load {
             figures.late_ratio = lateness.late_ratio;
             void = lateness.void;
         }
-        let objectives = self.config.objectives.judge(&figures.latency, figures.errors());
+        let mut objectives = self.config.objectives.judge(&figures.latency, figures.errors());
+        if void.as_ref().is_some_and(|void| void.cause == VoidCause::Connections) {
+            let least = self.config.objectives.judge(&figures.latency_from_sending, None);
+            objective::take_broken(&mut objectives, least);
+        }
         Judged { figures, objectives, void, ran: measured.ran, stop: measured.stop }
     }
 
@@ -183,7 +189,7 @@ impl Load {
                 break;
             }
             let (verdict, step) =
-                stress::judge(rate, &judged.figures, &judged.objectives, judged.void.as_deref());
+                stress::judge(rate, &judged.figures, &judged.objectives, judged.void.as_ref());
             search.took(rate, verdict);
             steps.push(step);
             if verdict == Step::Held {

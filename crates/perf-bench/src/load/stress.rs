@@ -1,6 +1,7 @@
 //! Stress: the rate is raised until an objective breaks, and the knee narrowed down.
 
 use super::config::Stress;
+use super::void::{Void, VoidCause};
 use super::{LoadFigures, ObjectiveOutcome};
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +129,7 @@ pub(super) fn judge(
     asked: f64,
     figures: &LoadFigures,
     objectives: &[ObjectiveOutcome],
-    void: Option<&str>,
+    void: Option<&Void>,
 ) -> (Step, StressStep) {
     let mut step = StressStep {
         asked,
@@ -142,13 +143,9 @@ pub(super) fn judge(
     let broken: Vec<String> =
         objectives.iter().filter(|o| !o.held).map(ToString::to_string).collect();
     let verdict = match void {
-        Some(why) if why.contains("--connections") => {
-            step.why = why.to_owned();
-            Step::Broke
-        }
-        Some(why) => {
-            step.why = why.to_owned();
-            Step::Void
+        Some(void) => {
+            step.why.clone_from(&void.why);
+            if void.cause == VoidCause::Connections { Step::Broke } else { Step::Void }
         }
         None if !broken.is_empty() => {
             step.why = broken.join("; ");
@@ -221,10 +218,18 @@ mod tests {
         let figures = LoadFigures { rate: 100.0, ..LoadFigures::default() };
         assert_eq!(judge(100.0, &figures, &[], None).0, Step::Held);
         assert_eq!(judge(120.0, &figures, &[], None).0, Step::Broke);
-        assert_eq!(judge(100.0, &figures, &[], Some("raise --connections")).0, Step::Broke);
-        assert_eq!(judge(100.0, &figures, &[], Some("too slow")).0, Step::Void);
-        let broken =
-            ObjectiveOutcome { what: "p99".into(), limit: 1e6, measured: Some(2e6), held: false };
+        let void = |cause| Void { cause, why: "why".into() };
+        let short = void(VoidCause::Connections);
+        assert_eq!(judge(100.0, &figures, &[], Some(&short)).0, Step::Broke);
+        let slow = void(VoidCause::Generator);
+        assert_eq!(judge(100.0, &figures, &[], Some(&slow)).0, Step::Void);
+        let broken = ObjectiveOutcome {
+            what: "p99".into(),
+            limit: 1e6,
+            measured: Some(2e6),
+            held: false,
+            lower_bound: false,
+        };
         let (step, row) = judge(100.0, &figures, &[broken], None);
         assert_eq!(step, Step::Broke);
         assert!(row.why.contains("p99"), "{}", row.why);

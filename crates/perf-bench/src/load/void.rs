@@ -1,12 +1,32 @@
 //! Whether a run measured the target or the generator.
 
 use super::Distribution;
+use serde::{Deserialize, Serialize};
 
 /// Requests may leave this late, or a tenth of the median later, whichever is more.
 const LEAST_LAG: f64 = 1e6;
 const SHARE_OF_MEDIAN: f64 = 0.1;
 /// More than this share late makes a run void.
 const MOST_LATE: f64 = 0.01;
+
+/// What makes a run void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum VoidCause {
+    /// All connections were busy, as they are when the target is slow: the latencies from sending
+    /// are the least that can be said of it.
+    Connections,
+    /// The generator was too slow.
+    Generator,
+}
+
+/// Why a run is void.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Void {
+    pub(super) cause: VoidCause,
+    pub(super) why: String,
+}
 
 /// How late requests left.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +36,7 @@ pub(super) struct Lateness {
     /// The share of requests that left later than that, or never.
     pub(super) late_ratio: f64,
     /// Why the run is void, if it is.
-    pub(super) void: Option<String>,
+    pub(super) void: Option<Void>,
 }
 
 /// Judges an open run. `lag` is by how much requests left after their intended time, `blocked` the
@@ -41,15 +61,17 @@ pub(super) fn judge(
         // A slow generator delays those that wait too, so the majority tells; what never left is of
         // the same cause as what left late.
         if blocked.count > 0 && 2 * blocked.above(threshold) >= lag.above(threshold) {
-            format!(
+            let why = format!(
                 "{share}, for want of a connection: all {cap} were busy; raise --connections, or \
                  lower the rate to what the target bears"
-            )
+            );
+            Void { cause: VoidCause::Connections, why }
         } else {
-            format!(
+            let why = format!(
                 "{share}, since the generator was too slow; lower the rate, or give it a core of \
                  its own"
-            )
+            );
+            Void { cause: VoidCause::Generator, why }
         }
     });
     Lateness { threshold, late_ratio, void }
@@ -74,7 +96,8 @@ mod tests {
         let at_limit = judge(0.0, &of(&[(10, 990), (2 * MS, 10)]), &none, 0, "9");
         assert_eq!((at_limit.late_ratio, at_limit.void), (0.01, None));
         let above = judge(0.0, &of(&[(10, 989), (2 * MS, 11)]), &none, 0, "9").void.unwrap();
-        assert!(above.contains("generator was too slow"), "{above}");
+        assert_eq!(above.cause, VoidCause::Generator);
+        assert!(above.why.contains("generator was too slow"), "{above:?}");
     }
 
     #[test]
@@ -89,6 +112,8 @@ mod tests {
     fn a_want_of_connections_names_the_cap() {
         let lag = of(&[(10, 500), (5 * MS, 500)]);
         let why = judge(1e6, &lag, &of(&[(5 * MS, 490)]), 0, "7 connections").void.unwrap();
+        assert_eq!(why.cause, VoidCause::Connections);
+        let why = why.why;
         assert!(why.contains("7 connections") && why.contains("--connections"), "{why}");
     }
 

@@ -2,8 +2,8 @@
 
 use crate::failure::Failure;
 use perf_bench::Outcome;
-use perf_bench::budget::{Budget, BudgetReport, Figure, Kind, Measured};
-use perf_bench::load::LoadReport;
+use perf_bench::budget::{Budget, BudgetReport, BudgetVerdict, Figure, Kind, Measured};
+use perf_bench::load::{LoadReport, VoidCause};
 use perf_bench::report::{Block, Document, Section};
 use std::path::Path;
 
@@ -24,8 +24,11 @@ pub(super) fn read(file: &Path) -> Result<Budget, Failure> {
 pub(super) fn check(budget: &Budget, report: &LoadReport) -> BudgetReport {
     let figures = &report.figures;
     let mut measured = Measured::new();
-    // A void run says nothing of the target's latency, and one that ended early too little.
+    // A void run says nothing of the target's latency, and one that ended early too little; but for
+    // want of connections the latency from sending is the least that it can be.
     let believed = report.void.is_none() && figures.latency.count > 0;
+    let bounded = report.void_cause == Some(VoidCause::Connections);
+    let latency = if bounded { &figures.latency_from_sending } else { &figures.latency };
     let single = figures.requests.len() == 1;
     let whole = std::iter::once("all")
         .chain(figures.requests.iter().filter(|_| single).map(|request| request.name.as_str()));
@@ -35,11 +38,11 @@ pub(super) fn check(budget: &Budget, report: &LoadReport) -> BudgetReport {
             let mean = figures.body_bytes as f64 / figures.answered as f64;
             measured = measured.route(name, Figure::Response, mean);
         }
-        if believed {
+        if believed || (bounded && latency.count > 0) {
             measured = measured
-                .route(name, Figure::P50, figures.latency.p50)
-                .route(name, Figure::P95, figures.latency.p95)
-                .route(name, Figure::P99, figures.latency.p99);
+                .route(name, Figure::P50, latency.p50)
+                .route(name, Figure::P95, latency.p95)
+                .route(name, Figure::P99, latency.p99);
         }
     }
     for request in figures.requests.iter().filter(|request| !single && request.ended > 0) {
@@ -54,7 +57,24 @@ pub(super) fn check(budget: &Budget, report: &LoadReport) -> BudgetReport {
             );
         }
     }
-    budget.check(&measured)
+    let mut kept = budget.check(&measured);
+    if bounded {
+        bound(&mut kept);
+    }
+    kept
+}
+
+/// Of a lower bound only what it breaks is known.
+fn bound(kept: &mut BudgetReport) {
+    let latencies = [Figure::P50, Figure::P95, Figure::P99];
+    for row in kept.rows.iter_mut().filter(|row| latencies.contains(&row.figure)) {
+        if row.verdict == BudgetVerdict::Broken {
+            row.note = "at least, from sending: the run was short of connections".to_owned();
+        } else {
+            (row.measured, row.room, row.verdict) = (None, None, BudgetVerdict::NotMeasured);
+        }
+    }
+    kept.rows.sort_by_key(|row| row.verdict);
 }
 
 /// Adds the table to the report.

@@ -6,7 +6,7 @@ use ::axum::Router;
 use ::axum::http::StatusCode;
 use ::axum::routing::get;
 use perf_bench::Outcome;
-use perf_bench::load::{Arrival, Form, LoadEnd, LoadReport, Stress};
+use perf_bench::load::{Arrival, Form, LoadEnd, LoadReport, Stress, VoidCause};
 use perf_bench::report::Block;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,6 +110,27 @@ fn too_few_connections_void_a_run_and_are_named() {
     assert!(report.figures.unsent > 0 && report.figures.most_in_flight == 2, "{report:?}");
     assert_eq!(report.outcome(), Outcome::Inconclusive);
     assert_eq!(report.figures.sent + report.figures.unsent, 200);
+}
+
+#[test]
+fn a_limit_that_is_broken_from_sending_already_is_broken_in_a_void_run_too() {
+    let address = raw(|mut stream| {
+        while read_request(&mut stream) {
+            std::thread::sleep(Duration::from_millis(20));
+            answer(&mut stream);
+        }
+    });
+    let mut config = config(address);
+    config.form = Form::Open(Arrival::Constant { rate: 400.0 });
+    config.connections = Some(2);
+    config.objectives = "p99=15ms".parse().unwrap();
+    let report = run(config.clone());
+    assert_eq!(report.void_cause, Some(VoidCause::Connections), "{report:?}");
+    assert_eq!(report.outcome(), Outcome::Regression);
+    // From the intended start it is broken too, but that is not to be believed.
+    config.objectives = "p50=60ms".parse().unwrap();
+    let report = run(config);
+    assert_eq!(report.outcome(), Outcome::Inconclusive, "{:?}", report.objectives);
 }
 
 #[test]
