@@ -24,6 +24,7 @@
 //! NSDI 2006.
 
 mod config;
+mod descriptors;
 mod document;
 mod engine;
 mod error;

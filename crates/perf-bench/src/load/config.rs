@@ -22,7 +22,8 @@ pub struct LoadConfig {
     /// How long requests go before it and are not counted: 2 s.
     pub warm_up: Duration,
     /// Connections at most: 1 024 over HTTP/1.1 and 1 over HTTP/2, unless set. Users have one each
-    /// over HTTP/1.1.
+    /// over HTTP/1.1. What the limit on open files does not allow even once it is raised is not
+    /// used, and the report says so.
     pub connections: Option<usize>,
     /// HTTP/2 with prior knowledge instead of HTTP/1.1.
     pub http2: bool,

@@ -119,6 +119,15 @@ impl LoadReport {
         if let Some(why) = &self.void {
             say(Level::Error, format!("Void: {why}."));
         }
+        if self.connections < self.connections_asked {
+            say(
+                Level::Warning,
+                format!(
+                    "The limit on open files allows {} of {} connections; raise it (ulimit -n).",
+                    self.connections, self.connections_asked
+                ),
+            );
+        }
         for objective in &self.objectives {
             let level = if objective.held { Level::Info } else { Level::Error };
             say(level, format!("Objective {objective}."));

@@ -35,6 +35,8 @@ pub(super) struct Engine {
     #[cfg_attr(not(feature = "system"), expect(dead_code, reason = "only the sampler asks"))]
     pub(super) local: bool,
     config: LoadConfig,
+    /// Connections at most.
+    cap: usize,
     progress: Arc<LoadProgress>,
     /// How many phases have run; each draws from a seed of its own.
     phases: u64,
@@ -71,6 +73,8 @@ pub(super) struct Measured {
     pub(super) opened: u64,
     /// Most requests that were under way at once.
     pub(super) most_in_flight: u64,
+    /// Connections at most.
+    pub(super) cap: usize,
 }
 
 /// Why a phase ended before its time.
@@ -126,6 +130,7 @@ impl Engine {
     /// Finds somebody who answers at the target.
     pub(super) fn connect(
         config: &LoadConfig,
+        cap: usize,
         target: &Target,
         plan: Plan,
         progress: Arc<LoadProgress>,
@@ -137,7 +142,6 @@ impl Engine {
             .map_err(|error| LoadError::system(format!("no runtime for the load: {error}")))?;
         let patience = config.timeout.min(PATIENCE);
         let mut failed = Vec::new();
-        let cap = config.connection_cap();
         for address in addresses {
             let found = runtime.block_on(async {
                 let stream = match tokio::time::timeout(patience, tokio::net::TcpStream::connect(address)).await {
@@ -170,6 +174,7 @@ impl Engine {
                         address,
                         local,
                         config: config.clone(),
+                        cap,
                         progress,
                         phases: 0,
                     });
@@ -189,6 +194,7 @@ impl Engine {
         self.phases += 1;
         let (plan, pool) = (Rc::clone(&self.plan), Rc::clone(&self.pool));
         let (config, progress, address) = (&self.config, &self.progress, self.address);
+        let cap = self.cap;
         self.runtime.block_on(async move {
             let pacer = Pacer::new()
                 .map_err(|error| LoadError::system(format!("no timer for the load: {error}")))?;
@@ -245,6 +251,7 @@ impl Engine {
                 stop: run.stop.get(),
                 opened: run.pool.borrow().opened(),
                 most_in_flight: run.most_in_flight.get(),
+                cap,
             })
         })
     }
@@ -266,15 +273,15 @@ impl Run {
         });
     }
 
-    /// Sends one request, waits for its answer and gives the lease back. Without an intended time
-    /// it is now.
+    /// Sends one request, waits for its answer and gives the lease back; `true` when it was
+    /// answered. Without an intended time it is now.
     async fn exchange(
         self: &Rc<Run>,
         lease: Lease,
         choice: Choice,
         intended: Option<Duration>,
         blocked: bool,
-    ) {
+    ) -> bool {
         let sent = self.now();
         let intended = intended.unwrap_or(sent);
         let counts = u64::from(self.record.borrow().counts(intended));
@@ -310,6 +317,7 @@ impl Run {
         };
         let ended = Ended { request: choice.request, intended, sent, done, outcome };
         self.record.borrow_mut().ended(&ended, expected);
+        ended.outcome.is_ok()
     }
 
     /// A lease, once there is one; `None` when the run stops before.

@@ -31,7 +31,7 @@ pub enum Failure {
 impl Failure {
     /// Whether the target may be gone: no answer at all came.
     pub(super) fn is_of_the_connection(self) -> bool {
-        matches!(self, Failure::Refused | Failure::Reset | Failure::System)
+        matches!(self, Failure::Refused | Failure::Reset)
     }
 }
 

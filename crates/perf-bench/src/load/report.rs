@@ -32,6 +32,9 @@ pub struct LoadReport {
     pub seed: u64,
     /// Connections at most.
     pub connections: usize,
+    /// Connections that were asked for; the limit on open files may allow fewer.
+    #[serde(default)]
+    pub connections_asked: usize,
     /// How long was asked for, in seconds.
     pub length: f64,
     /// How long was measured, in seconds; less when it ended early.
@@ -193,7 +196,8 @@ impl LoadReport {
             return Outcome::ToolFailed;
         }
         let believed = |o: &&ObjectiveOutcome| {
-            o.measured.is_some() && (self.void.is_none() || o.what == "errors" || o.lower_bound)
+            let errors = o.what == "errors" && self.void_cause != Some(VoidCause::System);
+            o.measured.is_some() && (self.void.is_none() || errors || o.lower_bound)
         };
         if self.stress.is_none() && self.objectives.iter().filter(believed).any(|o| !o.held) {
             return Outcome::Regression;

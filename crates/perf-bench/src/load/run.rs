@@ -4,11 +4,12 @@ use super::config::{Form, LoadConfig, Stress};
 use super::engine::{Engine, Measured, Phase, PhaseLoad, Stop};
 use super::plan::Plan;
 use super::progress::LoadProgress;
+use super::record::Failure;
 use super::report::{LoadEnd, LoadFigures, LoadReport};
 use super::stress::{self, Search, Step};
 use super::target::Target;
 use super::void::{Void, VoidCause};
-use super::{Arrival, Distribution, LoadError, ObjectiveOutcome, StressReport, objective, trend, void};
+use super::{Arrival, Distribution, LoadError, ObjectiveOutcome, StressReport, descriptors, objective, trend, void};
 use crate::Machine;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -49,9 +50,17 @@ impl Load {
     /// [`LoadError`] of the kind `Unreachable` when nobody answers at the target, `System` when the
     /// system refuses what the run needs. What goes wrong later is part of the report.
     pub fn run(&self, progress: &Arc<LoadProgress>) -> Result<LoadReport, LoadError> {
+        let asked = self.config.connection_cap();
+        let cap = descriptors::allow(asked);
+        if cap < asked && matches!(self.config.form, Form::Users(_)) {
+            return Err(LoadError::system(format!(
+                "the limit on open files leaves {cap} connections of the {asked} that the users \
+                 take; raise it (ulimit -n), or take fewer users"
+            )));
+        }
         let plan = Plan::new(&self.config, &self.target)?;
         let names: Vec<String> = plan.requests.iter().map(|r| r.name.clone()).collect();
-        let mut engine = Engine::connect(&self.config, &self.target, plan, Arc::clone(progress))?;
+        let mut engine = Engine::connect(&self.config, cap, &self.target, plan, Arc::clone(progress))?;
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         #[cfg(feature = "system")]
         let sampler = super::system::start(&self.config, &engine);
@@ -95,7 +104,8 @@ impl Load {
             form: config.form.clone(),
             jitter: config.jitter,
             seed: config.seed,
-            connections: config.connection_cap(),
+            connections: cap,
+            connections_asked: asked,
             length: config.length.as_secs_f64(),
             measured: judged.ran.as_secs_f64(),
             warm_up: config.warm_up.as_secs_f64(),
@@ -128,19 +138,24 @@ impl Load {
 
     fn judge(&self, measured: &Measured, names: &[String], open: bool) -> Judged {
         let mut figures = LoadFigures::of(measured, names, open);
-        let mut void = None;
+        let record = &measured.record;
+        let mut void = record
+            .failures
+            .get(&Failure::System)
+            .and_then(|(n, words)| void::of_system(*n, figures.answered + figures.failed, words));
         if open {
-            let blocked = Distribution::of(&measured.record.lag_blocked);
+            let blocked = Distribution::of(&record.lag_blocked);
             let lateness = void::judge(
                 figures.latency.p50,
                 &figures.lag,
                 &blocked,
                 measured.unsent,
-                &self.cap_in_words(),
+                &self.cap_in_words(measured.cap),
             );
             figures.lag_threshold = lateness.threshold;
             figures.late_ratio = lateness.late_ratio;
-            void = lateness.void;
+            // What this machine refused is in no latency, so nothing bounds it.
+            void = void.or(lateness.void);
         }
         let mut objectives = self.config.objectives.judge(&figures.latency, figures.errors());
         if void.as_ref().is_some_and(|void| void.cause == VoidCause::Connections) {
@@ -150,8 +165,8 @@ impl Load {
         Judged { figures, objectives, void, ran: measured.ran, stop: measured.stop }
     }
 
-    fn cap_in_words(&self) -> String {
-        match (self.config.connection_cap(), self.config.http2) {
+    fn cap_in_words(&self, cap: usize) -> String {
+        match (cap, self.config.http2) {
             (1, true) => "streams of 1 connection".to_owned(),
             (n, true) => format!("streams of {n} connections"),
             (1, false) => "1 connections".to_owned(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Requests may leave this late, or a tenth of the median later, whichever is more.
 const LEAST_LAG: f64 = 1e6;
 const SHARE_OF_MEDIAN: f64 = 0.1;
-/// More than this share late makes a run void.
+/// More than this share late, or refused by this machine, makes a run void.
 const MOST_LATE: f64 = 0.01;
 
 /// What makes a run void.
@@ -19,6 +19,8 @@ pub enum VoidCause {
     Connections,
     /// The generator was too slow.
     Generator,
+    /// This machine had no socket, port or memory left.
+    System,
 }
 
 /// Why a run is void.
@@ -77,6 +79,20 @@ pub(super) fn judge(
     Lateness { threshold, late_ratio, void }
 }
 
+/// Judges how many of the requests that ended found no socket, port or memory on this machine:
+/// what the target would have made of them is in no figure.
+pub(super) fn of_system(refused: u64, ended: u64, words: &str) -> Option<Void> {
+    let share = refused as f64 / ended.max(1) as f64;
+    (share > MOST_LATE).then(|| Void {
+        cause: VoidCause::System,
+        why: format!(
+            "{:.1} % of the requests found no socket, port or memory on this machine ({words}); \
+             raise its limits (ulimit -n), or take fewer --connections",
+            share * 100.0
+        ),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +131,15 @@ mod tests {
         assert_eq!(why.cause, VoidCause::Connections);
         let why = why.why;
         assert!(why.contains("7 connections") && why.contains("--connections"), "{why}");
+    }
+
+    #[test]
+    fn what_this_machine_refused_voids_from_one_in_a_hundred() {
+        assert_eq!(of_system(1, 100, "too many open files"), None);
+        assert_eq!(of_system(0, 0, ""), None);
+        let void = of_system(2, 100, "too many open files").unwrap();
+        assert_eq!(void.cause, VoidCause::System);
+        assert!(void.why.contains("too many open files") && void.why.contains("ulimit"));
     }
 
     #[test]

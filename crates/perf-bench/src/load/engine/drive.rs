@@ -79,13 +79,14 @@ pub(super) async fn users(run: &Rc<Run>, users: usize, phase: &Phase, seed: u64)
             while run.now() < run.end {
                 let Some((lease, _)) = run.lease().await else { return };
                 let choice = run.plan.choose(&mut random);
-                run.exchange(lease, choice, None, false).await;
+                let answered = run.exchange(lease, choice, None, false).await;
                 let think = run.plan.think(choice, &mut random);
                 if !think.is_zero() {
                     tokio::time::sleep(think).await;
                 }
-                if run.broken.get() > 0 {
-                    // A target that refuses at once would keep this thread from anything else.
+                if !answered {
+                    // What refuses at once, target or system, would keep this thread from anything
+                    // else.
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             }
