@@ -145,8 +145,9 @@ impl LoadReport {
             say(
                 Level::Warning,
                 format!(
-                    "{} requests were still open at the end and are in no latency.",
-                    f.abandoned
+                    "{} requests were still open at the end and are in no latency{}.",
+                    f.abandoned,
+                    if self.ended == LoadEnd::Interrupted { "" } else { "; they count as failed" },
                 ),
             );
         }

@@ -30,6 +30,7 @@ pub(super) struct Engine {
     runtime: LocalRuntime,
     plan: Rc<Plan>,
     pool: Rc<RefCell<Pool>>,
+    freed: Rc<Notify>,
     pub(super) address: SocketAddr,
     /// Whether the target is on this machine.
     #[cfg_attr(not(feature = "system"), expect(dead_code, reason = "only the sampler asks"))]
@@ -105,8 +106,8 @@ enum Lease {
 struct Run {
     plan: Rc<Plan>,
     pool: Rc<RefCell<Pool>>,
-    /// Rung when a lease comes back.
-    freed: Notify,
+    /// Rung when a lease comes back, one of an earlier phase included.
+    freed: Rc<Notify>,
     /// Rung when the last open request has ended.
     idle: Notify,
     record: RefCell<Recorder>,
@@ -171,6 +172,7 @@ impl Engine {
                         runtime,
                         plan: Rc::new(plan),
                         pool: Rc::new(RefCell::new(pool)),
+                        freed: Rc::new(Notify::new()),
                         address,
                         local,
                         config: config.clone(),
@@ -194,7 +196,7 @@ impl Engine {
         self.phases += 1;
         let (plan, pool) = (Rc::clone(&self.plan), Rc::clone(&self.pool));
         let (config, progress, address) = (&self.config, &self.progress, self.address);
-        let cap = self.cap;
+        let (cap, freed) = (self.cap, Rc::clone(&self.freed));
         self.runtime.block_on(async move {
             let pacer = Pacer::new()
                 .map_err(|error| LoadError::system(format!("no timer for the load: {error}")))?;
@@ -202,7 +204,7 @@ impl Engine {
             let run = Rc::new(Run {
                 plan,
                 pool,
-                freed: Notify::new(),
+                freed,
                 idle: Notify::new(),
                 record: RefCell::new(record),
                 zero: Instant::now(),
@@ -234,7 +236,7 @@ impl Engine {
             let ran = run.now().min(run.end).saturating_sub(phase.warm_up);
             progress.tell(|seen| seen.phase = "draining".to_owned());
             let patience = match run.stop.get() {
-                Some(_) => Duration::from_secs(1).min(config.timeout),
+                Some(_) => drive::LAST.min(config.timeout),
                 None => config.drain.unwrap_or(config.timeout),
             };
             drive::drain(&run, patience).await;
@@ -320,8 +322,9 @@ impl Run {
         ended.outcome.is_ok()
     }
 
-    /// A lease, once there is one; `None` when the run stops before.
-    async fn lease(&self) -> Option<(Lease, bool)> {
+    /// A lease, once there is one; `None` when the run stops or is `until` then before. Where it
+    /// was waited for, `true` goes with it.
+    async fn lease(&self, until: Duration) -> Option<(Lease, bool)> {
         let mut waited = false;
         loop {
             if self.stop.get().is_some() {
@@ -331,7 +334,8 @@ impl Run {
                 return Some((lease, waited));
             }
             waited = true;
-            self.freed.notified().await;
+            let until = tokio::time::Instant::from_std(self.zero + until);
+            tokio::time::timeout_at(until, self.freed.notified()).await.ok()?;
         }
     }
 

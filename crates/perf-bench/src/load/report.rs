@@ -79,11 +79,12 @@ pub struct LoadFigures {
     pub answered: u64,
     /// Requests without answer or with a wrong one.
     pub failed: u64,
-    /// Requests still open when the draining ended.
+    /// Requests still open when the draining ended; they count as failed unless somebody ended the
+    /// run.
     pub abandoned: u64,
     /// Requests that were due and never left.
     pub unsent: u64,
-    /// Failures among the requests that ended.
+    /// Failures among the requests that ended or were given up.
     pub error_ratio: f64,
     /// Latency from the intended start to the last byte. Time-outs count as long as they lasted.
     pub latency: Distribution,
@@ -226,7 +227,13 @@ impl LoadFigures {
     pub(super) fn of(measured: &Measured, names: &[String], open: bool) -> LoadFigures {
         let record = &measured.record;
         let latency = Distribution::of(&record.from_intended);
-        let ended = record.answered
+        let given_up = match measured.stop {
+            Some(Stop::Asked) => 0,
+            _ => measured.abandoned,
+        };
+        let failed = record.failed + given_up;
+        let ended = given_up
+            + record.answered
             + record
                 .failures
                 .iter()
@@ -262,10 +269,10 @@ impl LoadFigures {
             rate: if ran > 0.0 { record.in_time as f64 / ran } else { 0.0 },
             sent: record.sent,
             answered: record.answered,
-            failed: record.failed,
+            failed,
             abandoned: measured.abandoned,
             unsent: measured.unsent,
-            error_ratio: ratio(record.failed, ended),
+            error_ratio: ratio(failed, ended),
             latency,
             latency_from_sending: Distribution::of(&record.from_sent),
             lag: if open { Distribution::of(&record.lag) } else { Distribution::default() },

@@ -61,8 +61,10 @@ pub(super) fn judge(
             crate::report::figure(threshold, "ns"),
         );
         // A slow generator delays those that wait too, so the majority tells; what never left is of
-        // the same cause as what left late.
-        if blocked.count > 0 && 2 * blocked.above(threshold) >= lag.above(threshold) {
+        // the same cause as what left late. Where nothing left, nothing gave back its connection.
+        let most_blocked =
+            blocked.count > 0 && 2 * blocked.above(threshold) >= lag.above(threshold);
+        if most_blocked || lag.count == 0 {
             let why = format!(
                 "{share}, for want of a connection: all {cap} were busy; raise --connections, or \
                  lower the rate to what the target bears"

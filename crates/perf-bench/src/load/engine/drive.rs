@@ -25,6 +25,7 @@ pub(super) async fn open(
     let warm_up = Schedule::new(&first, jitter, phase.warm_up, seed ^ 1);
     let measured = Schedule::new(arrival, jitter, phase.length, seed).map(|d| phase.warm_up + d);
     let (mut left, mut behind, mut in_a_row, mut unsent) = (0_u64, false, 0_u32, 0);
+    let never_left = |left| Schedule::expected(arrival, phase.length).saturating_sub(left);
     'all: for due in warm_up.chain(measured) {
         let counts = due >= phase.warm_up;
         loop {
@@ -34,7 +35,7 @@ pub(super) async fn open(
                 return 0;
             }
             if now >= run.end && now > due + GRACE {
-                unsent = Schedule::expected(arrival, phase.length).saturating_sub(left);
+                unsent = never_left(left);
                 break 'all;
             }
             if now >= due {
@@ -45,7 +46,12 @@ pub(super) async fn open(
             in_a_row = 0;
             pacer.approach(run.zero + due).await;
         }
-        let Some((lease, waited)) = run.lease().await else { return 0 };
+        let Some((lease, waited)) = run.lease(run.end + GRACE).await else {
+            if run.stop.get().is_none() {
+                unsent = never_left(left);
+            }
+            break 'all;
+        };
         behind |= waited;
         left += u64::from(counts);
         run.spawn(lease, run.plan.choose(&mut choices), due, behind);
@@ -77,7 +83,7 @@ pub(super) async fn users(run: &Rc<Run>, users: usize, phase: &Phase, seed: u64)
                 tokio::time::sleep(apart * u32::try_from(user).unwrap_or(u32::MAX)).await;
             }
             while run.now() < run.end {
-                let Some((lease, _)) = run.lease().await else { return };
+                let Some((lease, _)) = run.lease(run.end).await else { return };
                 let choice = run.plan.choose(&mut random);
                 let answered = run.exchange(lease, choice, None, false).await;
                 let think = run.plan.think(choice, &mut random);
@@ -98,7 +104,7 @@ pub(super) async fn users(run: &Rc<Run>, users: usize, phase: &Phase, seed: u64)
     }
 }
 
-/// Waits until nothing is open, or patience ends.
+/// Waits until nothing is open, or patience ends; once the run is stopped, for a second at most.
 pub(super) async fn drain(run: &Run, patience: Duration) {
     let drained = async {
         // Requests that were spawned a moment ago have not counted themselves yet.
@@ -107,9 +113,21 @@ pub(super) async fn drain(run: &Run, patience: Duration) {
             run.idle.notified().await;
         }
     };
-    let _ = tokio::time::timeout(patience, drained).await;
+    let stopped = async {
+        while run.stop.get().is_none() {
+            tokio::time::sleep(TICK).await;
+        }
+        tokio::time::sleep(LAST.min(run.timeout)).await;
+    };
+    tokio::select! {
+        () = drained => {}
+        () = tokio::time::sleep(patience) => {}
+        () = stopped => {}
+    }
 }
 
+/// How long open requests are waited for when the run is stopped.
+pub(super) const LAST: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(100);
 /// A target that only breaks connections for so long is lost, and so many must have broken.
 const LOST_AFTER: Duration = Duration::from_secs(3);

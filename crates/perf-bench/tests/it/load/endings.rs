@@ -6,7 +6,7 @@ use ::axum::Router;
 use ::axum::http::StatusCode;
 use ::axum::routing::get;
 use perf_bench::Outcome;
-use perf_bench::load::{Arrival, Form, Load, LoadEnd, LoadProgress};
+use perf_bench::load::{Arrival, Form, Load, LoadEnd, LoadProgress, Stress};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -106,6 +106,43 @@ fn requests_that_are_never_answered_do_not_keep_a_run_from_ending() {
     let report = run(config);
     let f = &report.figures;
     assert_eq!((f.sent, f.answered, f.abandoned), (10, 0, 10), "{report:?}");
+    assert_eq!((f.failed, f.error_ratio), (10, 1.0));
     assert_eq!(report.outcome(), Outcome::ToolFailed);
     assert!(report.document().markdown().contains("still open"));
+}
+
+#[test]
+fn a_stop_ends_the_draining_too() {
+    let mute = raw(|mut stream| while read_request(&mut stream) {});
+    let mut config = config(mute);
+    config.form = Form::Open(Arrival::Constant { rate: 20.0 });
+    config.timeout = Duration::from_secs(3000);
+    let progress = Arc::new(LoadProgress::new());
+    let seen = Arc::clone(&progress);
+    let watcher = std::thread::spawn(move || {
+        while seen.snapshot().phase != "draining" {
+            std::thread::yield_now();
+        }
+        seen.stop();
+    });
+    let report = Load::new(config).unwrap().run(&progress).unwrap();
+    watcher.join().unwrap();
+    let f = &report.figures;
+    assert_eq!((report.ended, f.abandoned, f.failed), (LoadEnd::Interrupted, 10, 0), "{report:?}");
+}
+
+#[test]
+fn requests_that_one_step_leaves_open_do_not_hold_up_the_next() {
+    let mute = raw(|mut stream| while read_request(&mut stream) {});
+    let mut config = config(mute);
+    let mut stress = Stress::default();
+    (stress.from, stress.step, stress.refine) = (20.0, Duration::from_millis(200), 2);
+    config.form = Form::Stress(stress);
+    config.length = Duration::from_secs(60);
+    config.timeout = Duration::from_secs(3000);
+    config.drain = Some(Duration::from_millis(10));
+    config.connections = Some(2);
+    let report = run(config);
+    assert_eq!(report.stress.as_ref().map(|s| (s.knee, s.steps.len())), Some((None, 3)));
+    assert!(report.figures.unsent > 0, "{report:?}");
 }
