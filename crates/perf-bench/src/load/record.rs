@@ -103,7 +103,9 @@ pub(super) struct Recorder {
 #[derive(Clone, Debug, Default)]
 pub(super) struct PerRequest {
     pub(super) ended: u64,
+    pub(super) answered: u64,
     pub(super) failed: u64,
+    pub(super) body_bytes: u64,
     pub(super) latency: Histogram,
 }
 
@@ -191,6 +193,8 @@ impl Recorder {
             Ok(done) => {
                 self.answered += 1;
                 self.body_bytes += done.body_bytes;
+                per_request.answered += 1;
+                per_request.body_bytes += done.body_bytes;
                 self.wire_bytes += done.wire_bytes;
                 // At most 900 of them: the parsers take three digits.
                 *self.statuses.entry(done.status).or_default() += 1;

@@ -170,10 +170,19 @@ pub struct RequestFigures {
     pub name: String,
     /// How many ended.
     pub ended: u64,
+    /// How many of them were answered, right or wrong.
+    #[serde(default)]
+    pub answered: u64,
+    /// Bytes of the bodies of those answers.
+    #[serde(default)]
+    pub body_bytes: u64,
     /// How many of them failed.
     pub failed: u64,
     /// Latency from the intended start: median.
     pub p50: f64,
+    /// The 95th percentile.
+    #[serde(default)]
+    pub p95: f64,
     /// The 99th percentile.
     pub p99: f64,
     /// The largest.
@@ -259,8 +268,11 @@ impl LoadFigures {
             RequestFigures {
                 name: name.clone(),
                 ended: r.ended,
+                answered: r.answered,
+                body_bytes: r.body_bytes,
                 failed: r.failed,
                 p50: at(0.5),
+                p95: at(0.95),
                 p99: at(0.99),
                 max: r.latency.max().unwrap_or(0) as f64,
             }

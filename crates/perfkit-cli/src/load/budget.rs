@@ -49,12 +49,15 @@ pub(super) fn check(budget: &Budget, report: &LoadReport) -> BudgetReport {
         let name = request.name.as_str();
         measured =
             measured.route(name, Figure::Errors, request.failed as f64 / request.ended as f64);
+        if request.answered > 0 {
+            let mean = request.body_bytes as f64 / request.answered as f64;
+            measured = measured.route(name, Figure::Response, mean);
+        }
         if believed {
-            measured = measured.route(name, Figure::P50, request.p50).route(
-                name,
-                Figure::P99,
-                request.p99,
-            );
+            measured = measured
+                .route(name, Figure::P50, request.p50)
+                .route(name, Figure::P95, request.p95)
+                .route(name, Figure::P99, request.p99);
         }
     }
     let mut kept = budget.check(&measured);

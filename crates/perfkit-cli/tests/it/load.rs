@@ -74,6 +74,27 @@ fn a_scenario_is_run_and_flags_override_it() {
 }
 
 #[test]
+fn a_budget_holds_each_request_of_a_scenario_to_its_own_limits() {
+    let (folder, serving) = serving();
+    let (scenario, budget) = (folder.path().join("mix.toml"), folder.path().join("budget.toml"));
+    let toml = format!(
+        "target = 'http://{}'\nfor = '500ms'\nwarm-up = '0s'\nrate = 100\n\
+         [[request]]\nname = 'a'\nurl = '/a.html'\n[[request]]\nname = 'b'\nurl = '/b.html'\n",
+        serving.address
+    );
+    std::fs::write(&scenario, toml).unwrap();
+    let limits = "[[route]]\nroute = 'a'\np95 = '1h'\nresponse = '9MB'\n\
+                  [[route]]\nroute = 'b'\np95 = '1h'\nresponse = '1B'\n";
+    std::fs::write(&budget, limits).unwrap();
+    let output = run(&["load", text(&scenario), "--budget", text(&budget), "--json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let json = report(&output);
+    let rows = json["budget"]["rows"].as_array().unwrap();
+    assert!(rows.iter().all(|row| row["measured"].is_number()) || json["void"].is_string());
+    assert!(rows.len() == 4 && rows[0]["verdict"] == "broken", "{rows:?}");
+}
+
+#[test]
 fn what_cannot_be_done_is_refused_with_the_right_code() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let nobody = format!("http://127.0.0.1:{port}/");

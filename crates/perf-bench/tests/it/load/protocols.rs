@@ -69,6 +69,11 @@ fn every_kind_of_answer_is_read_to_its_end() {
         assert!(f.requests.iter().all(|r| r.ended > 0), "{:?}", f.requests);
         let bodies = ended("chunked") * 8 + ended("echo") * 10 + ended("large") * 300_000;
         assert_eq!(f.body_bytes, bodies, "{version}");
+        for request in &f.requests {
+            assert!(request.p50 <= request.p95 && request.p95 <= request.p99, "{request:?}");
+            assert_eq!(request.answered, request.ended);
+        }
+        assert_eq!(f.requests.iter().map(|r| r.body_bytes).sum::<u64>(), bodies);
     }
 }
 
