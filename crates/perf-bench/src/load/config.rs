@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
+/// Requests on one connection at once over HTTP/2; fewer when the server allows fewer.
+pub(super) const STREAMS: usize = 128;
+
 /// What a load run is to do. Fill in what differs from [`LoadConfig::new`]; [`Load::new`] checks it.
 ///
 /// [`Load::new`]: super::Load::new
@@ -22,7 +25,7 @@ pub struct LoadConfig {
     /// How long requests go before it and are not counted: 2 s.
     pub warm_up: Duration,
     /// Connections at most: 1 024 over HTTP/1.1 and 1 over HTTP/2, unless set. Users have one each
-    /// over HTTP/1.1. What the limit on open files does not allow even once it is raised is not
+    /// over HTTP/1.1 and share one among 128 over HTTP/2; with fewer they are refused. What the limit on open files does not allow even once it is raised is not
     /// used, and the report says so.
     pub connections: Option<usize>,
     /// HTTP/2 with prior knowledge instead of HTTP/1.1.
@@ -134,9 +137,18 @@ impl LoadConfig {
     pub(super) fn connection_cap(&self) -> usize {
         match (self.connections, &self.form) {
             (Some(connections), _) => connections,
+            (None, Form::Users(_)) => self.least_connections(),
             (None, _) if self.http2 => 1,
-            (None, Form::Users(users)) => *users,
             (None, _) => 1024,
+        }
+    }
+
+    /// Connections that let all users ask at once; 1 in the open forms.
+    pub(super) fn least_connections(&self) -> usize {
+        match self.form {
+            Form::Users(users) if self.http2 => users.div_ceil(STREAMS),
+            Form::Users(users) => users,
+            _ => 1,
         }
     }
 }

@@ -169,7 +169,7 @@ impl LoadReport {
         let f = &self.figures;
         let users = matches!(self.form, Form::Users(_));
         let names: &[&str] = if users {
-            &["", "from sending>"]
+            &["", "from asking>"]
         } else {
             &["", "from intended start>", "from sending>", "left late by>"]
         };
@@ -179,11 +179,9 @@ impl LoadReport {
                 (figure(d.named(name).unwrap_or(f64::NAN), "ns"), Tone::Plain)
             };
             let mut row = vec![(name.to_owned(), Tone::Plain)];
+            row.push(cell(&f.latency));
             if !users {
-                row.push(cell(&f.latency));
-            }
-            row.push(cell(&f.latency_from_sending));
-            if !users {
+                row.push(cell(&f.latency_from_sending));
                 row.push((cell(&f.lag).0, Tone::Quiet));
             }
             table.push(row);
@@ -205,7 +203,7 @@ impl LoadReport {
             Group::new(name, buckets)
         };
         let groups = if users {
-            vec![group("latency", &f.latency_from_sending)]
+            vec![group("latency", &f.latency)]
         } else {
             vec![
                 group("from intended start", &f.latency),

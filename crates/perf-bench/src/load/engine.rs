@@ -108,6 +108,8 @@ struct Run {
     pool: Rc<RefCell<Pool>>,
     /// Rung when a lease comes back, one of an earlier phase included.
     freed: Rc<Notify>,
+    /// Held by whoever waits for a lease first; fair, so leases go first come, first served.
+    turn: tokio::sync::Mutex<()>,
     /// Rung when the last open request has ended.
     idle: Notify,
     record: RefCell<Recorder>,
@@ -205,6 +207,7 @@ impl Engine {
                 plan,
                 pool,
                 freed,
+                turn: tokio::sync::Mutex::new(()),
                 idle: Notify::new(),
                 record: RefCell::new(record),
                 zero: Instant::now(),
@@ -271,21 +274,20 @@ impl Run {
     fn spawn(self: &Rc<Run>, lease: Lease, choice: Choice, intended: Duration, blocked: bool) {
         let run = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            run.exchange(lease, choice, Some(intended), blocked).await;
+            run.exchange(lease, choice, intended, blocked).await;
         });
     }
 
     /// Sends one request, waits for its answer and gives the lease back; `true` when it was
-    /// answered. Without an intended time it is now.
+    /// answered.
     async fn exchange(
         self: &Rc<Run>,
         lease: Lease,
         choice: Choice,
-        intended: Option<Duration>,
+        intended: Duration,
         blocked: bool,
     ) -> bool {
         let sent = self.now();
-        let intended = intended.unwrap_or(sent);
         let counts = u64::from(self.record.borrow().counts(intended));
         self.record.borrow_mut().sent(intended, sent, blocked);
         self.in_flight.set(self.in_flight.get() + 1);
@@ -325,7 +327,11 @@ impl Run {
     /// A lease, once there is one; `None` when the run stops or is `until` then before. Where it
     /// was waited for, `true` goes with it.
     async fn lease(&self, until: Duration) -> Option<(Lease, bool)> {
-        let mut waited = false;
+        let until = tokio::time::Instant::from_std(self.zero + until);
+        let (mut waited, _turn) = match self.turn.try_lock() {
+            Ok(turn) => (false, turn),
+            Err(_) => (true, tokio::time::timeout_at(until, self.turn.lock()).await.ok()?),
+        };
         loop {
             if self.stop.get().is_some() {
                 return None;
@@ -334,7 +340,6 @@ impl Run {
                 return Some((lease, waited));
             }
             waited = true;
-            let until = tokio::time::Instant::from_std(self.zero + until);
             tokio::time::timeout_at(until, self.freed.notified()).await.ok()?;
         }
     }

@@ -244,6 +244,13 @@ fn check(config: &LoadConfig) -> Result<(), LoadError> {
         Some(n) if !(1..=MOST_CONNECTIONS).contains(&n) => {
             return refuse(format!("{n} connections; take 1 to {MOST_CONNECTIONS}"));
         }
+        Some(n) if n < config.least_connections() => {
+            return refuse(format!(
+                "{n} connections for {}; take at least {}, or leave --connections out",
+                config.form,
+                config.least_connections()
+            ));
+        }
         _ => {}
     }
     match &config.form {
@@ -292,6 +299,12 @@ mod tests {
         assert!(refused(|c| c.form = rate(-1.0)).contains("-1"));
         assert!(refused(|c| c.form = Form::Users(0)).contains("0 users"));
         assert!(refused(|c| c.connections = Some(0)).contains("0 connections"));
+        let few = refused(|c| (c.form, c.connections) = (Form::Users(5), Some(4)));
+        assert!(few.contains("4 connections for 5 users") && few.contains("at least 5"), "{few}");
+        let few = refused(|c| {
+            (c.form, c.connections, c.http2) = (Form::Users(257), Some(2), true);
+        });
+        assert!(few.contains("at least 3"), "{few}");
         assert!(refused(|c| c.length = Duration::ZERO).contains("0ns"));
         assert!(refused(|c| c.timeout = Duration::ZERO).contains("time-out"));
         let stress = Stress { factor: 1.0, ..Stress::default() };

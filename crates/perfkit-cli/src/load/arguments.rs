@@ -44,7 +44,7 @@ pub(crate) struct LoadArguments {
     /// Limits to keep, such as p99=50ms,errors=1%; a broken one makes the exit code 3
     #[arg(long, value_name = "LIMITS")]
     objective: Option<Objectives>,
-    /// Connections at most [default: 1024, one a user with --users, 1 with --http2]
+    /// Connections at most [default: 1024, 1 with --http2; with --users as many as let all ask at once]
     #[arg(long, value_name = "N")]
     connections: Option<usize>,
     /// HTTP/2 in cleartext, with prior knowledge

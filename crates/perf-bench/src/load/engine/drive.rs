@@ -83,9 +83,11 @@ pub(super) async fn users(run: &Rc<Run>, users: usize, phase: &Phase, seed: u64)
                 tokio::time::sleep(apart * u32::try_from(user).unwrap_or(u32::MAX)).await;
             }
             while run.now() < run.end {
-                let Some((lease, _)) = run.lease(run.end).await else { return };
+                // A wait for a connection is the user's wait too.
+                let wanted = run.now();
+                let Some((lease, waited)) = run.lease(run.end).await else { return };
                 let choice = run.plan.choose(&mut random);
-                let answered = run.exchange(lease, choice, None, false).await;
+                let answered = run.exchange(lease, choice, wanted, waited).await;
                 let think = run.plan.think(choice, &mut random);
                 if !think.is_zero() {
                     tokio::time::sleep(think).await;

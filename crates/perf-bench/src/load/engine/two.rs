@@ -1,6 +1,7 @@
 //! Connections over HTTP/2 in cleartext, with prior knowledge: many requests on each.
 
 use super::{Answered, Run, fault_of, timed_out};
+use crate::load::config::STREAMS;
 use crate::load::plan::Choice;
 use crate::load::record::{Done, Failure, Fault};
 use bytes::Bytes;
@@ -33,9 +34,6 @@ struct Shared {
 pub(super) struct Lease {
     index: usize,
 }
-
-/// Streams on one connection at once; fewer when the server allows fewer.
-const STREAMS: usize = 128;
 
 impl Pool {
     pub(super) fn new(cap: usize) -> Pool {
