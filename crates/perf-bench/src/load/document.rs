@@ -151,6 +151,16 @@ impl LoadReport {
                 ),
             );
         }
+        if f.retried > 0 {
+            say(
+                Level::Warning,
+                format!(
+                    "{} requests were sent again on a new connection: the target broke a \
+                     kept-alive one before it answered.",
+                    f.retried
+                ),
+            );
+        }
         if f.unsent > 0 {
             say(Level::Warning, format!("{} requests were due and never left.", f.unsent));
         }

@@ -74,6 +74,8 @@ pub(super) struct Measured {
     pub(super) opened: u64,
     /// Most requests that were under way at once.
     pub(super) most_in_flight: u64,
+    /// Requests that were sent again, those of the warm-up included.
+    pub(super) retried: u64,
     /// Connections at most.
     pub(super) cap: usize,
 }
@@ -123,6 +125,8 @@ struct Run {
     most_in_flight: Cell<u64>,
     /// Those under way that count.
     counted: Cell<u64>,
+    /// Requests that were sent again on a new connection.
+    retried: Cell<u64>,
     /// When an answer last came.
     heard: Cell<Duration>,
     /// Connections that have broken without an answer since.
@@ -219,6 +223,7 @@ impl Engine {
                 in_flight: Cell::new(0),
                 most_in_flight: Cell::new(0),
                 counted: Cell::new(0),
+                retried: Cell::new(0),
                 heard: Cell::new(Duration::ZERO),
                 broken: Cell::new(0),
             });
@@ -256,6 +261,7 @@ impl Engine {
                 stop: run.stop.get(),
                 opened: run.pool.borrow().opened(),
                 most_in_flight: run.most_in_flight.get(),
+                retried: run.retried.get(),
                 cap,
             })
         })

@@ -108,6 +108,10 @@ pub struct LoadFigures {
     pub opened: u64,
     /// Most requests under way at once.
     pub most_in_flight: u64,
+    /// Requests that were sent again, warm-up included: the connection had been kept alive and
+    /// broke before anything of the answer came, which a target may do to an idle one.
+    #[serde(default)]
+    pub retried: u64,
     /// Seconds that one window lasts.
     pub window_seconds: f64,
     /// The run window by window.
@@ -304,6 +308,7 @@ impl LoadFigures {
             wire_bytes: record.wire_bytes,
             opened: measured.opened,
             most_in_flight: measured.most_in_flight,
+            retried: measured.retried,
             window_seconds: record.windows.width().as_secs_f64(),
             windows: record.windows.iter().map(window).collect(),
             requests: names.iter().zip(&record.per_request).map(request).collect(),

@@ -100,6 +100,11 @@ impl Connection {
         }
     }
 
+    /// Whether anything of the answer to the last request has come.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.reader.has_begun()
+    }
+
     /// Takes the last answer, body included.
     #[must_use]
     pub fn into_answer(self) -> Answer {

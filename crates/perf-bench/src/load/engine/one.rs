@@ -82,7 +82,7 @@ async fn ask(run: &Run, lease: &mut Lease, twice: bool) -> Result<(Done, bool), 
                 lease.connection.insert(opened.map_err(|e| fault_of(&e))?.counting(run.body_limit))
             }
         };
-        match connection.exchange(&lease.text).await {
+        let error = match connection.exchange(&lease.text).await {
             Ok((answer, _)) => {
                 let done = Done {
                     status: answer.status(),
@@ -91,13 +91,16 @@ async fn ask(run: &Run, lease: &mut Lease, twice: bool) -> Result<(Done, bool), 
                 };
                 return Ok((done, answer.keeps_alive()));
             }
-            // The server hung up on a connection that was idle: RFC 9112, 9.3.1, asks again on a
-            // new one what may be asked twice.
-            Err(WireError::Closed { begun: false } | WireError::Io(_)) if used && twice => {
-                lease.connection = None;
-            }
-            Err(error) => return Err(fault(&error)),
+            Err(error) => error,
+        };
+        // The server may have hung up on a connection that was idle: RFC 9112, 9.3.1, asks again on
+        // a new one what may be asked twice. Once any of the answer has come, it broke off.
+        let broke = matches!(error, WireError::Closed { begun: false } | WireError::Io(_));
+        if !(broke && used && twice && !connection.has_answered()) {
+            return Err(fault(&error));
         }
+        lease.connection = None;
+        run.retried.set(run.retried.get() + 1);
     }
 }
 

@@ -141,6 +141,33 @@ fn a_connection_that_was_closed_while_idle_costs_no_failure() {
 }
 
 #[test]
+fn a_connection_that_breaks_under_a_request_is_told_and_mid_answer_it_is_a_failure() {
+    let hanging_up = raw(|mut stream| {
+        // Answers the first request of a connection, reads the second and hangs up.
+        if read_request(&mut stream) && answer(&mut stream) {
+            read_request(&mut stream);
+        }
+    });
+    let mut silent = config(hanging_up);
+    silent.form = Form::Users(1);
+    let report = run(silent);
+    let f = &report.figures;
+    assert!(f.failed == 0 && f.retried > 0 && f.retried + 2 >= f.answered / 2, "{report:?}");
+    assert!(report.document().markdown().contains("sent again"));
+
+    let breaking_off = raw(|mut stream| {
+        if read_request(&mut stream) && answer(&mut stream) && read_request(&mut stream) {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhalf");
+        }
+    });
+    let mut cut = config(breaking_off);
+    cut.form = Form::Users(1);
+    let report = run(cut);
+    let f = &report.figures;
+    assert!(f.retried == 0 && f.failed > 0 && f.failed + 1 >= f.answered, "{report:?}");
+}
+
+#[test]
 fn what_goes_wrong_is_counted_by_kind() {
     let failures = |config| {
         let report = run(config);
