@@ -213,7 +213,8 @@ impl LoadReport {
             let errors = o.what == "errors" && self.void_cause != Some(VoidCause::System);
             o.measured.is_some() && (self.void.is_none() || errors || o.lower_bound)
         };
-        if self.stress.is_none() && self.objectives.iter().filter(believed).any(|o| !o.held) {
+        // Those of a stress run are of the highest step that held, or of the last if none did.
+        if self.objectives.iter().filter(believed).any(|o| !o.held) {
             return Outcome::Regression;
         }
         let unknown = self.objectives.iter().any(|o| o.measured.is_none());

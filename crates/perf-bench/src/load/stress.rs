@@ -15,6 +15,10 @@ pub struct StressReport {
     pub knee: Option<f64>,
     /// The lowest rate that broke; `None` when none did.
     pub broke: Option<f64>,
+    /// Whether a step said nothing of the target, since the generator gave out: then the knee is a
+    /// lower bound.
+    #[serde(default)]
+    pub gave_out: bool,
     /// Why it ended where it did.
     pub why: String,
 }
@@ -103,8 +107,8 @@ impl Search {
     pub(super) fn report(&self, steps: Vec<StressStep>, interrupted: Option<&str>) -> StressReport {
         let why = match (self.held, self.broke) {
             _ if interrupted.is_some() => interrupted.unwrap_or_default().to_owned(),
-            _ if self.voided => "the generator could not keep up, so the knee may lie higher; \
-                                 give it a core of its own"
+            _ if self.voided => "the generator gave out, so the knee may lie higher; the last \
+                                 step says why"
                 .to_owned(),
             (Some(held), Some(broke)) => format!(
                 "held at {} requests/s and broke at {}",
@@ -119,7 +123,7 @@ impl Search {
                           start higher with --rate"
                 .to_owned(),
         };
-        StressReport { steps, knee: self.held, broke: self.broke, why }
+        StressReport { steps, knee: self.held, broke: self.broke, gave_out: self.voided, why }
     }
 }
 
@@ -140,6 +144,8 @@ pub(super) fn judge(
         held: false,
         why: String::new(),
     };
+    // A target that turns requests away bears those that it serves.
+    let right = figures.rate * (1.0 - figures.error_ratio);
     let broken: Vec<String> =
         objectives.iter().filter(|o| !o.held).map(ToString::to_string).collect();
     let verdict = match void {
@@ -151,8 +157,8 @@ pub(super) fn judge(
             step.why = broken.join("; ");
             Step::Broke
         }
-        None if figures.rate < LEAST_ANSWERED * asked => {
-            step.why = format!("only {} answers/s", crate::report::figure(figures.rate, ""));
+        None if right < LEAST_ANSWERED * asked => {
+            step.why = format!("only {} right answers/s", crate::report::figure(right, ""));
             Step::Broke
         }
         None => {
@@ -211,6 +217,7 @@ mod tests {
         assert_eq!(search.next(), None);
         let report = search.report(vec![], None);
         assert!(report.knee == Some(500.0) && report.why.contains("generator"));
+        assert!(report.gave_out);
     }
 
     #[test]
@@ -218,6 +225,8 @@ mod tests {
         let figures = LoadFigures { rate: 100.0, ..LoadFigures::default() };
         assert_eq!(judge(100.0, &figures, &[], None).0, Step::Held);
         assert_eq!(judge(120.0, &figures, &[], None).0, Step::Broke);
+        let shed = LoadFigures { error_ratio: 0.5, ..figures.clone() };
+        assert_eq!(judge(100.0, &shed, &[], None).0, Step::Broke);
         let void = |cause| Void { cause, why: "why".into() };
         let short = void(VoidCause::Connections);
         assert_eq!(judge(100.0, &figures, &[], Some(&short)).0, Step::Broke);

@@ -104,7 +104,8 @@ Examples:
   perfkit load http://127.0.0.1:8080/ --rate 100 --for 8h --html night.html   # trend, leak verdict
 
 Exit codes: 0 done, error answers and void runs included; 1 nobody answers, or not any more;
-2 the command or the scenario is wrong; 3 an objective is broken; 4 void, with --strict.
+2 the command or the scenario is wrong; 3 an objective is broken, with --stress at every rate
+tried; 4 void, with --strict.
 Ctrl-C ends the load early; what was measured is reported and marked.";
 
 impl LoadArguments {

@@ -158,3 +158,17 @@ fn stress_rises_until_an_objective_breaks_and_names_the_knee() {
     assert_eq!(stress.knee, stress.steps.iter().rfind(|s| s.held).map(|s| s.asked));
     assert!(report.document().markdown().contains("Stress"));
 }
+
+#[test]
+fn a_stress_run_whose_lowest_rate_breaks_its_objective_is_a_regression() {
+    let failing = async || StatusCode::SERVICE_UNAVAILABLE;
+    let mut config = config(axum(Router::new().route("/", get(failing))));
+    let mut stress = Stress::default();
+    (stress.from, stress.refine, stress.step) = (50.0, 1, Duration::from_millis(200));
+    config.form = Form::Stress(stress);
+    config.length = Duration::from_secs(60);
+    config.objectives = "errors=1%".parse().unwrap();
+    let report = run(config);
+    assert_eq!(report.stress.as_ref().unwrap().knee, None);
+    assert_eq!(report.outcome(), Outcome::Regression, "{report:?}");
+}
