@@ -1,6 +1,7 @@
 //! How many connections the system lets this process hold.
 
 /// Files that the process opens besides its connections.
+#[cfg(target_os = "linux")]
 const RESERVE: usize = 64;
 
 /// How many of these connections can be open at once. Raises the soft limit on open files for the
@@ -17,7 +18,7 @@ fn most(connections: usize) -> usize {
     let used = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) + RESERVE;
     let limit = getrlimit(Resource::Nofile);
     let Some(current) = limit.current else { return usize::MAX };
-    let wanted = (connections + used) as u64;
+    let wanted = connections.saturating_add(used) as u64;
     let wanted = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
     let current = if wanted <= current {
         current
@@ -35,7 +36,7 @@ fn most(_connections: usize) -> usize {
 }
 
 /// What a limit leaves beside what is used: one at least, for without it nothing can be said.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only asked where limits are"))]
+#[cfg(any(target_os = "linux", test))]
 fn left(limit: u64, used: usize) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(used).max(1)
 }

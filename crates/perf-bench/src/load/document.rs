@@ -61,7 +61,10 @@ impl LoadReport {
             return match stress.knee {
                 Some(knee) if stress.gave_out => {
                     let knee = figure(knee, "");
-                    (Tone::Warn, format!("bears {knee} requests/s at least: the generator gave out"))
+                    (
+                        Tone::Warn,
+                        format!("bears {knee} requests/s at least: the generator gave out"),
+                    )
                 }
                 Some(knee) => (Tone::Good, format!("bears {} requests/s", figure(knee, ""))),
                 None if stress.gave_out => (Tone::Warn, "void: the generator gave out".to_owned()),

@@ -62,11 +62,7 @@ impl Objectives {
     /// Compares them with what was measured. With nothing answered, none holds; the error ratio is
     /// `None` when no request has ended.
     #[must_use]
-    pub fn judge(
-        &self,
-        latency: &Distribution,
-        error_ratio: Option<f64>,
-    ) -> Vec<ObjectiveOutcome> {
+    pub fn judge(&self, latency: &Distribution, error_ratio: Option<f64>) -> Vec<ObjectiveOutcome> {
         let judge = |limit: &Limit| {
             let measured = match limit.what.as_str() {
                 "errors" => error_ratio,

@@ -9,7 +9,10 @@ use super::report::{LoadEnd, LoadFigures, LoadReport};
 use super::stress::{self, Search, Step};
 use super::target::Target;
 use super::void::{Void, VoidCause};
-use super::{Arrival, Distribution, LoadError, ObjectiveOutcome, StressReport, descriptors, objective, trend, void};
+use super::{
+    Arrival, Distribution, LoadError, ObjectiveOutcome, StressReport, descriptors, objective,
+    trend, void,
+};
 use crate::Machine;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -60,7 +63,8 @@ impl Load {
         }
         let plan = Plan::new(&self.config, &self.target)?;
         let names: Vec<String> = plan.requests.iter().map(|r| r.name.clone()).collect();
-        let mut engine = Engine::connect(&self.config, cap, &self.target, plan, Arc::clone(progress))?;
+        let mut engine =
+            Engine::connect(&self.config, cap, &self.target, plan, Arc::clone(progress))?;
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         #[cfg(feature = "system")]
         let sampler = super::system::start(&self.config, &engine);
