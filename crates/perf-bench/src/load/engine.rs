@@ -67,6 +67,8 @@ pub(super) struct Measured {
     pub(super) abandoned: u64,
     /// Due within the time, but never sent.
     pub(super) unsent: u64,
+    /// Whether those never left for want of a connection.
+    pub(super) starved: bool,
     /// How much of the length was run.
     pub(super) ran: Duration,
     pub(super) stop: Option<Stop>,
@@ -121,6 +123,8 @@ struct Run {
     body_limit: u64,
     address: SocketAddr,
     stop: Cell<Option<Stop>>,
+    /// Whether the end came while a request waited for a connection.
+    starved: Cell<bool>,
     in_flight: Cell<u64>,
     most_in_flight: Cell<u64>,
     /// Those under way that count.
@@ -220,6 +224,7 @@ impl Engine {
                 body_limit: config.body_limit,
                 address,
                 stop: Cell::new(None),
+                starved: Cell::new(false),
                 in_flight: Cell::new(0),
                 most_in_flight: Cell::new(0),
                 counted: Cell::new(0),
@@ -257,6 +262,7 @@ impl Engine {
                 record,
                 abandoned: run.counted.get(),
                 unsent,
+                starved: run.starved.get(),
                 ran,
                 stop: run.stop.get(),
                 opened: run.pool.borrow().opened(),

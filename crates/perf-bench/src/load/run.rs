@@ -153,7 +153,7 @@ impl Load {
                 figures.latency.p50,
                 &figures.lag,
                 &blocked,
-                measured.unsent,
+                (measured.unsent, measured.starved),
                 &self.cap_in_words(measured.cap),
             );
             figures.lag_threshold = lateness.threshold;

@@ -42,12 +42,13 @@ pub(super) struct Lateness {
 }
 
 /// Judges an open run. `lag` is by how much requests left after their intended time, `blocked` the
-/// same for those that waited for a connection, `unsent` how many were due and never left.
+/// same for those that waited for a connection, `unsent` how many were due and never left and whether
+/// one of them waited for a connection at the end.
 pub(super) fn judge(
     median: f64,
     lag: &Distribution,
     blocked: &Distribution,
-    unsent: u64,
+    (unsent, starved): (u64, bool),
     cap: &str,
 ) -> Lateness {
     let threshold = LEAST_LAG.max(SHARE_OF_MEDIAN * median);
@@ -61,10 +62,10 @@ pub(super) fn judge(
             crate::report::figure(threshold, "ns"),
         );
         // A slow generator delays those that wait too, so the majority tells; what never left is of
-        // the same cause as what left late. Where nothing left, nothing gave back its connection.
-        let most_blocked =
-            blocked.count > 0 && 2 * blocked.above(threshold) >= lag.above(threshold);
-        if most_blocked || lag.count == 0 {
+        // the same cause as what left late, unless it is known to have waited for a connection.
+        let waiting = if starved { unsent } else { 0 };
+        let for_want = blocked.above(threshold) + waiting;
+        if for_want > 0 && 2 * for_want >= lag.above(threshold) + waiting {
             let why = format!(
                 "{share}, for want of a connection: all {cap} were busy; raise --connections, or \
                  lower the rate to what the target bears"
@@ -111,9 +112,10 @@ mod tests {
     #[test]
     fn one_in_a_hundred_may_be_late_and_no_more() {
         let none = of(&[]);
-        let at_limit = judge(0.0, &of(&[(10, 990), (2 * MS, 10)]), &none, 0, "9");
+        let at_limit = judge(0.0, &of(&[(10, 990), (2 * MS, 10)]), &none, (0, false), "9");
         assert_eq!((at_limit.late_ratio, at_limit.void), (0.01, None));
-        let above = judge(0.0, &of(&[(10, 989), (2 * MS, 11)]), &none, 0, "9").void.unwrap();
+        let above =
+            judge(0.0, &of(&[(10, 989), (2 * MS, 11)]), &none, (0, false), "9").void.unwrap();
         assert_eq!(above.cause, VoidCause::Generator);
         assert!(above.why.contains("generator was too slow"), "{above:?}");
     }
@@ -121,15 +123,16 @@ mod tests {
     #[test]
     fn the_threshold_grows_with_the_median() {
         let lag = of(&[(2 * MS, 100)]);
-        assert!(judge(1e6, &lag, &of(&[]), 0, "9").void.is_some());
-        let slow = judge(30e6, &lag, &of(&[]), 0, "9");
+        assert!(judge(1e6, &lag, &of(&[]), (0, false), "9").void.is_some());
+        let slow = judge(30e6, &lag, &of(&[]), (0, false), "9");
         assert_eq!((slow.threshold, slow.void), (3e6, None));
     }
 
     #[test]
     fn a_want_of_connections_names_the_cap() {
         let lag = of(&[(10, 500), (5 * MS, 500)]);
-        let why = judge(1e6, &lag, &of(&[(5 * MS, 490)]), 0, "7 connections").void.unwrap();
+        let why =
+            judge(1e6, &lag, &of(&[(5 * MS, 490)]), (0, false), "7 connections").void.unwrap();
         assert_eq!(why.cause, VoidCause::Connections);
         let why = why.why;
         assert!(why.contains("7 connections") && why.contains("--connections"), "{why}");
@@ -147,9 +150,11 @@ mod tests {
     #[test]
     fn what_never_left_is_late() {
         let sent = of(&[(10, 95)]);
-        let judged = judge(1e6, &sent, &of(&[]), 5, "9");
+        let judged = judge(1e6, &sent, &of(&[]), (5, false), "9");
         assert_eq!(judged.late_ratio, 0.05);
-        assert!(judged.void.is_some());
-        assert_eq!(judge(1e6, &of(&[]), &of(&[]), 0, "9").late_ratio, 0.0);
+        assert_eq!(judged.void.unwrap().cause, VoidCause::Generator);
+        let starved = judge(1e6, &sent, &of(&[]), (5, true), "9");
+        assert_eq!(starved.void.unwrap().cause, VoidCause::Connections);
+        assert_eq!(judge(1e6, &of(&[]), &of(&[]), (0, false), "9").late_ratio, 0.0);
     }
 }

@@ -49,6 +49,7 @@ pub(super) async fn open(
         let Some((lease, waited)) = run.lease(run.end + GRACE).await else {
             if run.stop.get().is_none() {
                 unsent = never_left(left);
+                run.starved.set(true);
             }
             break 'all;
         };
