@@ -6,6 +6,7 @@ use crate::timing;
 use anyhow::Result;
 use perf_bench::{Compare, NoiseHistory, NoiseKind, NoiseRecord, Outcome, SubjectProgram};
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::path::PathBuf;
 
 /// The working tree's program in several link orders, the linker's own first.
@@ -22,10 +23,11 @@ pub(super) struct LayoutNoise {
     pub(super) bench: String,
     /// Time in each order, over that in the linker's own; the first is 1.
     pub(super) ratios: Vec<f64>,
-    /// Standard deviation of the logarithm of the time over the orders.
-    pub(super) sigma: f64,
-    /// The largest difference between any two orders, as a fraction: no smaller one is news.
-    pub(super) margin: f64,
+    /// Standard deviation of the logarithm of the time between orders, without the error of
+    /// measuring it.
+    pub(super) sigma: Option<f64>,
+    /// The margin that follows from it, as the gate learns it.
+    pub(super) margin: Option<f64>,
 }
 
 impl Layouts {
@@ -59,50 +61,20 @@ impl Layouts {
                     None => all.push(LayoutNoise {
                         bench: judged.bench.clone(),
                         ratios: vec![1.0, ratio.value],
-                        sigma: 0.0,
-                        margin: 0.0,
+                        sigma: None,
+                        margin: None,
                     }),
                 }
             }
         }
-        let mut learnt = NoiseHistory::default();
-        learnt.records.clone_from(&records);
-        let known = learnt.benches();
+        // One rule for what is printed here and what the gate learns from the store.
+        let known = NoiseHistory::of(records.clone()).benches();
         for noise in &mut all {
-            // Without the error of the measurement itself, where there are orders enough to tell.
             let known = known.iter().find(|known| known.bench == noise.bench);
-            let layout = known.and_then(|known| known.layout);
-            noise.sigma = layout.unwrap_or_else(|| sigma(&noise.ratios));
-            noise.margin = largest_difference(&noise.ratios);
+            noise.sigma = known.and_then(|known| known.layout);
+            noise.margin = known.and_then(|known| known.margin);
         }
-        all.sort_by(|a, b| b.sigma.total_cmp(&a.sigma));
+        all.sort_by(|a, b| b.sigma.partial_cmp(&a.sigma).unwrap_or(Ordering::Equal));
         Ok((all, records))
-    }
-}
-
-/// Standard deviation of the logarithms.
-fn sigma(ratios: &[f64]) -> f64 {
-    let logs: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
-    let mean = logs.iter().sum::<f64>() / logs.len() as f64;
-    let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
-    (squares / (logs.len() as f64 - 1.0).max(1.0)).sqrt()
-}
-
-fn largest_difference(ratios: &[f64]) -> f64 {
-    let largest = ratios.iter().copied().fold(f64::MIN, f64::max);
-    let smallest = ratios.iter().copied().fold(f64::MAX, f64::min);
-    (largest / smallest - 1.0).max(0.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn orders_that_make_no_difference_have_no_noise() {
-        assert_eq!(sigma(&[1.0, 1.0, 1.0]), 0.0);
-        assert_eq!(largest_difference(&[1.0, 1.0]), 0.0);
-        assert!((sigma(&[1.0, 1.02, 1.04]) - 0.0196).abs() < 1e-4);
-        assert!((largest_difference(&[1.0, 0.98, 1.04]) - 0.0612).abs() < 1e-4);
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// In how many orders the program is linked.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=16))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(4..=16))]
     orders: u32,
     /// Pairs of samples for each order.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(10..))]
@@ -67,20 +67,20 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
 fn section(noise: &[LayoutNoise], kept: bool) -> Section {
     let mut table = Table::new(["bench", "layout sigma>", "margin>", "orders over the usual one"]);
     for row in noise {
-        let percent = |value: f64| format!("{:.2} %", value * 100.0);
         let ratios: Vec<String> =
             row.ratios.iter().skip(1).map(|ratio| format!("{ratio:.3}")).collect();
-        let tone = if row.margin > 0.02 { Tone::Warn } else { Tone::Plain };
+        let tone = if row.margin > Some(0.02) { Tone::Warn } else { Tone::Plain };
         table.push([
             (row.bench.clone(), Tone::Plain),
-            (percent(row.sigma), tone),
-            (percent(row.margin), tone),
+            (share(row.sigma), tone),
+            (share(row.margin), tone),
             (ratios.join("  "), Tone::Quiet),
         ]);
     }
     table.note = Some(
         "The same source, linked in several orders: sigma is the standard deviation of the \
-         logarithm of the time, the margin the largest difference between two orders."
+         logarithm of the time without the error of measuring, the margin what the gate learns \
+         from it."
             .to_owned(),
     );
     let mut blocks = Vec::new();
@@ -95,4 +95,9 @@ fn section(noise: &[LayoutNoise], kept: bool) -> Section {
     }
     blocks.push(Block::Table(table));
     Section::new("Link order", blocks)
+}
+
+/// A share for people.
+fn share(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{:.2} %", value * 100.0))
 }

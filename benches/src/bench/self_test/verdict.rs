@@ -57,7 +57,7 @@ fn noise<'a>(layout: &'a [LayoutNoise], bench: &str) -> Option<&'a LayoutNoise> 
 }
 
 fn is_quiet(layout: &[LayoutNoise], bench: &str) -> bool {
-    noise(layout, bench).is_some_and(|noise| noise.sigma <= QUIET)
+    noise(layout, bench).is_some_and(|noise| noise.sigma.is_some_and(|sigma| sigma <= QUIET))
 }
 
 /// As a report.
@@ -96,8 +96,11 @@ pub(super) fn document(tested: &Tested) -> Document {
         if plan.timed {
             let noise = noise(layout, &tally.bench);
             let tone = if is_quiet(layout, &tally.bench) { Tone::Plain } else { Tone::Warn };
-            row.push((noise.map_or_else(String::new, |noise| percent(noise.sigma)), tone));
-            row.push((noise.map_or_else(String::new, |noise| percent(noise.margin)), Tone::Quiet));
+            row.push((noise.and_then(|noise| noise.sigma).map_or_else(String::new, percent), tone));
+            row.push((
+                noise.and_then(|noise| noise.margin).map_or_else(String::new, percent),
+                Tone::Quiet,
+            ));
             row.push(votes(tally.time_equal, false));
             row.push(votes(tally.time_slowed, true));
         }
@@ -130,7 +133,8 @@ mod tests {
     }
 
     fn layout(bench: &str, sigma: f64) -> LayoutNoise {
-        LayoutNoise { bench: bench.to_owned(), ratios: Vec::new(), sigma, margin: 2.0 * sigma }
+        let (sigma, margin) = (Some(sigma), Some(2.0 * sigma));
+        LayoutNoise { bench: bench.to_owned(), ratios: Vec::new(), sigma, margin }
     }
 
     /// A bench as it should be.

@@ -57,7 +57,7 @@ impl NoiseHistory {
                 cell(noise.layout),
             ]
         });
-        let columns = ["bench", "comparisons>", "learnt margin>", "layout deviation>"];
+        let columns = ["bench", "comparisons>", "learnt margin>", "layout sigma>"];
         let unreadable =
             (self.unreadable > 0).then(|| format!("{} lines could not be read", self.unreadable));
         let table = Table {
