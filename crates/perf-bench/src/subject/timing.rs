@@ -61,33 +61,45 @@ impl Live {
         guarded(|| perfkit_counted_region(&mut self.body, iterations))
     }
 
-    /// The number of iterations that takes about `target`, found by doubling.
+    /// The number of iterations that takes about `target`, and how long some of them took.
     pub(super) fn calibrate(&mut self, target: Duration) -> Result<(u64, Duration), String> {
-        let mut iterations = 1_u64;
-        loop {
-            let elapsed = self.time(iterations)?.0.own();
-            // A tenth of the target is long enough to extrapolate from; then it is tried once more,
-            // since the first rounds ran with cold caches.
-            if elapsed >= target / 10 {
-                let per_iteration = elapsed.as_secs_f64() / iterations as f64;
-                let wanted = (target.as_secs_f64() / per_iteration).ceil();
-                let wanted = (wanted as u64).clamp(1, MOST_ITERATIONS);
-                if wanted <= iterations {
-                    return Ok((wanted, elapsed));
-                }
-                let elapsed = self.time(wanted)?.0.own();
-                let shortfall = target.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
-                let corrected = (wanted as f64 * shortfall.clamp(1.0, 20.0)).ceil() as u64;
-                return Ok((corrected.min(MOST_ITERATIONS), elapsed));
-            }
-            if iterations >= MOST_ITERATIONS {
-                return Err(format!(
-                    "{iterations} iterations take {elapsed:?}, so the body does not do its work \
-                     once per iteration"
-                ));
-            }
-            iterations *= 2;
+        calibrate(target, |iterations| Ok(self.time(iterations)?.0.own()))
+    }
+}
+
+/// The number of iterations that takes about `target`, found by doubling.
+fn calibrate(
+    target: Duration,
+    mut time: impl FnMut(u64) -> Result<Duration, String>,
+) -> Result<(u64, Duration), String> {
+    let mut iterations = 1_u64;
+    loop {
+        let mut elapsed = time(iterations)?;
+        // A tenth of the target is long enough to extrapolate from. It is measured twice, since the
+        // machine may have been away during the first, which would end the search at once.
+        if elapsed >= target / 10 {
+            elapsed = elapsed.min(time(iterations)?);
         }
+        if elapsed >= target / 10 {
+            let per_iteration = elapsed.as_secs_f64() / iterations as f64;
+            let wanted = (target.as_secs_f64() / per_iteration).ceil();
+            let wanted = (wanted as u64).clamp(1, MOST_ITERATIONS);
+            if wanted <= iterations {
+                return Ok((wanted, elapsed));
+            }
+            // Then it is tried once more, since the first rounds ran with cold caches.
+            let elapsed = time(wanted)?;
+            let shortfall = target.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
+            let corrected = (wanted as f64 * shortfall.clamp(1.0, 20.0)).ceil() as u64;
+            return Ok((corrected.min(MOST_ITERATIONS), elapsed));
+        }
+        if iterations >= MOST_ITERATIONS {
+            return Err(format!(
+                "{iterations} iterations take {elapsed:?}, so the body does not do its work once \
+                 per iteration"
+            ));
+        }
+        iterations *= 2;
     }
 }
 
@@ -114,29 +126,51 @@ mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
 
+    /// A body that takes so long for each iteration, and `stalls` for its first round.
+    fn timer(each: Duration, stalls: Duration) -> impl FnMut(u64) -> Result<Duration, String> {
+        let mut late = Some(stalls);
+        move |iterations| {
+            let own = Duration::from_nanos(each.as_nanos() as u64 * iterations);
+            Ok(own + late.take().unwrap_or_default())
+        }
+    }
+
     #[test]
-    fn calibration_counts_only_iterations() {
-        let clock = Rc::new(Cell::new(0_u64));
-        let seen = Rc::clone(&clock);
+    fn calibration_finds_how_many_iterations_take_as_long_as_asked() {
+        let target = Duration::from_micros(200);
+        let each = Duration::from_nanos(10);
+        assert_eq!(calibrate(target, timer(each, Duration::ZERO)).unwrap().0, 20_000);
+        let slow = Duration::from_millis(3);
+        assert_eq!(calibrate(target, timer(slow, Duration::ZERO)).unwrap(), (1, slow));
+    }
+
+    #[test]
+    fn a_machine_that_was_away_once_does_not_end_calibration() {
+        let timer = timer(Duration::from_nanos(10), Duration::from_millis(50));
+        assert_eq!(calibrate(Duration::from_micros(200), timer).unwrap().0, 20_000);
+    }
+
+    #[test]
+    fn a_body_that_ignores_its_iterations_is_named() {
+        let error =
+            calibrate(Duration::from_millis(20), |_| Ok(Duration::from_nanos(9))).unwrap_err();
+        assert!(error.contains("once per iteration"), "{error}");
+    }
+
+    #[test]
+    fn what_calibration_answers_has_been_run() {
+        let seen = Rc::new(Cell::new(0_u64));
+        let counter = Rc::clone(&seen);
         let subject = Subject::new("spin", "spins", move || {
-            let seen = Rc::clone(&seen);
+            let seen = Rc::clone(&counter);
             move |iterations| {
                 seen.set(seen.get() + iterations);
                 repeat(iterations, || black_box(1))
             }
         });
-        let mut live = Live::new(&subject).unwrap();
-        let (iterations, elapsed) = live.calibrate(Duration::from_micros(200)).unwrap();
-        assert!(iterations > 1 && elapsed > Duration::ZERO);
-        assert!(clock.get() >= iterations);
-    }
-
-    #[test]
-    fn a_body_that_ignores_its_iterations_is_named() {
-        let subject = Subject::new("idle", "nothing", || |_| 7);
-        let mut live = Live::new(&subject).unwrap();
-        let error = live.calibrate(Duration::from_millis(20)).unwrap_err();
-        assert!(error.contains("once per iteration"), "{error}");
+        let (_, elapsed) =
+            Live::new(&subject).unwrap().calibrate(Duration::from_micros(200)).unwrap();
+        assert!(elapsed > Duration::ZERO && seen.get() >= 1);
     }
 
     #[test]
