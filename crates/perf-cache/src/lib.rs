@@ -68,6 +68,7 @@ mod inner;
 mod load;
 mod loading;
 mod lru;
+mod policy;
 mod shard;
 mod stats;
 
@@ -75,4 +76,5 @@ pub use builder::CacheBuilder;
 pub use cache::Cache;
 pub use capacity::Capacity;
 pub use perf_core::ConfigError;
+pub use policy::{Entries, Hits, Policy, Slot};
 pub use stats::{CacheStats, Evictions};

@@ -54,4 +54,5 @@ pub use knob::{Bounds, Direction, Effect, Knob, KnobError, KnobId, KnobValue, Tu
 pub use priority::Priority;
 pub use ratio::{OutOfRange, Ratio};
 pub use signal::{Component, Observe, Reading, Signal, Unit};
+pub use stripe::Stripes;
 pub use striped::StripedHistogram;

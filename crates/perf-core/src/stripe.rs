@@ -18,29 +18,48 @@ pub(crate) const MAX_OWNERS: usize = (1 << CHUNKS) - 1;
 /// Chunk `b` holds 2^b stripes.
 const CHUNKS: usize = 7;
 
-/// Stripes of `T`, one for each slot, made when their thread first records.
+/// One `T` for each thread that comes by, made when it first does: for what a thread writes often
+/// and others read seldom.
 ///
-/// In chunks of doubling size: one more indexing than a plain array, at most twice the memory that
-/// the threads need, and no copying when another thread appears.
-pub(crate) struct Stripes<T> {
+/// [`own`](Stripes::own) answers the stripe of the calling thread, and no other living thread is
+/// answered the same: its owner is its single writer, so a plain load and store take the place of
+/// a locked instruction. Threads follow one another in a stripe, so what one leaves there the next
+/// one finds. Pad `T` to 128 bytes where stripes must not share cache lines.
+///
+/// Stripes lie in chunks of doubling size and stay where they are until all of them are dropped:
+/// at most twice the memory that the threads need. At most 127 threads own stripes at once.
+///
+/// ```
+/// use perf_core::Stripes;
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+/// static SEEN: Stripes<AtomicU64> = Stripes::new();
+/// if let Some(own) = SEEN.own() {
+///     own.store(own.load(Relaxed) + 1, Relaxed);
+/// }
+/// assert_eq!(SEEN.iter().map(|stripe| stripe.load(Relaxed)).sum::<u64>(), 1);
+/// ```
+pub struct Stripes<T> {
     chunks: [OnceLock<Box<[T]>>; CHUNKS],
 }
 
 impl<T> Stripes<T> {
-    pub(crate) const fn new() -> Stripes<T> {
+    /// No stripes yet. Allocates nothing.
+    #[must_use]
+    pub const fn new() -> Stripes<T> {
         Stripes { chunks: [const { OnceLock::new() }; CHUNKS] }
     }
 
-    /// All stripes made so far.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+    /// All stripes made so far, of threads that have ended as well.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().filter_map(OnceLock::get).flatten()
     }
 }
 
 impl<T: Default> Stripes<T> {
-    /// The stripe that only the calling thread writes; `None` if all slots are taken.
+    /// The stripe that only the calling thread writes; `None` if 127 living threads own one each,
+    /// and while the thread is being torn down.
     #[inline]
-    pub(crate) fn own(&self) -> Option<&T> {
+    pub fn own(&self) -> Option<&T> {
         let mut place = PLACE.get();
         if place == UNASSIGNED {
             place = assign();

@@ -1,0 +1,108 @@
+//! Which entry goes when room is needed.
+//!
+//! A policy orders the entries of one shard. It sees no keys and no values: an entry is a [`Slot`]
+//! to it, with a hash, a weight and the number of hits that were noted since the policy last set
+//! it to zero, all of which it reads from [`Entries`]. Everything but the noting of hits happens
+//! under the lock of the shard, so a policy is an ordinary, single-threaded data structure.
+
+use std::fmt;
+
+/// The place of an entry in its shard, from its insertion to its removal; used again afterwards.
+/// Slots are dense: a shard of `n` entries uses little more than the first `n`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(u32);
+
+impl Slot {
+    /// The slot with this index.
+    #[must_use]
+    pub const fn new(index: u32) -> Slot {
+        Slot(index)
+    }
+
+    /// Its index, for tables beside the entries.
+    #[inline]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The same in the width that links want.
+    #[inline]
+    #[must_use]
+    pub const fn as_u32(self) -> u32 {
+        self.0
+    }
+}
+
+/// What a policy may know of the entries of its shard.
+pub trait Entries {
+    /// Hits noted since [`set_hits`](Entries::set_hits) last said otherwise, up to what
+    /// [`Hits::Counted`] asked for; an insertion starts at zero.
+    fn hits(&self, slot: Slot) -> u8;
+
+    /// Sets the number of hits. A hit that is noted at the same instant may be lost.
+    fn set_hits(&self, slot: Slot, hits: u8);
+
+    /// The hash of the key. 32 bits, well mixed: enough to tell keys apart in a ghost list, where a
+    /// mistake costs one wrong guess.
+    fn hash(&self, slot: Slot) -> u32;
+
+    /// What the entry weighs, 1 where the cache counts entries.
+    fn weight(&self, slot: Slot) -> u64;
+}
+
+/// How hits reach a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hits {
+    /// Not at all.
+    Ignored,
+    /// Counted beside the entry up to so many, at most 3, without the lock; nothing is written
+    /// once the count is full.
+    Counted(u8),
+    /// Each one by [`Policy::on_hit`], under the lock of the shard: hits of different threads wait
+    /// for each other.
+    Reported,
+}
+
+/// The order in which the entries of one shard leave it.
+///
+/// Between `on_insert` and the moment when it is removed or answered by `victim`, a slot is *held*
+/// by the policy. Each call must cost O(1), amortized.
+pub trait Policy: Send + fmt::Debug {
+    /// What it is called: lower case, words joined by `-`.
+    fn name(&self) -> &'static str;
+
+    /// How it wants to learn of hits. Asked again after each [`set_capacity`](Policy::set_capacity)
+    /// and each switch, not on each hit.
+    fn hits(&self) -> Hits;
+
+    /// Told before the first insertion, and whenever it changes: about how many entries the shard
+    /// will hold when it is full.
+    fn set_capacity(&mut self, entries: usize);
+
+    /// Takes a new entry in.
+    fn on_insert(&mut self, slot: Slot, entries: &dyn Entries);
+
+    /// An entry was hit; only for [`Hits::Reported`].
+    fn on_hit(&mut self, slot: Slot, entries: &dyn Entries) {
+        let _ = (slot, entries);
+    }
+
+    /// An entry leaves for another reason than room: removed, expired, invalidated.
+    fn on_remove(&mut self, slot: Slot, entries: &dyn Entries);
+
+    /// An entry got a new value, and by that a new slot; both are readable during the call. Counts
+    /// as a use unless the policy ignores uses.
+    fn on_replace(&mut self, old: Slot, new: Slot, entries: &dyn Entries) {
+        self.on_remove(old, entries);
+        self.on_insert(new, entries);
+    }
+
+    /// Chooses the entry that makes room and lets go of it; `None` if it holds none.
+    fn victim(&mut self, entries: &dyn Entries) -> Option<Slot>;
+
+    /// Visits all held slots, the next victim first as far as that is known. For a switch of
+    /// policy on a live cache: the new one gets them by `on_insert` in this order.
+    fn for_each(&self, visit: &mut dyn FnMut(Slot));
+}
