@@ -6,6 +6,10 @@ use std::time::Duration;
 /// The deadline of what never expires.
 pub(crate) const NEVER: u64 = u64::MAX;
 
+/// How long one entry lives, where one deadline does not say it all.
+#[derive(Debug, Default)]
+pub(crate) struct Life;
+
 /// How far the coarse clock may be behind, doubled: two ticks of a kernel that ticks at 100 Hz.
 const SLACK: u64 = 20_000_000;
 

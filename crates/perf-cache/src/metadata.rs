@@ -1,0 +1,5 @@
+//! What is known of an entry beside its value.
+
+/// How an entry was used.
+#[derive(Debug, Default)]
+pub(crate) struct Usage;
