@@ -5,6 +5,15 @@
 //! it to zero, all of which it reads from [`Entries`]. Everything but the noting of hits happens
 //! under the lock of the shard, so a policy is an ordinary, single-threaded data structure.
 
+mod fifo;
+mod kind;
+mod lru;
+mod queue;
+
+pub use fifo::Fifo;
+pub use kind::PolicyKind;
+pub use lru::Lru;
+
 use std::fmt;
 
 /// The place of an entry in its shard, from its insertion to its removal; used again afterwards.
@@ -93,7 +102,7 @@ pub trait Policy: Send + fmt::Debug {
     fn on_remove(&mut self, slot: Slot, entries: &dyn Entries);
 
     /// An entry got a new value, and by that a new slot; both are readable during the call. Counts
-    /// as a use unless the policy ignores uses.
+    /// as a use; a policy that ignores uses may leave the entry where it is.
     fn on_replace(&mut self, old: Slot, new: Slot, entries: &dyn Entries) {
         self.on_remove(old, entries);
         self.on_insert(new, entries);
