@@ -107,6 +107,7 @@ impl Admin {
                 clock,
                 gate,
                 budgets: config.budgets,
+                inspected: config.inspected,
                 assets,
                 live: Arc::new(live),
                 epoch: epoch.reveal()[..12].into(),

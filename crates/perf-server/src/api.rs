@@ -3,6 +3,7 @@
 
 mod change;
 mod document;
+mod inspect;
 mod metrics;
 mod read;
 mod request;

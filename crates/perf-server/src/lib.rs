@@ -50,6 +50,7 @@ mod api;
 mod assets;
 mod budget;
 mod gateway;
+mod inspect;
 mod live;
 mod problem;
 mod view;
@@ -58,4 +59,8 @@ pub use access::{ParseTokenError, Token};
 pub use admin::{Admin, AdminConfig, AdminError, ServiceInfo};
 pub use budget::{BudgetRow, Seen, SeenRoute};
 pub use gateway::{Gateway, GatewayConfig, GatewayError, Origin, ParseOriginError};
+pub use inspect::{
+    CacheReport, CurveMark, CurvePoint, EntryOrder, EntryRow, Fact, InspectCache, PolicyRow,
+    Selection,
+};
 pub use problem::Problem;

@@ -3,6 +3,7 @@ import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "perfk
 import * as live from "perfkit/live";
 import { Changes, Icon, Panel, count, knobName, lengthOf, many, takeBack, tell, text, valueOf } from "perfkit/parts";
 import { Chart } from "perfkit/charts";
+import { Insight } from "perfkit/insight";
 import { SignIn } from "perfkit/session";
 
 const percent = (share) => (share == null ? "–" : text(share * 100, "%"));
@@ -285,6 +286,7 @@ export function Caching({ feed }) {
   const data = feed.data;
   return html`<${Flow} data=${data} listen=${live.frame.value?.service.listen} />
     <${Stats} data=${data} />
+    <${Insight} />
     <div class="columns">
       <div class="charts">${Object.keys(CHARTS).map((id) => html`<${Chart} key=${id} chart=${data?.charts.find((chart) => chart.id === id)} events=${data?.events} ...${CHARTS[id]} />`)}
         <${Panel} class="changed" title="Recent changes" empty=${data?.events.length === 0 && html`<p>No knob has been turned in the last ${lengthOf(live.span.value)}.</p><p class="muted">Each turn appears here and as a mark on the charts, with the way back.</p>`}>

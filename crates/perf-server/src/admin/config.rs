@@ -1,8 +1,10 @@
 //! What an admin server is told when it starts.
 
 use crate::budget::Judge;
+use crate::inspect::{InspectCache, Inspected};
 use crate::{BudgetRow, Seen, Token};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Where the admin server listens and whom it lets in.
 ///
@@ -31,6 +33,7 @@ pub struct AdminConfig {
     /// is refused with 503.
     pub max_live_connections: u64,
     pub(super) budgets: Option<Judge>,
+    pub(super) inspected: Inspected,
 }
 
 impl AdminConfig {
@@ -44,6 +47,7 @@ impl AdminConfig {
             allowed_origins: Vec::new(),
             max_live_connections: 1_024,
             budgets: None,
+            inspected: Vec::new(),
         }
     }
 
@@ -85,6 +89,19 @@ impl AdminConfig {
         judge: impl Fn(&Seen) -> Vec<BudgetRow> + Send + Sync + 'static,
     ) -> AdminConfig {
         self.budgets = Some(Judge::new(judge));
+        self
+    }
+
+    /// The same, letting people look into a cache: what more memory would bring, which keys are
+    /// hot, and, with the token, to invalidate some of them. `component` is the name under which
+    /// the engine watches the cache.
+    #[must_use]
+    pub fn inspect(
+        mut self,
+        component: impl Into<String>,
+        cache: Arc<dyn InspectCache>,
+    ) -> AdminConfig {
+        self.inspected.push((component.into(), cache));
         self
     }
 

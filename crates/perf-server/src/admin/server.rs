@@ -4,6 +4,7 @@ use super::config::ServiceInfo;
 use crate::access::Gate;
 use crate::assets::Assets;
 use crate::budget::{BudgetRow, Judge};
+use crate::inspect::Inspected;
 use crate::live::Live;
 use crate::view::shapes::{
     ComponentRow, EventRow, Events, HealthSummary, KnobRow, LiveStatus, Service, Status,
@@ -27,6 +28,7 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     pub(crate) gate: Gate,
     pub(crate) budgets: Option<Judge>,
+    pub(crate) inspected: Inspected,
     pub(crate) assets: Assets,
     pub(crate) live: Arc<Live>,
     /// Tells clients that the server is another one than before.
@@ -49,6 +51,11 @@ impl Server {
             events: self.events().events,
             budgets: self.budgets(),
         }
+    }
+
+    /// Now, in seconds since 1970.
+    pub(crate) fn seconds(&self) -> f64 {
+        seconds(self.clock.wall())
     }
 
     pub(crate) fn knobs(&self) -> Vec<KnobRow> {

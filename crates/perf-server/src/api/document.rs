@@ -1,6 +1,6 @@
 //! The OpenAPI document.
 
-use super::{change, metrics, read, session};
+use super::{change, inspect, metrics, read, session};
 use axum::response::{IntoResponse, Response};
 use http::header;
 use serde_json::{Value, json};
@@ -44,6 +44,8 @@ pub(super) fn json() -> Value {
     paths(
         read::overview,
         read::caching,
+        inspect::inspect,
+        inspect::invalidate,
         metrics::all,
         metrics::one,
         read::health,

@@ -19,7 +19,7 @@ pub(super) fn span(uri: &Uri, without: Span) -> Result<Span, Problem> {
 }
 
 /// One parameter of a query.
-fn query(uri: &Uri, name: &str) -> Option<String> {
+pub(super) fn query(uri: &Uri, name: &str) -> Option<String> {
     uri.query()?.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         // No value of ours needs escaping; one that is escaped is refused with its name.

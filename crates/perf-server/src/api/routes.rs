@@ -1,7 +1,7 @@
 //! Which path is answered by what. The table is the only place where a route is named; a test
 //! holds the OpenAPI document against it.
 
-use super::{change, document, metrics, read, session};
+use super::{change, document, inspect, metrics, read, session};
 use crate::Problem;
 use crate::admin::Server;
 use crate::problem::MEDIA_TYPE;
@@ -21,6 +21,8 @@ pub(super) fn api() -> Vec<Route> {
     vec![
         ("/api/performance/overview", &["get"], get(read::overview)),
         ("/api/performance/caching", &["get"], get(read::caching)),
+        ("/api/performance/caching/{cache}", &["get"], get(inspect::inspect)),
+        ("/api/performance/caching/{cache}/invalidate", &["post"], post(inspect::invalidate)),
         ("/api/performance/metrics", &["get"], get(metrics::all)),
         ("/api/performance/metrics/{name}", &["get"], get(metrics::one)),
         ("/api/performance/health", &["get"], get(read::health)),

@@ -5,6 +5,7 @@
 
 mod access;
 mod document;
+mod inspect;
 mod knobs;
 mod live;
 mod pages;
