@@ -1,14 +1,29 @@
 //! When an entry expires, and how the expired ones are found.
+//!
+//! Deadlines are nanoseconds of the cache's clock. They are compared with the coarse clock, and
+//! within two ticks of them with the precise one, so that an answer is exact at the price of a
+//! coarse reading; what never expires reads no clock.
 
-use perf_core::{Clock, Instant};
+mod custom;
+#[cfg_attr(not(test), expect(dead_code, reason = "until the entries of the table carry it"))]
+mod life;
+#[cfg_attr(not(test), expect(dead_code, reason = "until the entries of the table carry it"))]
+mod lifetimes;
+mod sweep;
+
+pub use custom::Expiry;
+pub(crate) use life::Life;
+#[expect(unused_imports, reason = "until the entries of the table carry it")]
+pub(crate) use life::{State, end_of, look_closer};
+#[expect(unused_imports, reason = "until the entries of the table carry it")]
+pub(crate) use lifetimes::{Beginning, Lifetimes, remaining};
+pub(crate) use sweep::Sweep;
+
+use perf_core::Clock;
 use std::time::Duration;
 
 /// The deadline of what never expires.
 pub(crate) const NEVER: u64 = u64::MAX;
-
-/// How long one entry lives, where one deadline does not say it all.
-#[derive(Debug, Default)]
-pub(crate) struct Life;
 
 /// How far the coarse clock may be behind, doubled: two ticks of a kernel that ticks at 100 Hz.
 const SLACK: u64 = 20_000_000;
@@ -22,10 +37,15 @@ pub(crate) fn deadline(clock: &Clock, ttl: Duration) -> u64 {
 /// Whether a deadline has passed: exact, and without a clock where there is no deadline.
 #[inline]
 pub(crate) fn has_passed(deadline: u64, clock: &Clock) -> bool {
+    deadline != NEVER && has_passed_since(deadline, clock.coarse().as_nanos(), clock)
+}
+
+/// The same for who has read the coarse clock already.
+#[inline]
+pub(crate) fn has_passed_since(deadline: u64, coarse: u64, clock: &Clock) -> bool {
     if deadline == NEVER {
         return false;
     }
-    let coarse = clock.coarse().as_nanos();
     // Only near the deadline can the precise clock tell more.
     coarse >= deadline || (deadline - coarse <= SLACK && clock.now().as_nanos() >= deadline)
 }
@@ -43,49 +63,6 @@ pub(crate) fn jittered(ttl: Duration, jitter: f64, seed: u64) -> Duration {
     ttl.mul_f64(1.0 - jitter * unit)
 }
 
-/// Walks the places of a shard in rounds, a few at a time, and knows when it is not worth it.
-#[derive(Debug)]
-pub(crate) struct Sweep {
-    place: usize,
-    /// No entry expires before this.
-    earliest: u64,
-    /// The same for the entries this round has seen or that came during it.
-    seen: u64,
-}
-
-impl Sweep {
-    pub(crate) const fn new() -> Sweep {
-        Sweep { place: 0, earliest: NEVER, seen: NEVER }
-    }
-
-    /// Takes note of an entry that came in.
-    pub(crate) fn note(&mut self, deadline: u64) {
-        self.earliest = self.earliest.min(deadline);
-        self.seen = self.seen.min(deadline);
-    }
-
-    /// Whether something may have expired.
-    pub(crate) fn is_due(&self, clock: &Clock) -> bool {
-        self.earliest != NEVER && clock.coarse() >= Instant::from_nanos(self.earliest)
-    }
-
-    /// The next place to look at, out of `places`; ends a round where they end.
-    pub(crate) fn next(&mut self, places: usize) -> Option<usize> {
-        if self.place >= places {
-            self.place = 0;
-            self.earliest = std::mem::replace(&mut self.seen, NEVER);
-            return None;
-        }
-        self.place += 1;
-        Some(self.place - 1)
-    }
-
-    /// Takes note of an entry that the round has passed and left.
-    pub(crate) fn left(&mut self, deadline: u64) {
-        self.seen = self.seen.min(deadline);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +71,6 @@ mod tests {
     fn what_never_expires_reads_no_clock() {
         let clock = Clock::from_fn(|| unreachable!("no clock is needed"));
         assert!(!has_passed(NEVER, &clock));
-        assert!(!Sweep::new().is_due(&clock));
     }
 
     #[test]
@@ -115,20 +91,5 @@ mod tests {
         let mean = drawn.iter().map(Duration::as_secs_f64).sum::<f64>() / 1_000.0;
         assert!((89.0..91.0).contains(&mean), "{mean}");
         assert_eq!(jittered(ttl, 0.0, 7), ttl);
-    }
-
-    #[test]
-    fn a_round_without_anything_that_expires_is_the_last() {
-        let (clock, hand) = Clock::manual();
-        let mut sweep = Sweep::new();
-        sweep.note(deadline(&clock, Duration::from_secs(1)));
-        assert!(!sweep.is_due(&clock));
-        hand.advance(Duration::from_secs(1));
-        assert!(sweep.is_due(&clock));
-        // The first end of a round still holds what `note` saw during it.
-        while sweep.is_due(&clock) {
-            while sweep.next(3).is_some() {}
-        }
-        assert_eq!(sweep.next(3), Some(0));
     }
 }

@@ -71,14 +71,19 @@ mod invalidation;
 mod load;
 mod loading;
 mod lru;
+#[cfg_attr(not(test), expect(dead_code, reason = "until the entries of the table carry it"))]
 mod metadata;
 pub mod policy;
 mod shard;
 mod stats;
 mod sync;
+#[cfg_attr(not(test), expect(dead_code, reason = "until the entries of the table carry it"))]
+mod terms;
 
 pub use builder::CacheBuilder;
 pub use cache::Cache;
 pub use capacity::Capacity;
+pub use expiry::Expiry;
 pub use perf_core::ConfigError;
 pub use stats::{CacheStats, Evictions};
+pub use terms::Terms;

@@ -1,0 +1,171 @@
+//! What one entry may ask for beyond what its cache gives to all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What one entry may ask for: its own time to live and to idle, tags, dependencies.
+///
+/// What is not said here is as the cache says. Making terms allocates nothing until something rarer
+/// than a time to live or to idle is asked for.
+///
+/// ```
+/// use perf_cache::Terms;
+/// use std::time::Duration;
+///
+/// let terms = Terms::new()
+///     .time_to_live(Duration::from_secs(60))
+///     .tags(["user:7", "front-page"])
+///     .depends_on(["settings"]);
+/// assert_eq!(terms, terms.clone());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    pub(crate) time_to_live: Option<Duration>,
+    pub(crate) time_to_idle: Option<Duration>,
+    /// Boxed: terms travel with every insertion, and most ask for nothing.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rare {
+    tags: Vec<Arc<str>>,
+    depends_on: Vec<Arc<str>>,
+    refresh_after: Option<Duration>,
+    stale_if_error: Option<Duration>,
+    compressed: bool,
+}
+
+impl Terms {
+    /// As the cache says.
+    #[must_use]
+    pub const fn new() -> Terms {
+        Terms { time_to_live: None, time_to_idle: None, rare: None }
+    }
+
+    /// How long the entry lives, exactly: no jitter. [`Duration::MAX`] is for ever; zero puts
+    /// nothing in and removes what the key had before.
+    #[doc(alias = "ttl")]
+    #[must_use]
+    pub fn time_to_live(mut self, ttl: Duration) -> Terms {
+        self.time_to_live = Some(ttl);
+        self
+    }
+
+    /// How long the entry lives after it was last read. [`Duration::MAX`] is for ever; zero puts
+    /// nothing in and removes what the key had before.
+    ///
+    /// Reads are noted with the coarse clock, so an entry may idle up to two of its ticks less than
+    /// this, never more. Such an entry takes an allocation of its own.
+    #[doc(alias = "tti")]
+    #[must_use]
+    pub fn time_to_idle(mut self, idle: Duration) -> Terms {
+        self.time_to_idle = Some(idle);
+        self
+    }
+
+    /// The entry never expires, whatever the cache says. It may still be evicted.
+    #[must_use]
+    pub fn never(self) -> Terms {
+        self.time_to_live(Duration::MAX).time_to_idle(Duration::MAX)
+    }
+
+    /// Labels by which the entry can be invalidated together with others; added to those that were
+    /// given before.
+    #[must_use]
+    pub fn tags<T: Into<Arc<str>>>(mut self, tags: impl IntoIterator<Item = T>) -> Terms {
+        self.rare_mut().tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+
+    /// What the entry was made from, by name: it goes when one of these is invalidated. Added to
+    /// those that were given before.
+    #[doc(alias = "dependencies")]
+    #[must_use]
+    pub fn depends_on<T: Into<Arc<str>>>(mut self, names: impl IntoIterator<Item = T>) -> Terms {
+        self.rare_mut().depends_on.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// From when on a read with a loader loads the value anew while the entry still answers.
+    #[must_use]
+    pub fn refresh_after(mut self, after: Duration) -> Terms {
+        self.rare_mut().refresh_after = Some(after);
+        self
+    }
+
+    /// How long after its time to live the value may still be answered if a loader fails.
+    #[must_use]
+    pub fn stale_if_error(mut self, for_another: Duration) -> Terms {
+        self.rare_mut().stale_if_error = Some(for_another);
+        self
+    }
+
+    /// Whether the value is kept compressed; the cache only tells it again in `entry_info`.
+    #[must_use]
+    pub fn compressed(mut self, compressed: bool) -> Terms {
+        if compressed || self.rare.is_some() {
+            self.rare_mut().compressed = compressed;
+        }
+        self
+    }
+
+    fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(crate) fn tag_list(&self) -> &[Arc<str>] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.tags)
+    }
+
+    pub(crate) fn dependency_list(&self) -> &[Arc<str>] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.depends_on)
+    }
+
+    pub(crate) fn refreshes_after(&self) -> Option<Duration> {
+        self.rare.as_ref().and_then(|rare| rare.refresh_after)
+    }
+
+    pub(crate) fn stays_if_error(&self) -> Option<Duration> {
+        self.rare.as_ref().and_then(|rare| rare.stale_if_error)
+    }
+
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.compressed)
+    }
+
+    /// Whether it asks for nothing at all.
+    pub(crate) fn is_default(&self) -> bool {
+        self.time_to_live.is_none() && self.time_to_idle.is_none() && self.rare.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asking_for_nothing_allocates_nothing() {
+        assert!(Terms::new().is_default());
+        assert!(Terms::new().compressed(false).is_default());
+        assert!(size_of::<Terms>() <= 40);
+    }
+
+    #[test]
+    fn lists_grow_with_each_call() {
+        let terms = Terms::new().tags(["a"]).tags([String::from("b")]).depends_on(["c"]);
+        let names = |list: &[Arc<str>]| list.iter().map(|s| s.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(terms.tag_list()), ["a", "b"]);
+        assert_eq!(names(terms.dependency_list()), ["c"]);
+        assert!(!terms.is_default());
+    }
+
+    #[test]
+    fn the_rest_is_kept() {
+        let terms = Terms::new().refresh_after(Duration::from_secs(1)).compressed(true);
+        assert_eq!(terms.refreshes_after(), Some(Duration::from_secs(1)));
+        assert_eq!((terms.stays_if_error(), terms.is_compressed()), (None, true));
+        let never = Terms::new().never();
+        assert_eq!(never.time_to_live, Some(Duration::MAX));
+        assert_eq!(never.time_to_idle, Some(Duration::MAX));
+    }
+}
