@@ -66,6 +66,8 @@ mod component;
 #[expect(dead_code, reason = "the table of entries that is read without a lock comes next")]
 mod entry;
 mod expiry;
+#[cfg_attr(not(test), expect(dead_code, reason = "the shards are about to use it"))]
+mod index;
 mod inner;
 mod invalidation;
 mod load;
