@@ -76,6 +76,7 @@ mod lru;
 #[cfg_attr(not(test), expect(dead_code, reason = "until the entries of the table carry it"))]
 mod metadata;
 pub mod policy;
+pub mod replay;
 mod shard;
 mod stats;
 mod sync;
