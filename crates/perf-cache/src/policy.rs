@@ -6,13 +6,23 @@
 //! under the lock of the shard, so a policy is an ordinary, single-threaded data structure.
 
 mod fifo;
+mod ghost;
 mod kind;
+mod lfu;
 mod lru;
 mod queue;
+mod random;
+mod s3fifo;
+mod simulate;
+mod switch;
 
 pub use fifo::Fifo;
 pub use kind::PolicyKind;
+pub use lfu::Lfu;
 pub use lru::Lru;
+pub use random::Random;
+pub use s3fifo::S3Fifo;
+pub use simulate::Simulation;
 
 use std::fmt;
 
@@ -114,4 +124,42 @@ pub trait Policy: Send + fmt::Debug {
     /// Visits all held slots, the next victim first as far as that is known. For a switch of
     /// policy on a live cache: the new one gets them by `on_insert` in this order.
     fn for_each(&self, visit: &mut dyn FnMut(Slot));
+}
+
+impl<P: Policy + ?Sized> Policy for Box<P> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn hits(&self) -> Hits {
+        (**self).hits()
+    }
+
+    fn set_capacity(&mut self, entries: usize) {
+        (**self).set_capacity(entries);
+    }
+
+    fn on_insert(&mut self, slot: Slot, entries: &dyn Entries) {
+        (**self).on_insert(slot, entries);
+    }
+
+    fn on_hit(&mut self, slot: Slot, entries: &dyn Entries) {
+        (**self).on_hit(slot, entries);
+    }
+
+    fn on_remove(&mut self, slot: Slot, entries: &dyn Entries) {
+        (**self).on_remove(slot, entries);
+    }
+
+    fn on_replace(&mut self, old: Slot, new: Slot, entries: &dyn Entries) {
+        (**self).on_replace(old, new, entries);
+    }
+
+    fn victim(&mut self, entries: &dyn Entries) -> Option<Slot> {
+        (**self).victim(entries)
+    }
+
+    fn for_each(&self, visit: &mut dyn FnMut(Slot)) {
+        (**self).for_each(visit);
+    }
 }

@@ -1,5 +1,6 @@
 //! The policies that come with the cache, by name.
 
+use super::{Fifo, Lfu, Lru, Policy, Random, S3Fifo};
 use perf_core::ConfigError;
 use std::fmt;
 use std::str::FromStr;
@@ -23,15 +24,15 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PolicyKind {
-    /// Least recently used: [`Lru`](super::Lru).
+    /// Least recently used: [`Lru`].
     Lru,
-    /// Least frequently used.
+    /// Least frequently used: [`Lfu`].
     Lfu,
-    /// First in, first out: [`Fifo`](super::Fifo).
+    /// First in, first out: [`Fifo`].
     Fifo,
-    /// Any entry, by chance.
+    /// Any entry, by chance: [`Random`].
     Random,
-    /// Three queues: what is not used again soon leaves soon.
+    /// Three queues: what is not used again soon leaves soon: [`S3Fifo`].
     S3Fifo,
     /// Chooses by what the workload rewards.
     Adaptive,
@@ -48,7 +49,7 @@ impl PolicyKind {
         PolicyKind::Adaptive,
     ];
 
-    /// What it is called: lower case, words joined by `-`. The same as [`Policy::name`](super::Policy::name).
+    /// What it is called: lower case, words joined by `-`. The same as [`Policy::name`].
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -58,6 +59,18 @@ impl PolicyKind {
             PolicyKind::Random => "random",
             PolicyKind::S3Fifo => "s3-fifo",
             PolicyKind::Adaptive => "adaptive",
+        }
+    }
+
+    /// Makes one for a shard, without entries. The seed is for those that choose by chance.
+    #[must_use]
+    pub fn build(self, seed: u64) -> Box<dyn Policy> {
+        match self {
+            PolicyKind::Lru => Box::new(Lru::new()),
+            PolicyKind::Lfu => Box::new(Lfu::new()),
+            PolicyKind::Fifo => Box::new(Fifo::new()),
+            PolicyKind::Random => Box::new(Random::new(seed)),
+            PolicyKind::S3Fifo | PolicyKind::Adaptive => Box::new(S3Fifo::new()),
         }
     }
 }

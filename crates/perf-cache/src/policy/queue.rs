@@ -100,13 +100,13 @@ impl<const N: usize> Queues<N> {
     }
 
     /// How many slots are in this queue.
-    #[cfg(test)]
+    #[inline]
     pub(crate) fn len(&self, queue: usize) -> usize {
         self.ends[queue].len as usize
     }
 
     /// Sum of the weights in this queue.
-    #[cfg(test)]
+    #[inline]
     pub(crate) fn weight(&self, queue: usize) -> u64 {
         self.ends[queue].weight
     }
