@@ -22,6 +22,7 @@ mod trace;
 mod workload;
 
 pub use definition::{Definition, Expect, Named};
+pub use perf_bench::trace::TraceFormat;
 pub use subjects::{Body, CoreBench, core_benches};
-pub use trace::{Request, TRACES, TraceFormat, read_trace, trace_folder};
+pub use trace::{Request, TRACES, read_trace, trace_folder};
 pub use workload::{Numbers, Workload};

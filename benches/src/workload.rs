@@ -1,7 +1,8 @@
 //! Rows of numbers, the same for the same seed.
 
-use crate::trace::{TraceFormat, read_trace, trace_folder};
+use crate::trace::{read_trace, trace_folder};
 use anyhow::{Context, ensure};
+use perf_bench::trace::TraceFormat;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, LogNormal, Zipf};

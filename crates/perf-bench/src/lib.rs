@@ -27,6 +27,7 @@
 //! | what does a server bear? | `load` | `load`, with `system` for processor and memory beside it |
 //! | what does a database bear? | `Database` | `sqlite`, `bundled-sqlite`, `postgres` |
 //! | does it keep its limits? | `budget` | `budget` |
+//! | what was asked of a cache? | `trace` | `trace` |
 //! | all of it in one table | [`suite`] | |
 //! | as a page, markdown, a terminal's table | [`report`] | |
 //!
@@ -64,6 +65,8 @@ mod subject;
 pub mod suite;
 #[cfg(feature = "system")]
 pub mod system;
+#[cfg(feature = "trace")]
+pub mod trace;
 mod verdict;
 
 pub use allocator::{Allocations, CountingAllocator, allocations_during};
