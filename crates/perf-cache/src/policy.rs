@@ -87,7 +87,46 @@ pub enum Hits {
 /// The order in which the entries of one shard leave it.
 ///
 /// Between `on_insert` and the moment when it is removed or answered by `victim`, a slot is *held*
-/// by the policy. Each call must cost O(1), amortized.
+/// by the policy. Each call must cost O(1), amortized, and none may panic or block: the shard is
+/// locked meanwhile.
+///
+/// ```
+/// use perf_cache::policy::{Entries, Hits, Policy, Simulation, Slot};
+///
+/// /// Evicts what came in last, so that what came first stays.
+/// #[derive(Debug, Default)]
+/// struct Lifo {
+///     stack: Vec<Slot>,
+/// }
+///
+/// impl Policy for Lifo {
+///     fn name(&self) -> &'static str {
+///         "lifo"
+///     }
+///     fn hits(&self) -> Hits {
+///         Hits::Ignored
+///     }
+///     fn set_capacity(&mut self, _: usize) {}
+///     fn on_insert(&mut self, slot: Slot, _: &dyn Entries) {
+///         self.stack.push(slot);
+///     }
+///     fn on_remove(&mut self, slot: Slot, _: &dyn Entries) {
+///         // Simple, but not O(1).
+///         self.stack.retain(|&other| other != slot);
+///     }
+///     fn victim(&mut self, _: &dyn Entries) -> Option<Slot> {
+///         self.stack.pop()
+///     }
+///     fn for_each(&self, visit: &mut dyn FnMut(Slot)) {
+///         self.stack.iter().rev().for_each(|&slot| visit(slot));
+///     }
+/// }
+///
+/// // A loop over four keys, with room for three: the first two always hit.
+/// let mut cache = Simulation::new(Lifo::default(), 3);
+/// let hits = (0..40).filter(|n| cache.access(n % 4, n % 4, 1)).count();
+/// assert_eq!(hits, 9 * 2);
+/// ```
 pub trait Policy: Send + fmt::Debug {
     /// What it is called: lower case, words joined by `-`.
     fn name(&self) -> &'static str;
@@ -163,3 +202,6 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
         (**self).for_each(visit);
     }
 }
+
+#[cfg(test)]
+mod tests;
