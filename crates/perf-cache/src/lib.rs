@@ -69,6 +69,8 @@ mod expiry;
 #[cfg_attr(not(test), expect(dead_code, reason = "the shards are about to use it"))]
 mod index;
 mod inner;
+#[cfg_attr(not(test), expect(dead_code, reason = "until lookups tell it of their keys"))]
+pub mod insight;
 mod invalidation;
 mod load;
 mod loading;

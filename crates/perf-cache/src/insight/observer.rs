@@ -1,0 +1,184 @@
+//! What takes the sampled events of a cache in, while it runs.
+
+use super::changes::Changes;
+use super::shadow::Shadows;
+use super::shards::{Shards, mix};
+use super::skew::zipf_exponent;
+use super::{Insight, Workload};
+use perf_core::{Histogram, Unit};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Takes events in behind a lock that nobody waits for: who finds it taken drops the event, which is
+/// counted.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    /// Events of keys whose mixed hash is above this are of no interest now.
+    interest: AtomicU64,
+    dropped: AtomicU64,
+    /// Whether sizes are weights; else entries.
+    weighed: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    shards: Shards,
+    shadows: Shadows,
+    /// Mixed hashes below this are for the shadows.
+    shadowed: u64,
+    one_in: u64,
+    capacity: u64,
+    weights: Histogram,
+    changes: Changes,
+    /// Accesses to all keys when the samples were last corrected.
+    corrected_at: u64,
+    /// Those to sampled keys since.
+    fed: u64,
+    /// Until the past is to count half.
+    until_fade: u64,
+}
+
+impl Observer {
+    /// For a cache of that capacity, in entries or, if `weighed`, in bytes that are about so many
+    /// entries. It will be told of every `one_in`th key.
+    pub(crate) fn new(capacity: u64, entries: u64, weighed: bool, one_in: u64) -> Observer {
+        let state = State::new(capacity, entries, one_in);
+        Observer {
+            interest: AtomicU64::new(u64::MAX),
+            dropped: AtomicU64::new(0),
+            weighed,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// An access to a sampled key; `accesses` answers how many there were to all keys.
+    pub(crate) fn on_access(&self, hash: u64, accesses: impl FnOnce() -> u64) {
+        let mixed = mix(hash);
+        // Relaxed: an event more or less.
+        if mixed > self.interest.load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(mut state) = self.state.try_lock() else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        state.fed += 1;
+        let weight = if self.weighed { state.usual_weight() } else { 1 };
+        state.shards.record(hash, weight);
+        if mixed < state.shadowed {
+            state.shadows.record(mixed);
+        }
+        state.until_fade -= 1;
+        if state.until_fade == 0 {
+            state.correct(accesses());
+            state.shards.fade();
+            state.shadows.fade();
+            state.until_fade = FADE_AFTER;
+        }
+        let interest = state.shards.threshold().max(state.shadowed);
+        self.interest.store(interest, Ordering::Relaxed);
+    }
+
+    /// A value came in for a sampled key, at a time in milliseconds.
+    pub(crate) fn on_insert(&self, hash: u64, weight: u64, replaced: bool, now_ms: u64) {
+        if mix(hash) > self.interest.load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(mut state) = self.state.try_lock() else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        state.weights.record(weight);
+        state.changes.record(mix(hash), now_ms, replaced);
+        if self.weighed {
+            state.shards.set_weight(hash, u32::try_from(weight).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// The cache has other bounds from now on: what was learnt is forgotten where it depends on
+    /// them. `accesses` is as for the others.
+    pub(crate) fn on_capacity(&self, capacity: u64, entries: u64, accesses: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.correct(accesses);
+        state.resize(capacity, entries);
+        self.interest.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// What is known now, given the lookups of all keys since the cache was built.
+    pub(crate) fn snapshot(&self, accesses: u64, hit_ratio: Option<f64>) -> Insight {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.correct(accesses);
+        let shards = &state.shards;
+        Insight {
+            unit: if self.weighed { Unit::Bytes } else { Unit::Count },
+            capacity: state.capacity,
+            hit_ratio,
+            curve: shards.curve(),
+            policies: state.shadows.hit_ratios(),
+            workload: Workload {
+                skew: zipf_exponent(shards.uses(), shards.sampling_rate()),
+                reuse_distance: REUSE_QUANTILES.map(|q| (q, shards.distance_quantile(q))),
+                scan_share: shards.used_once(),
+                weights: state.weights.clone(),
+                change_share: state.changes.share(),
+                change_interval_ms: state.changes.intervals().clone(),
+            },
+            sampled_keys: shards.sampled_keys() as u64,
+            sampling_rate: shards.sampling_rate(),
+            dropped: self.dropped.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl State {
+    fn new(capacity: u64, entries: u64, one_in: u64) -> State {
+        let mut state = State {
+            shards: Shards::new(0),
+            shadows: Shadows::new(1, 1),
+            shadowed: 0,
+            one_in: one_in.max(1),
+            capacity,
+            weights: Histogram::new(),
+            changes: Changes::new(),
+            corrected_at: 0,
+            fed: 0,
+            until_fade: FADE_AFTER,
+        };
+        state.resize(capacity, entries);
+        state
+    }
+
+    fn resize(&mut self, capacity: u64, entries: u64) {
+        let samples = (entries / 2).clamp(512, 4_096) as usize;
+        self.capacity = capacity;
+        self.shards = Shards::new(samples)
+            .one_in(self.one_in)
+            .farthest(capacity.saturating_mul(FARTHEST_IN_CAPACITIES));
+        self.shadows = Shadows::new(entries, self.one_in);
+        let share = self.shadows.rate() * self.one_in as f64;
+        self.shadowed = if share >= 1.0 { u64::MAX } else { (share * 2_f64.powi(64)) as u64 };
+        self.until_fade = FADE_AFTER;
+    }
+
+    /// Tells the samples how many accesses there were, of which they saw some.
+    fn correct(&mut self, accesses: u64) {
+        let before = std::mem::replace(&mut self.corrected_at, accesses);
+        let fed = std::mem::take(&mut self.fed);
+        // Fewer than before: counting began anew, and nobody knows when.
+        let since = accesses.checked_sub(before).unwrap_or(fed * self.one_in);
+        self.shards.correct(since as f64 / self.one_in as f64 - fed as f64);
+        self.shadows.expect(since as f64);
+    }
+
+    /// For keys whose weight is not known yet.
+    fn usual_weight(&self) -> u32 {
+        self.weights.mean().map_or(1, |mean| mean as u32)
+    }
+}
+
+/// Accesses to keys of the sample: what is older than twice this hardly counts.
+const FADE_AFTER: u64 = 1 << 17;
+/// How much larger a cache is looked at than it is.
+const FARTHEST_IN_CAPACITIES: u64 = 16;
+const REUSE_QUANTILES: [f64; 4] = [0.5, 0.75, 0.9, 0.99];
