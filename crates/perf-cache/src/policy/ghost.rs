@@ -62,20 +62,19 @@ impl Ghost {
             return;
         }
         self.sweep_one();
-        let now = self.now();
+        let now = u32::from(self.now());
         let (bucket, fingerprint) = self.place(hash);
-        let (mut at, mut oldest) = (bucket, 0);
-        for (i, &lane) in self.bucket(bucket).iter().enumerate() {
-            let age = match lane {
-                0 => FREE,
-                _ if lane >> 16 == fingerprint => SAME,
-                _ => u32::from(now.wrapping_sub(lane as u16)),
-            };
-            if age > oldest {
-                (at, oldest) = (bucket + i, age);
-            }
+        // The best lane to overwrite, with its number in the lowest bits: without branches, so that
+        // it is done on several lanes at once.
+        let mut best = 0;
+        for (i, &lane) in (0..).zip(self.bucket(bucket)) {
+            let age = now.wrapping_sub(lane) & 0xffff;
+            let free = if lane == 0 { FREE } else { 0 };
+            let same = if lane >> 16 == fingerprint { SAME } else { 0 };
+            best = best.max((age | free | same) * LANES as u32 + i);
         }
-        self.lanes[at] = fingerprint << 16 | u32::from(now);
+        let at = bucket + best as usize % LANES;
+        self.lanes[at] = fingerprint << 16 | now;
         self.clock += 1;
     }
 
@@ -103,8 +102,14 @@ impl Ghost {
         }
         let (now, window) = (self.now(), self.window());
         let (bucket, fingerprint) = self.place(hash);
-        let same = |lane: &u32| lane >> 16 == fingerprint;
-        let i = self.bucket(bucket).iter().position(same)?;
+        let mut same = 0u32;
+        for (i, &lane) in (0..).zip(self.bucket(bucket)) {
+            same |= u32::from(lane >> 16 == fingerprint) << i;
+        }
+        if same == 0 {
+            return None;
+        }
+        let i = same.trailing_zeros() as usize;
         let age = u32::from(now.wrapping_sub(self.lanes[bucket + i] as u16));
         (age <= window).then_some((bucket + i, age))
     }
@@ -117,7 +122,10 @@ impl Ghost {
         if u32::from(now.wrapping_sub(*lane as u16)) > window {
             *lane = 0;
         }
-        self.sweep = (self.sweep + 1) % (self.buckets as usize * LANES);
+        self.sweep += 1;
+        if self.sweep == self.buckets as usize * LANES {
+            self.sweep = 0;
+        }
     }
 
     #[inline]
@@ -143,8 +151,8 @@ impl Ghost {
     }
 
     #[inline]
-    fn bucket(&self, at: usize) -> &[u32] {
-        &self.lanes[at..at + LANES]
+    fn bucket(&self, at: usize) -> &[u32; LANES] {
+        self.lanes[at..].first_chunk().expect("a bucket is whole")
     }
 
     /// Moves to another number of buckets.
