@@ -84,6 +84,20 @@ mod tests {
     }
 
     #[test]
+    fn a_coarse_clock_that_lags_makes_no_difference() {
+        for tick in [1, 999, 4_000_000, 10_000_000] {
+            let (clock, hand) = Clock::manual();
+            hand.set_tick(Duration::from_nanos(tick));
+            let at = deadline(&clock, Duration::from_millis(50));
+            for step in [49_999_999, 1, 1, 7_000_000] {
+                assert_eq!(has_passed(at, &clock), clock.now().as_nanos() >= at, "{tick}");
+                hand.advance(Duration::from_nanos(step));
+            }
+            assert!(has_passed(at, &clock));
+        }
+    }
+
+    #[test]
     fn jitter_only_shortens_and_by_no_more_than_its_share() {
         let ttl = Duration::from_secs(100);
         let drawn: Vec<_> = (0..1_000).map(|seed| jittered(ttl, 0.2, seed)).collect();

@@ -38,7 +38,8 @@ impl Clock {
     /// 2026-01-01T00:00:00Z.
     #[must_use]
     pub fn manual() -> (Clock, ManualClock) {
-        let hand = Arc::new(Hand { nanos: AtomicU64::new(MANUAL_START.0) });
+        let hand =
+            Arc::new(Hand { nanos: AtomicU64::new(MANUAL_START.0), tick: AtomicU64::new(1) });
         (Clock { source: Source::Manual(Arc::clone(&hand)) }, ManualClock { hand })
     }
 
@@ -68,7 +69,8 @@ impl Clock {
     pub fn coarse(&self) -> Instant {
         match &self.source {
             Source::System => system::coarse(),
-            _ => self.now(),
+            Source::Manual(hand) => hand.read_coarse(),
+            Source::Function(now) => now(),
         }
     }
 
@@ -113,16 +115,30 @@ impl ManualClock {
         // Not an addition that wraps: a clock never goes backwards.
         self.hand.nanos.update(Ordering::SeqCst, Ordering::SeqCst, |now| (Instant(now) + by).0);
     }
+
+    /// Lets [`Clock::coarse`] move in steps of this, as a kernel's does: 4 ms on most. At first it
+    /// is the same as [`Clock::now`]. To be set before the clock is read.
+    pub fn set_tick(&self, tick: Duration) {
+        let nanos = u64::try_from(tick.as_nanos()).unwrap_or(u64::MAX);
+        self.hand.tick.store(nanos.max(1), Ordering::SeqCst);
+    }
 }
 
 #[derive(Debug)]
 struct Hand {
     nanos: AtomicU64,
+    /// What the coarse time is a multiple of.
+    tick: AtomicU64,
 }
 
 impl Hand {
     fn read(&self) -> Instant {
         Instant(self.nanos.load(Ordering::SeqCst))
+    }
+
+    fn read_coarse(&self) -> Instant {
+        let now = self.read().0;
+        Instant(now - now % self.tick.load(Ordering::SeqCst))
     }
 }
 
@@ -235,6 +251,17 @@ mod tests {
         assert_eq!(clock.now() - start, Duration::from_micros(7));
         assert_eq!(clock.coarse(), clock.now());
         assert_eq!(clock.wall().duration_since(wall).unwrap(), Duration::from_micros(7));
+    }
+
+    #[test]
+    fn a_manual_clock_may_tick() {
+        let (clock, hand) = Clock::manual();
+        hand.set_tick(Duration::from_millis(4));
+        let start = clock.coarse();
+        hand.advance(Duration::from_nanos(3_999_999));
+        assert_eq!((clock.coarse(), clock.now() - start), (start, Duration::from_nanos(3_999_999)));
+        hand.advance(Duration::from_nanos(1));
+        assert_eq!(clock.coarse(), clock.now());
     }
 
     #[test]
