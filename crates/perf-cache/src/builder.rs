@@ -2,6 +2,7 @@
 
 use crate::budget::Budget;
 use crate::inner::{Defaults, Inner, Weigher};
+use crate::loading::LoadOptions;
 use crate::lru::entry_overhead;
 use crate::shard::Shard;
 use crate::{Cache, ConfigError};
@@ -26,6 +27,7 @@ pub struct CacheBuilder<K, V> {
     jitter: Ratio,
     clock: Clock,
     shards: Option<usize>,
+    pub(crate) loading: LoadOptions<K>,
 }
 
 impl<K, V> CacheBuilder<K, V> {
@@ -39,6 +41,7 @@ impl<K, V> CacheBuilder<K, V> {
             jitter: Ratio::ZERO,
             clock: Clock::system(),
             shards: None,
+            loading: LoadOptions::new(),
         }
     }
 
@@ -105,7 +108,8 @@ impl<K, V> CacheBuilder<K, V> {
     /// # Errors
     ///
     /// [`ConfigError`] without a bound, with a bound of zero, with a bound on bytes but no weigher,
-    /// and with a number of shards that is no power of two up to 1024.
+    /// with a number of shards that is no power of two up to 1024, and with settings for
+    /// loaders that contradict each other.
     pub fn build(self) -> Result<Cache<K, V>, ConfigError> {
         match (self.max_entries, self.max_bytes) {
             (None, None) => {
@@ -122,6 +126,7 @@ impl<K, V> CacheBuilder<K, V> {
             }
             _ => {}
         }
+        self.loading.check()?;
         let max_bytes = self.max_bytes.map(ByteSize::as_u64);
         let shards = match self.shards {
             Some(n) if n.is_power_of_two() && n <= MAX_SHARDS => n,
@@ -147,6 +152,7 @@ impl<K, V> CacheBuilder<K, V> {
             ttl: AtomicU64::new(ttl),
             since: AtomicU64::new(since),
             settings: Mutex::new(defaults),
+            loading: self.loading,
             hasher: DefaultHashBuilder::default(),
             shards: std::iter::repeat_with(Shard::new).take(shards).collect(),
         })))
@@ -176,6 +182,7 @@ impl<K, V> fmt::Debug for CacheBuilder<K, V> {
             .field("time_to_live", &self.ttl)
             .field("jitter", &self.jitter)
             .field("shards", &self.shards)
+            .field("loading", &self.loading)
             .finish_non_exhaustive()
     }
 }

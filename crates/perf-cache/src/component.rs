@@ -22,6 +22,9 @@ impl<K, V> Observe for Cache<K, V> {
         counter("loads", counts.loads, "Loaders that ended, in whatever way.");
         counter("load_failures", counts.load_failures, "Loaders that gave no value.");
         counter("joins", counts.joins, "Lookups that waited for the load of another caller.");
+        for (name, value, help) in counts.loading.by_name() {
+            counter(name, value, help);
+        }
         for (cause, n) in counts.evictions().by_cause() {
             let signal = Signal::counter("evictions", n, since).help("Entries that left.");
             visit(signal.labels(&[("cause", cause)]));

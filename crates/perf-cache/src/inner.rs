@@ -7,7 +7,8 @@
 
 use crate::budget::{Budget, Deal};
 use crate::expiry::{self, NEVER};
-use crate::load::Load;
+use crate::loading::LoadOptions;
+use crate::loading::flight::Load;
 use crate::lru::{Entry, Id};
 use crate::shard::{Held, Shard};
 use crate::stats::{Cause, Counts};
@@ -35,6 +36,7 @@ pub(crate) struct Inner<K, V> {
     /// When counting began, in nanoseconds of the clock.
     pub(crate) since: AtomicU64,
     pub(crate) settings: Mutex<Defaults>,
+    pub(crate) loading: LoadOptions<K>,
     pub(crate) hasher: DefaultHashBuilder,
     /// A power of two of them.
     pub(crate) shards: Box<[Shard<K, V>]>,

@@ -49,7 +49,27 @@
 //! - A value that was being loaded while its key was removed, inserted or cleared is not kept.
 //! - Keys and values are dropped outside of the locks. Weighers and loaders run outside of them.
 //!
+//! # Loaders
+//!
+//! A value that is missing is made once, however many ask for it: the first runs its loader, the
+//! others wait for it, threads and tasks alike. If the loader panics or its future is dropped, one
+//! of those who wait runs its own. A loader that asks for the key it loads panics instead of waiting
+//! for itself.
+//!
+//! | call | for |
+//! |---|---|
+//! | [`get_with`](Cache::get_with) | a loader that always has a value |
+//! | [`try_get_with`](Cache::try_get_with) | one that may fail; who waits shares the error |
+//! | [`optionally_get_with`](Cache::optionally_get_with) | one that may find that there is none |
+//! | [`get_many_with`](Cache::get_many_with), [`try_get_many_with`](Cache::try_get_many_with) | many keys in one load |
+//! | [`get_with_terms`](Cache::get_with_terms), [`try_get_with_terms`](Cache::try_get_with_terms) | a loader that sets the entry's time to live and tags |
+//! | [`fetch`](Cache::fetch) | loads in the background, with time-outs |
+//!
+//! Each has a form ending in `_async` for futures on any runtime. What is remembered of failures,
+//! how long callers wait and where loads run is set in the [builder](CacheBuilder).
+//!
 //! # Cost
+//!
 //!
 //! A lookup hashes the key once, takes one lock out of four for each core, and clones the value.
 //! Entries that never expire read no clock, others the coarse one. Each entry takes
@@ -89,6 +109,7 @@ pub use builder::CacheBuilder;
 pub use cache::Cache;
 pub use capacity::Capacity;
 pub use expiry::Expiry;
+pub use loading::{LoadError, LoadFailure, Spawn, Threads, Work};
 pub use perf_core::ConfigError;
 pub use stats::{CacheStats, Evictions};
 pub use terms::Terms;

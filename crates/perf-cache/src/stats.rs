@@ -1,5 +1,6 @@
 //! What a cache has counted.
 
+use crate::loading::LoadCounts;
 use perf_core::{ByteSize, Histogram, Instant, Ratio};
 
 /// What a cache has counted since [`since`](CacheStats::since), and what it holds now.
@@ -19,8 +20,23 @@ pub struct CacheStats {
     pub evictions: Evictions,
     /// Loaders that ended, in whatever way.
     pub loads: u64,
-    /// Those of them that gave no value: an error, a panic, a cancelled future.
+    /// Those of them that failed: an error, a panic, a cancelled future.
     pub load_failures: u64,
+    /// Those of the failed that did not come to their end: a panic, a cancelled future.
+    pub abandoned: u64,
+    /// Those of the loads that renewed a value which could still be answered.
+    pub refreshes: u64,
+    /// Refreshes that were due and not begun, for want of a place among the
+    /// [background loads](crate::CacheBuilder::max_background_loads).
+    pub refreshes_skipped: u64,
+    /// Values answered after their time to live, because loading them anew failed or took too long.
+    pub stale_served: u64,
+    /// Callers whose time was up before the load that they waited for came to its end.
+    pub timed_out: u64,
+    /// Lookups answered by the remembered failure of an earlier load.
+    pub negative_hits: u64,
+    /// Failures that were forgotten before their time, to make room for others.
+    pub negatives_dropped: u64,
     /// Lookups that found none and waited for the load of another caller.
     pub joins: u64,
     /// Loaders that run now.
@@ -95,6 +111,7 @@ pub(crate) struct Counts {
     pub(crate) load_failures: u64,
     pub(crate) joins: u64,
     pub(crate) load_duration: Histogram,
+    pub(crate) loading: LoadCounts,
 }
 
 impl Counts {
@@ -108,6 +125,7 @@ impl Counts {
             load_failures: 0,
             joins: 0,
             load_duration: Histogram::new(),
+            loading: LoadCounts::new(),
         }
     }
 
@@ -123,6 +141,7 @@ impl Counts {
         self.load_failures += other.load_failures;
         self.joins += other.joins;
         self.load_duration.merge(&other.load_duration);
+        self.loading.merge(&other.loading);
     }
 
     pub(crate) fn evictions(&self) -> Evictions {

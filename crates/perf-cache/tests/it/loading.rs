@@ -1,11 +1,14 @@
 //! One load for all who ask.
 
-use perf_cache::Cache;
+use perf_cache::{Cache, Terms};
 use perf_core::{ByteSize, Clock};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -169,6 +172,100 @@ fn asking_for_the_key_that_is_being_loaded_panics_instead_of_waiting_for_ever() 
     assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
     assert_eq!(cache.stats().loading, 0);
     assert_eq!(cache.get_with(1, || cache.get_with(2, || 2)), 2);
+}
+
+#[test]
+fn asking_for_the_own_key_is_noticed_in_a_task_as_well() {
+    let cache = cache();
+    let own = cache.get_with_async(1, async { cache.get_with_async(1, async { 1 }).await });
+    assert!(catch_unwind(AssertUnwindSafe(|| poll_once(own))).is_err());
+    // Also by way of another key, and from a function in a future or a future in a function.
+    let ring = cache.get_with_async(1, async {
+        cache.get_with_async(2, async { cache.get_with(1, || 1) }).await
+    });
+    assert!(catch_unwind(AssertUnwindSafe(|| poll_once(ring))).is_err());
+    let mixed = || cache.get_with(1, || poll_once(cache.get_with_async(1, async { 1 })).unwrap());
+    assert!(catch_unwind(AssertUnwindSafe(mixed)).is_err());
+    assert_eq!(cache.stats().loading, 0);
+    // Another key is nobody's own.
+    let nested = cache.get_with_async(1, async { cache.get_with_async(2, async { 2 }).await });
+    assert_eq!(poll_once(nested), Some(2));
+}
+
+#[test]
+fn a_task_that_asks_beside_its_own_load_just_waits() {
+    let cache = cache();
+    let mut leader = Box::pin(cache.get_with_async(1, async {
+        std::future::pending::<()>().await;
+        1
+    }));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(leader.as_mut().poll(&mut context).is_pending());
+    // On the same thread, in the same task, but not within the loader.
+    assert_eq!(poll_once(cache.get_with_async(1, async { 2 })), None);
+}
+
+/// What a future is ready with at once.
+fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+#[test]
+fn a_waker_that_panics_strands_nobody_else() {
+    struct Broken;
+    impl Wake for Broken {
+        fn wake(self: Arc<Self>) {
+            panic!("the executor is gone");
+        }
+    }
+    let cache = cache();
+    let (go, wait) = channel::<()>();
+    thread::scope(|scope| {
+        let cache = &cache;
+        let leader = scope.spawn(move || {
+            let load = || {
+                wait.recv().unwrap();
+                1
+            };
+            catch_unwind(AssertUnwindSafe(|| cache.get_with(1, load))).is_err()
+        });
+        while cache.stats().loading == 0 {
+            thread::yield_now();
+        }
+        let waker = Waker::from(Arc::new(Broken));
+        let mut broken = Box::pin(cache.get_with_async(1, async { 2 }));
+        assert!(broken.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let waiting: Vec<_> = (0..3).map(|_| scope.spawn(|| cache.get_with(1, || 3))).collect();
+        await_joins(cache, 4);
+        go.send(()).unwrap();
+        assert!(waiting.into_iter().all(|thread| thread.join().unwrap() == 1));
+        // It surfaces where the waker was called, and the value is kept all the same.
+        assert!(leader.join().unwrap());
+    });
+    assert_eq!((cache.get(&1), cache.stats().load_failures), (Some(1), 0));
+}
+
+#[test]
+fn a_loaded_value_brings_its_own_time_to_live() {
+    let (clock, hand) = Clock::manual();
+    let cache: Cache<u64, u64> = Cache::builder()
+        .max_entries(9)
+        .clock(clock)
+        .time_to_live(Duration::from_secs(1))
+        .build()
+        .unwrap();
+    let terms = || Terms::new().time_to_live(Duration::from_secs(5));
+    cache.get_with_terms(1, || (1, terms()));
+    let failing = cache.try_get_with_terms(2, || Ok::<_, ()>((2, terms())));
+    assert_eq!(failing, Ok(2));
+    assert_eq!(poll_once(cache.get_with_terms_async(3, async { (3, terms()) })), Some(3));
+    hand.advance(Duration::from_secs(4));
+    assert_eq!((cache.get(&1), cache.get(&2), cache.get(&3)), (Some(1), Some(2), Some(3)));
+    hand.advance(Duration::from_secs(1));
+    assert_eq!((cache.get(&1), cache.get(&2), cache.get(&3)), (None, None, None));
 }
 
 #[test]

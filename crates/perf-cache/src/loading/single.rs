@@ -1,0 +1,173 @@
+//! One value, made by the caller where it is missing.
+
+use super::flight::{Load, Outcome};
+use super::leader::{Got, Leader, Made};
+use super::negatives::Refusal;
+use super::start::{Asked, Start};
+use super::wait::{Patience, Timers, Waited};
+use crate::inner::Inner;
+use std::any::Any;
+use std::future::Future;
+use std::hash::Hash;
+use std::pin::pin;
+use std::sync::Arc;
+
+impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
+    /// The value, or what `load` or the load of another caller answered instead. Answers that the
+    /// caller has no use for, such as an error of another type, make it load by itself.
+    pub(super) fn ask<E>(
+        &self,
+        key: K,
+        takes_absent: bool,
+        load: impl FnOnce() -> Made<V, E>,
+    ) -> Got<V, E>
+    where
+        E: Send + Sync + 'static,
+    {
+        let mut asked = Asked::new(self.hash(&key));
+        let mut patience = Patience::new();
+        loop {
+            let got = match self.start(&key, &mut asked) {
+                Start::Hit(value) => return Got::Value(value),
+                Start::Refresh(value, running) => {
+                    let leader = Leader::new(self, asked.hash, running, true);
+                    let made = asked.leader.run(load);
+                    return leader.finish(key, made).or(Some(value));
+                }
+                Start::Lead(running) => {
+                    let leader = Leader::new(self, asked.hash, running, false);
+                    let made = asked.leader.run(load);
+                    return leader.finish(key, made);
+                }
+                Start::Refused(refusal) => self.refused(&key, &mut asked, &refusal, takes_absent),
+                Start::Join(running) => {
+                    let waited = patience.wait(&running, &self.loading, &self.clock);
+                    self.waited(&key, &mut asked, running, waited, takes_absent)
+                }
+            };
+            if let Some(got) = got {
+                return got;
+            }
+        }
+    }
+
+    /// The same for a loader that is a future.
+    pub(super) async fn ask_async<E>(
+        &self,
+        key: K,
+        takes_absent: bool,
+        load: impl Future<Output = Made<V, E>>,
+    ) -> Got<V, E>
+    where
+        E: Send + Sync + 'static,
+    {
+        let load = pin!(load);
+        let mut asked = Asked::new(self.hash(&key));
+        let mut timers = Timers::new();
+        loop {
+            let got = match self.start(&key, &mut asked) {
+                Start::Hit(value) => return Got::Value(value),
+                Start::Refresh(value, running) => {
+                    let leader = Leader::new(self, asked.hash, running, true);
+                    let made = asked.leader.scope(load).await;
+                    return leader.finish(key, made).or(Some(value));
+                }
+                Start::Lead(running) => {
+                    let leader = Leader::new(self, asked.hash, running, false);
+                    let made = asked.leader.scope(load).await;
+                    return leader.finish(key, made);
+                }
+                Start::Refused(refusal) => self.refused(&key, &mut asked, &refusal, takes_absent),
+                Start::Join(running) => {
+                    let waited = timers.wait(&running, &self.loading).await;
+                    self.waited(&key, &mut asked, running, waited, takes_absent)
+                }
+            };
+            if let Some(got) = got {
+                return got;
+            }
+        }
+    }
+
+    /// What a wait means for the caller; `None`: ask again.
+    fn waited<E>(
+        &self,
+        key: &K,
+        asked: &mut Asked<V>,
+        running: Arc<Load<V>>,
+        waited: Waited<V>,
+        takes_absent: bool,
+    ) -> Option<Got<V, E>>
+    where
+        E: Send + Sync + 'static,
+    {
+        match waited {
+            Waited::Ended(outcome) => self.answer(key, asked.hash, &outcome, takes_absent),
+            Waited::Soft => self.instead(asked.hash, key).map(Got::Value),
+            Waited::Late => {
+                let value = self.instead(asked.hash, key);
+                asked.late = Some(running);
+                value.map(Got::Value)
+            }
+        }
+    }
+
+    /// What a load that somebody else ran means for the caller; `None`: nothing.
+    pub(super) fn answer<E>(
+        &self,
+        key: &K,
+        hash: u64,
+        outcome: &Outcome<V>,
+        takes_absent: bool,
+    ) -> Option<Got<V, E>>
+    where
+        E: Send + Sync + 'static,
+    {
+        match outcome {
+            Outcome::Value(value) => Some(Got::Value(value.clone())),
+            Outcome::Absent => takes_absent.then_some(Got::Absent),
+            Outcome::Failed(error) => self.failed(key, hash, error),
+            Outcome::Abandoned => None,
+        }
+    }
+
+    /// What a remembered refusal means for the caller; `None`: nothing, and it must not get it again.
+    pub(super) fn refused<E>(
+        &self,
+        key: &K,
+        asked: &mut Asked<V>,
+        refusal: &Refusal,
+        takes_absent: bool,
+    ) -> Option<Got<V, E>>
+    where
+        E: Send + Sync + 'static,
+    {
+        let got = match refusal {
+            Refusal::Absent => takes_absent.then_some(Got::Absent),
+            Refusal::Error(error) => self.failed(key, asked.hash, error),
+        };
+        asked.ignores_refusals = got.is_none();
+        got
+    }
+
+    /// An old value, or the error if it is of the caller's type.
+    fn failed<E>(&self, key: &K, hash: u64, error: &Arc<dyn Any + Send + Sync>) -> Option<Got<V, E>>
+    where
+        E: Send + Sync + 'static,
+    {
+        match self.kept(hash, key) {
+            Some(value) => Some(Got::Value(value)),
+            None => Arc::clone(error).downcast().ok().map(Got::Failed),
+        }
+    }
+}
+
+impl<V, E> Got<V, E> {
+    /// The value that was there before, where a refresh gave an error.
+    pub(super) fn or(self, present: Option<V>) -> Got<V, E> {
+        match (self, present) {
+            (Got::Failed(_), Some(value)) => Got::Value(value),
+            (got, _) => got,
+        }
+    }
+}
