@@ -5,6 +5,8 @@
 //! it to zero, all of which it reads from [`Entries`]. Everything but the noting of hits happens
 //! under the lock of the shard, so a policy is an ordinary, single-threaded data structure.
 
+mod adaptive;
+mod chooser;
 mod fifo;
 mod ghost;
 mod kind;
@@ -16,6 +18,8 @@ mod s3fifo;
 mod simulate;
 mod switch;
 
+pub use adaptive::Adaptive;
+pub use chooser::{Choice, Chooser};
 pub use fifo::Fifo;
 pub use kind::PolicyKind;
 pub use lfu::Lfu;

@@ -88,9 +88,17 @@ impl Ghost {
         found.is_some()
     }
 
-    /// How many insertions ago a hash was inserted, 1 for the last, to one part in ten thousand.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for policies that weigh how long it is"))]
+    /// Forgets a hash and answers how many insertions ago it was inserted, 1 for the last, to one
+    /// part in ten thousand.
     #[inline]
+    pub(crate) fn take(&mut self, hash: u32) -> Option<u64> {
+        let (at, age) = self.find(hash)?;
+        self.lanes[at] = 0;
+        Some((u64::from(age) << self.grain).max(1))
+    }
+
+    /// As [`take`](Ghost::take), but it stays.
+    #[cfg(test)]
     pub(crate) fn age(&self, hash: u32) -> Option<u64> {
         self.find(hash).map(|(_, age)| (u64::from(age) << self.grain).max(1))
     }

@@ -1,6 +1,6 @@
 //! The policies that come with the cache, by name.
 
-use super::{Fifo, Lfu, Lru, Policy, Random, S3Fifo};
+use super::{Adaptive, Fifo, Lfu, Lru, Policy, Random, S3Fifo};
 use perf_core::ConfigError;
 use std::fmt;
 use std::str::FromStr;
@@ -70,7 +70,8 @@ impl PolicyKind {
             PolicyKind::Lfu => Box::new(Lfu::new()),
             PolicyKind::Fifo => Box::new(Fifo::new()),
             PolicyKind::Random => Box::new(Random::new(seed)),
-            PolicyKind::S3Fifo | PolicyKind::Adaptive => Box::new(S3Fifo::new()),
+            PolicyKind::S3Fifo => Box::new(S3Fifo::new()),
+            PolicyKind::Adaptive => Box::new(Adaptive::alone()),
         }
     }
 }

@@ -1,0 +1,393 @@
+//! Which share of the cold queue is best, by what small caches with each of them would have hit.
+//!
+//! A *shadow* is an [`Adaptive`] with a fixed choice, over hashes without entries. There is one for
+//! each candidate. All see the same accesses: every one where the cache is small, else those to a
+//! share of the keys, and the shadow is as much smaller as that share. For each pair of candidates
+//! the chooser keeps how often the one hit and the other missed, with old accesses counting less.
+//! It leaves the current candidate for another once that is ahead by more than chance would make it.
+//!
+//! Sources: Waldspurger, Saemundsson, Ahmad and Park, "Cache Modeling and Optimization using
+//! Miniature Simulations", USENIX ATC 2017 (the scaling); Herbster and Warmuth, "Tracking the Best
+//! Expert", Machine Learning 1998 (following the best one while forgetting what is old).
+
+use super::adaptive::Adaptive;
+use super::{Entries, Slot};
+use hashbrown::HashTable;
+use std::cell::Cell;
+
+/// How [`Adaptive`] divides the cache between its queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Choice {
+    /// Of the cold queue, in 1/65536; the largest number is all.
+    cold: u16,
+}
+
+impl Choice {
+    /// Keeps what it has: for loops and scans that do not fit.
+    pub const STEADY: Choice = Choice { cold: 1311 };
+    /// Keeps what returns: for skewed popularity.
+    pub const FREQUENT: Choice = Choice { cold: 6554 };
+    /// Half and half: what a cache begins with.
+    pub const EVEN: Choice = Choice { cold: 1 << 15 };
+    /// Keeps what was used last: close to LRU.
+    pub const RECENT: Choice = Choice { cold: u16::MAX };
+
+    /// All candidates.
+    pub const ALL: [Choice; 4] = [Choice::STEADY, Choice::FREQUENT, Choice::EVEN, Choice::RECENT];
+    /// The one before anything is known: of what LRU would hit, half is hit, and of what a loop
+    /// would let one keep, half is kept.
+    pub(crate) const START: Choice = Choice::EVEN;
+
+    /// With this share of the cold queue, from 0 to 1, for experiments.
+    #[must_use]
+    pub fn from_cold_share(share: f64) -> Choice {
+        Choice { cold: (share * 65_536.0).round().clamp(1.0, 65_535.0) as u16 }
+    }
+
+    /// The share of the cold queue, 0 to 1.
+    #[must_use]
+    pub fn cold_share(self) -> f64 {
+        if self.is_recency() { 1.0 } else { f64::from(self.cold) / 65_536.0 }
+    }
+
+    /// As a number, for an atomic.
+    #[must_use]
+    pub const fn to_bits(self) -> u16 {
+        self.cold
+    }
+
+    /// From [`to_bits`](Choice::to_bits).
+    #[must_use]
+    pub const fn from_bits(cold: u16) -> Choice {
+        Choice { cold }
+    }
+
+    /// What it is called: lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Choice::STEADY => "steady",
+            Choice::FREQUENT => "frequent",
+            Choice::EVEN => "even",
+            Choice::RECENT => "recent",
+            _ => "other",
+        }
+    }
+
+    #[inline]
+    pub(super) const fn is_recency(self) -> bool {
+        self.cold == u16::MAX
+    }
+
+    /// So much of a weight.
+    #[inline]
+    pub(super) const fn share_of(self, weight: u64) -> u64 {
+        if self.is_recency() {
+            return weight;
+        }
+        let cold = self.cold as u64;
+        (weight >> 16) * cold + (((weight & 0xffff) * cold) >> 16)
+    }
+}
+
+/// Chooses for an [`Adaptive`], or for those of all shards of a cache.
+///
+/// Counts entries, not weights. Up to 1 024 entries it wants every access, and takes about 180 bytes
+/// for each entry; above it wants a sample and stays within 200 KB. A sampled access costs about
+/// 150 ns.
+#[derive(Debug)]
+pub struct Chooser {
+    /// What some shadow holds. Their slots in the shadows are their places here.
+    keys: Vec<Key>,
+    table: HashTable<u32>,
+    vacant: Vec<u32>,
+    shadows: [Shadow; N],
+    /// Entries of a shadow.
+    capacity: usize,
+    mask: u32,
+    evidence: Evidence,
+    current: usize,
+    switches: u64,
+}
+
+#[derive(Debug)]
+struct Shadow {
+    policy: Adaptive,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Key {
+    hash: u32,
+    /// One bit for each shadow that holds it.
+    held: u8,
+    /// Two bits for each shadow.
+    hits: Cell<u8>,
+}
+
+impl Chooser {
+    /// For a cache of about so many entries.
+    #[must_use]
+    pub fn new(entries: usize) -> Chooser {
+        let shadow = |choice| {
+            let mut policy = Adaptive::new();
+            policy.choose(choice);
+            Shadow { policy, len: 0 }
+        };
+        let mut chooser = Chooser {
+            keys: Vec::new(),
+            table: HashTable::new(),
+            vacant: Vec::new(),
+            shadows: Choice::ALL.map(shadow),
+            capacity: 0,
+            mask: 0,
+            evidence: Evidence::new(),
+            current: START,
+            switches: 0,
+        };
+        chooser.set_capacity(entries);
+        chooser
+    }
+
+    /// Goes on for another number of entries. What the shadows hold above the new bound leaves; where
+    /// the [sample](Chooser::sample_mask) becomes another, they begin anew, with the same choice.
+    /// O(entries of the shadows).
+    pub fn set_capacity(&mut self, entries: usize) {
+        let entries = entries.max(1);
+        let mut shift = 0;
+        while entries >> shift > MOST {
+            shift += 1;
+        }
+        let mask = (1u32 << shift) - 1;
+        let capacity = entries >> shift;
+        if mask != self.mask {
+            *self = Chooser { current: self.current, switches: self.switches, ..Chooser::new(1) };
+            self.mask = mask;
+        }
+        self.capacity = capacity;
+        self.evidence.set_window(capacity);
+        for i in 0..N {
+            // As long a memory as in the cache, which depends on how large that is.
+            self.shadows[i].policy.resize_as_part_of(capacity, entries);
+            while self.shadows[i].len > capacity {
+                self.evict(i);
+            }
+        }
+    }
+
+    /// Accesses to keys with no bit of this in their hash are to be [recorded](Chooser::record).
+    #[must_use]
+    pub const fn sample_mask(&self) -> u32 {
+        self.mask
+    }
+
+    /// [Records](Chooser::record) an access if it belongs to the sample.
+    #[inline]
+    pub fn observe(&mut self, hash: u32) -> Choice {
+        if hash & self.mask == 0 {
+            self.record(hash);
+        }
+        self.choice()
+    }
+
+    /// An access to a key, whether or not the cache holds it.
+    pub fn record(&mut self, hash: u32) {
+        let number = self.number(hash);
+        let before = self.keys[number].held;
+        let hits = &self.keys[number].hits;
+        for i in 0..N {
+            if before & 1 << i != 0 {
+                let noted = hits.get() >> (2 * i) & 3;
+                hits.set(hits.get() + (u8::from(noted < 3) << (2 * i)));
+            }
+        }
+        if before != ALL {
+            for i in 0..N {
+                if before & 1 << i == 0 {
+                    if self.shadows[i].len >= self.capacity {
+                        self.evict(i);
+                    }
+                    let key = &mut self.keys[number];
+                    key.held |= 1 << i;
+                    key.hits.set(key.hits.get() & !(3 << (2 * i)));
+                    let view = View { keys: &self.keys, shadow: i };
+                    self.shadows[i].policy.insert(Slot::new(number as u32), &view);
+                    self.shadows[i].len += 1;
+                }
+            }
+        }
+        self.evidence.record(before);
+        // Where all agree, nothing is learnt.
+        if before != ALL
+            && before != 0
+            && let Some(better) = self.evidence.better_than(self.current)
+        {
+            self.current = better;
+            self.switches += 1;
+        }
+    }
+
+    /// The best candidate as far as is known.
+    #[must_use]
+    #[inline]
+    pub const fn choice(&self) -> Choice {
+        Choice::ALL[self.current]
+    }
+
+    /// How often the choice became another.
+    #[must_use]
+    pub const fn switches(&self) -> u64 {
+        self.switches
+    }
+
+    /// The recent hit ratio of each candidate among the sampled accesses.
+    #[must_use]
+    pub fn hit_ratios(&self) -> [(Choice, f64); 4] {
+        let ratios = self.evidence.hit_ratios();
+        std::array::from_fn(|i| (Choice::ALL[i], ratios[i]))
+    }
+
+    fn evict(&mut self, shadow: usize) {
+        let view = View { keys: &self.keys, shadow };
+        let Some(victim) = self.shadows[shadow].policy.evict(&view) else { return };
+        self.shadows[shadow].len -= 1;
+        let key = &mut self.keys[victim.index()];
+        key.held &= !(1 << shadow);
+        // The one that is being recorded is held by none for a moment, but is never a victim.
+        if key.held == 0 {
+            let (hash, number) = (key.hash, victim.as_u32());
+            if let Ok(found) = self.table.find_entry(mixed(hash), |&n| n == number) {
+                found.remove();
+            }
+            self.vacant.push(number);
+        }
+    }
+
+    fn number(&mut self, hash: u32) -> usize {
+        let keys = &self.keys;
+        let same = |&n: &u32| keys[n as usize].hash == hash;
+        if let Some(&number) = self.table.find(mixed(hash), same) {
+            return number as usize;
+        }
+        let key = Key { hash, held: 0, hits: Cell::new(0) };
+        let number = if let Some(number) = self.vacant.pop() {
+            self.keys[number as usize] = key;
+            number
+        } else {
+            self.keys.push(key);
+            self.keys.len() as u32 - 1
+        };
+        let keys = &self.keys;
+        self.table.insert_unique(mixed(hash), number, |&n| mixed(keys[n as usize].hash));
+        number as usize
+    }
+}
+
+/// The keys as one shadow sees them.
+struct View<'a> {
+    keys: &'a [Key],
+    shadow: usize,
+}
+
+impl Entries for View<'_> {
+    #[inline]
+    fn hits(&self, slot: Slot) -> u8 {
+        self.keys[slot.index()].hits.get() >> (2 * self.shadow) & 3
+    }
+
+    #[inline]
+    fn set_hits(&self, slot: Slot, hits: u8) {
+        let all = &self.keys[slot.index()].hits;
+        let shift = 2 * self.shadow;
+        all.set(all.get() & !(3 << shift) | hits << shift);
+    }
+
+    #[inline]
+    fn hash(&self, slot: Slot) -> u32 {
+        self.keys[slot.index()].hash
+    }
+
+    #[inline]
+    fn weight(&self, _: Slot) -> u64 {
+        1
+    }
+}
+
+/// What speaks for which candidate.
+#[derive(Debug)]
+struct Evidence {
+    /// For a pair: how often the first hit and the second missed.
+    ahead: [[f64; N]; N],
+    hits: [f64; N],
+    seen: f64,
+    /// What an access counts now. It grows, instead of all that came before becoming smaller.
+    weight: f64,
+    growth: f64,
+}
+
+impl Evidence {
+    const fn new() -> Evidence {
+        let ahead = [[0.0; N]; N];
+        Evidence { ahead, hits: [0.0; N], seen: 0.0, weight: 1.0, growth: 1.0 }
+    }
+
+    fn set_window(&mut self, capacity: usize) {
+        let window = (WINDOW * capacity as f64).max(LEAST_WINDOW);
+        self.growth = 1.0 / (1.0 - 1.0 / window);
+    }
+
+    /// An access that the shadows of these bits hit.
+    fn record(&mut self, hit: u8) {
+        self.weight *= self.growth;
+        self.seen += self.weight;
+        for i in (0..N).filter(|i| hit & 1 << i != 0) {
+            self.hits[i] += self.weight;
+            if hit != ALL {
+                for j in (0..N).filter(|j| hit & 1 << j == 0) {
+                    self.ahead[i][j] += self.weight;
+                }
+            }
+        }
+        if self.weight > 1e100 {
+            let all = self.ahead.as_flattened_mut().iter_mut().chain(&mut self.hits);
+            all.chain([&mut self.seen]).for_each(|sum| *sum /= 1e100);
+            self.weight /= 1e100;
+        }
+    }
+
+    /// A candidate that is ahead by more than a standard deviation of what chance would do and
+    /// [`MARGIN`]; the one that is by most.
+    fn better_than(&self, current: usize) -> Option<usize> {
+        let lead = |i: usize| {
+            let (ahead, behind) = (self.ahead[i][current], self.ahead[current][i]);
+            let deviation = ((ahead + behind) * self.weight).sqrt();
+            ahead - behind - deviation - MARGIN * self.weight
+        };
+        let candidates = (0..N).filter(|&i| i != current).map(|i| (i, lead(i)));
+        let best = candidates.max_by(|a, b| a.1.total_cmp(&b.1));
+        best.filter(|best| best.1 > 0.0).map(|best| best.0)
+    }
+
+    fn hit_ratios(&self) -> [f64; N] {
+        self.hits.map(|hits| if self.seen > 0.0 { hits / self.seen } else { 0.0 })
+    }
+}
+
+/// The table takes bits from both ends.
+#[inline]
+const fn mixed(hash: u32) -> u64 {
+    (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+const N: usize = Choice::ALL.len();
+/// The bits of all shadows.
+const ALL: u8 = (1 << N) - 1;
+/// The place of [`Choice::START`].
+const START: usize = 2;
+/// Entries of a shadow; a sample brings at least half as many.
+const MOST: usize = 1_024;
+/// Accesses that count, for each entry of a shadow, and at least.
+const WINDOW: f64 = 20.0;
+const LEAST_WINDOW: f64 = 2_000.0;
+/// Hits that a candidate must be ahead by, beyond chance.
+const MARGIN: f64 = 2.0;
