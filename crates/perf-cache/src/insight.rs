@@ -10,6 +10,7 @@ mod changes;
 mod curve;
 mod hottest;
 mod observer;
+mod recent;
 mod shadow;
 mod shards;
 mod skew;
@@ -18,8 +19,6 @@ mod stack;
 mod tests;
 
 pub use curve::MissRatioCurve;
-#[expect(unused_imports, reason = "until lookups tell it of their keys")]
-pub(crate) use hottest::Hottest;
 #[cfg_attr(not(test), expect(unused_imports, reason = "until lookups tell it of their keys"))]
 pub(crate) use observer::Observer;
 pub use shards::Shards;
@@ -118,3 +117,6 @@ impl fmt::Display for Insight {
         write!(f, "{} keys watched of {}", self.sampled_keys, percent(self.sampling_rate))
     }
 }
+
+/// One hit in so many of each thread is told to [`Observer::on_hit`].
+pub(crate) const ONE_HIT_IN: u64 = 128;

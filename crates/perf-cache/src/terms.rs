@@ -33,6 +33,8 @@ struct Rare {
     refresh_after: Option<Duration>,
     stale_if_error: Option<Duration>,
     compressed: bool,
+    /// For how long it has not been read when it comes in.
+    idled: Duration,
 }
 
 impl Terms {
@@ -109,6 +111,42 @@ impl Terms {
         self
     }
 
+    /// The same terms after so much time: what is left of the times to live and to idle. `None` if
+    /// one of them is over.
+    ///
+    /// For entries that were [saved](crate::Cache::snapshot) for a while.
+    #[must_use]
+    pub fn aged(mut self, by: Duration) -> Option<Terms> {
+        let left = |ttl: Option<Duration>| match ttl {
+            None | Some(Duration::MAX) => Some(ttl),
+            Some(ttl) => ttl.checked_sub(by).filter(|left| !left.is_zero()).map(Some),
+        };
+        self.time_to_live = left(self.time_to_live)?;
+        if self.time_to_idle.is_some_and(|idle| idle != Duration::MAX) {
+            self = self.idled(by);
+            if self.time_to_idle.is_some_and(|idle| idle <= self.idled_for()) {
+                return None;
+            }
+        }
+        if let Some(refresh) = self.refreshes_after() {
+            self = self.refresh_after(refresh.saturating_sub(by));
+        }
+        Some(self)
+    }
+
+    /// Adds to the time for which it has not been read.
+    pub(crate) fn idled(mut self, by: Duration) -> Terms {
+        if !by.is_zero() {
+            let idled = &mut self.rare_mut().idled;
+            *idled = idled.saturating_add(by);
+        }
+        self
+    }
+
+    pub(crate) fn idled_for(&self) -> Duration {
+        self.rare.as_ref().map_or(Duration::ZERO, |rare| rare.idled)
+    }
+
     fn rare_mut(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -157,6 +195,19 @@ mod tests {
         assert_eq!(names(terms.tag_list()), ["a", "b"]);
         assert_eq!(names(terms.dependency_list()), ["c"]);
         assert!(!terms.is_default());
+    }
+
+    #[test]
+    fn terms_age_until_one_of_their_times_is_over() {
+        let s = Duration::from_secs;
+        let terms = Terms::new().time_to_live(s(10)).time_to_idle(s(5)).refresh_after(s(3));
+        let aged = terms.clone().aged(s(4)).unwrap();
+        assert_eq!((aged.time_to_live, aged.refreshes_after()), (Some(s(6)), Some(s(0))));
+        assert_eq!((aged.time_to_idle, aged.idled_for()), (Some(s(5)), s(4)));
+        assert_eq!((aged.aged(s(1)), terms.aged(s(10))), (None, None));
+        assert_eq!(Terms::new().time_to_live(s(2)).aged(s(2)), None);
+        let never = Terms::new().never();
+        assert_eq!(never.clone().aged(s(1_000)), Some(never.idled(s(0))));
     }
 
     #[test]

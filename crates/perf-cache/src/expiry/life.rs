@@ -10,6 +10,7 @@
 //! second, however many threads read it.
 
 use super::{NEVER, has_passed, has_passed_since};
+use crate::Terms;
 use perf_core::{Clock, Instant};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -39,15 +40,17 @@ pub(crate) struct Span {
     pub(crate) stale: u64,
     /// Whether reads may move its deadline.
     pub(crate) asks_on_read: bool,
+    /// How long ago it was last used.
+    pub(crate) idled: u64,
 }
 
 impl Span {
     pub(crate) const FOR_EVER: Span =
-        Span { live: NEVER, idle: NEVER, refresh: NEVER, stale: 0, asks_on_read: false };
+        Span { live: NEVER, idle: NEVER, refresh: NEVER, stale: 0, asks_on_read: false, idled: 0 };
 
     /// Whether an entry must not even come in.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.live == 0 || self.idle == 0
+        self.live == 0 || self.idle <= self.idled
     }
 
     /// Whether its deadline says it all, so that the entry needs no [`Life`].
@@ -89,7 +92,7 @@ impl Life {
         Life {
             deadline: AtomicU64::new(after(span.live)),
             refresh_at: AtomicU64::new(after(span.refresh)),
-            last_use: AtomicU64::new(now.as_nanos()),
+            last_use: AtomicU64::new(now.as_nanos().saturating_sub(span.idled)),
             idle: span.idle,
             stale: span.stale,
             asks_on_read: span.asks_on_read,
@@ -151,6 +154,28 @@ impl Life {
         if now >= self.last_use.load(Ordering::Relaxed).saturating_add(grain) {
             self.last_use.store(now, Ordering::Relaxed);
         }
+    }
+
+    /// The terms on which it would go on as it is.
+    pub(crate) fn terms(&self, clock: &Clock) -> Terms {
+        let now = clock.now().as_nanos();
+        let left = |at: u64| match at {
+            NEVER => Duration::MAX,
+            at => Duration::from_nanos(at.saturating_sub(now)),
+        };
+        let mut terms = Terms::new().time_to_live(left(self.deadline()));
+        let refresh = left(self.refresh_at.load(Ordering::Relaxed));
+        if refresh != Duration::MAX {
+            terms = terms.refresh_after(refresh);
+        }
+        if self.stale != 0 {
+            terms = terms.stale_if_error(Duration::from_nanos(self.stale));
+        }
+        if self.idle == NEVER {
+            return terms.time_to_idle(Duration::MAX);
+        }
+        let idled = now.saturating_sub(self.last_use.load(Ordering::Relaxed));
+        terms.time_to_idle(Duration::from_nanos(self.idle)).idled(Duration::from_nanos(idled))
     }
 
     fn state(&self, clock: &Clock) -> State {
@@ -276,6 +301,19 @@ mod tests {
         assert_eq!(life.look_at(), clock.now().as_nanos() + 4);
         hand.advance(Duration::from_nanos(4));
         assert_eq!(state(&life, &clock), State::RefreshDue);
+    }
+
+    #[test]
+    fn it_goes_on_by_its_terms_as_it_would_have() {
+        let span = Span { live: 100, idle: 50, refresh: 70, stale: 9, ..Span::FOR_EVER };
+        let (life, clock, hand) = life(span);
+        hand.advance(Duration::from_nanos(30));
+        let left = life.terms(&clock);
+        let ns = Duration::from_nanos;
+        assert_eq!((left.time_to_live, left.refreshes_after()), (Some(ns(70)), Some(ns(40))));
+        assert_eq!((left.time_to_idle, left.idled_for()), (Some(ns(50)), ns(30)));
+        assert_eq!(left.stays_if_error(), Some(ns(9)));
+        assert_eq!(Life::default().terms(&clock), Terms::new().never());
     }
 
     #[test]

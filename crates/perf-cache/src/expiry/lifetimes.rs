@@ -101,6 +101,7 @@ impl<K, V> Lifetimes<K, V> {
             refresh: terms.refreshes_after().map_or(NEVER, nanos),
             stale: terms.stays_if_error().map_or(0, nanos),
             asks_on_read: self.asks_on_read,
+            idled: nanos(terms.idled_for()),
         };
         if span.is_empty() {
             return None;

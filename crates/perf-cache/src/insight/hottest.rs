@@ -8,18 +8,18 @@
 /// Source: Metwally, Agrawal and El Abbadi, "Efficient Computation of Frequent and Top-k Elements
 /// in Data Streams", ICDT 2005 (Space-Saving).
 #[derive(Debug)]
-pub(crate) struct Hottest {
+pub(super) struct Hottest {
     hashes: Vec<u64>,
     counts: Vec<u32>,
     recorded: u32,
 }
 
 impl Hottest {
-    pub(crate) const fn new() -> Hottest {
+    pub(super) const fn new() -> Hottest {
         Hottest { hashes: Vec::new(), counts: Vec::new(), recorded: 0 }
     }
 
-    pub(crate) fn record(&mut self, hash: u64) {
+    pub(super) fn record(&mut self, hash: u64) {
         self.recorded += 1;
         if self.recorded == FADE_AFTER {
             self.recorded = 0;
@@ -38,7 +38,7 @@ impl Hottest {
     }
 
     /// Hashes with their counts, the most frequent first.
-    pub(crate) fn top(&self) -> Vec<(u64, u32)> {
+    pub(super) fn top(&self) -> Vec<(u64, u32)> {
         let both = self.hashes.iter().copied().zip(self.counts.iter().copied());
         let mut top: Vec<_> = both.collect();
         top.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));

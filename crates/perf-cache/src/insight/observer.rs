@@ -1,6 +1,8 @@
 //! What takes the sampled events of a cache in, while it runs.
 
 use super::changes::Changes;
+use super::hottest::Hottest;
+use super::recent::Recent;
 use super::shadow::Shadows;
 use super::shards::{Shards, mix};
 use super::skew::zipf_exponent;
@@ -15,10 +17,12 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Observer {
     /// Events of keys whose mixed hash is above this are of no interest now.
     interest: AtomicU64,
+    recent: Recent,
     dropped: AtomicU64,
     /// Whether sizes are weights; else entries.
     weighed: bool,
     state: Mutex<State>,
+    hottest: Mutex<Hottest>,
 }
 
 #[derive(Debug)]
@@ -33,39 +37,45 @@ struct State {
     changes: Changes,
     /// Accesses to all keys when the samples were last corrected.
     corrected_at: u64,
-    /// Those to sampled keys since.
-    fed: u64,
     /// Until the past is to count half.
     until_fade: u64,
 }
 
 impl Observer {
     /// For a cache of that capacity, in entries or, if `weighed`, in bytes that are about so many
-    /// entries. It will be told of every `one_in`th key.
+    /// entries. It will be told of every `one_in`th key, and looks at fewer if it needs fewer.
     pub(crate) fn new(capacity: u64, entries: u64, weighed: bool, one_in: u64) -> Observer {
         let state = State::new(capacity, entries, one_in);
         Observer {
-            interest: AtomicU64::new(u64::MAX),
+            interest: AtomicU64::new(state.interest()),
+            recent: Recent::new(),
             dropped: AtomicU64::new(0),
             weighed,
             state: Mutex::new(state),
+            hottest: Mutex::new(Hottest::new()),
         }
     }
 
-    /// An access to a sampled key; `accesses` answers how many there were to all keys.
-    pub(crate) fn on_access(&self, hash: u64, accesses: impl FnOnce() -> u64) {
+    /// An access to a sampled key. `turn` is any number that grows with the accesses of the thread,
+    /// and `accesses` answers how many there were to all keys.
+    ///
+    /// Keys that were looked at a moment ago are passed by, without writing anything as a rule: a
+    /// key that is hit all the time costs no more for being in the sample. Its hits are those that
+    /// a cache of any size would have, and as such they are counted with the hot keys that the
+    /// sample has too few of.
+    pub(crate) fn on_access(&self, hash: u64, turn: u64, accesses: impl FnOnce() -> u64) {
         let mixed = mix(hash);
         // Relaxed: an event more or less.
-        if mixed > self.interest.load(Ordering::Relaxed) {
+        if mixed > self.interest.load(Ordering::Relaxed) || self.recent.has(mixed, turn) {
             return;
         }
         let Ok(mut state) = self.state.try_lock() else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         };
-        state.fed += 1;
+        self.recent.add(mixed, |hash, uses| state.shards.count_uses(hash, uses));
         let weight = if self.weighed { state.usual_weight() } else { 1 };
-        state.shards.record(hash, weight);
+        state.shards.record_mixed(mixed, weight);
         if mixed < state.shadowed {
             state.shadows.record(mixed);
         }
@@ -76,8 +86,20 @@ impl Observer {
             state.shadows.fade();
             state.until_fade = FADE_AFTER;
         }
-        let interest = state.shards.threshold().max(state.shadowed);
-        self.interest.store(interest, Ordering::Relaxed);
+        self.interest.store(state.interest(), Ordering::Relaxed);
+    }
+
+    /// One of so many hits of a thread, whatever its key.
+    pub(crate) fn on_hit(&self, hash: u64) {
+        if let Ok(mut hottest) = self.hottest.try_lock() {
+            hottest.record(hash);
+        }
+    }
+
+    /// The hashes of keys that are hit often with the number of [`on_hit`](Observer::on_hit), the
+    /// hottest first.
+    pub(crate) fn hottest(&self) -> Vec<(u64, u32)> {
+        self.hottest.lock().unwrap_or_else(PoisonError::into_inner).top()
     }
 
     /// A value came in for a sampled key, at a time in milliseconds.
@@ -92,7 +114,7 @@ impl Observer {
         state.weights.record(weight);
         state.changes.record(mix(hash), now_ms, replaced);
         if self.weighed {
-            state.shards.set_weight(hash, u32::try_from(weight).unwrap_or(u32::MAX));
+            state.shards.set_weight_mixed(mix(hash), u32::try_from(weight).unwrap_or(u32::MAX));
         }
     }
 
@@ -102,7 +124,8 @@ impl Observer {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.correct(accesses);
         state.resize(capacity, entries);
-        self.interest.store(u64::MAX, Ordering::Relaxed);
+        self.recent.clear();
+        self.interest.store(state.interest(), Ordering::Relaxed);
     }
 
     /// What is known now, given the lookups of all keys since the cache was built.
@@ -142,7 +165,6 @@ impl State {
             weights: Histogram::new(),
             changes: Changes::new(),
             corrected_at: 0,
-            fed: 0,
             until_fade: FADE_AFTER,
         };
         state.resize(capacity, entries);
@@ -152,8 +174,11 @@ impl State {
     fn resize(&mut self, capacity: u64, entries: u64) {
         let samples = (entries / 2).clamp(512, 4_096) as usize;
         self.capacity = capacity;
+        // Small caches can afford to look at more of their keys than large ones.
+        let wanted = (entries / 256).clamp(MOST_OF_A_SMALL_CACHE, 1 << 10);
         self.shards = Shards::new(samples)
             .one_in(self.one_in)
+            .thinned(self.one_in as f64 / wanted as f64)
             .farthest(capacity.saturating_mul(FARTHEST_IN_CAPACITIES));
         self.shadows = Shadows::new(entries, self.one_in);
         let share = self.shadows.rate() * self.one_in as f64;
@@ -161,14 +186,19 @@ impl State {
         self.until_fade = FADE_AFTER;
     }
 
+    /// Keys with a mixed hash above this are in no sample.
+    fn interest(&self) -> u64 {
+        self.shards.threshold().max(self.shadowed)
+    }
+
     /// Tells the samples how many accesses there were, of which they saw some.
     fn correct(&mut self, accesses: u64) {
         let before = std::mem::replace(&mut self.corrected_at, accesses);
-        let fed = std::mem::take(&mut self.fed);
         // Fewer than before: counting began anew, and nobody knows when.
-        let since = accesses.checked_sub(before).unwrap_or(fed * self.one_in);
-        self.shards.correct(since as f64 / self.one_in as f64 - fed as f64);
-        self.shadows.expect(since as f64);
+        if let Some(since) = accesses.checked_sub(before) {
+            self.shards.correct(since as f64 / self.one_in as f64);
+            self.shadows.correct(since as f64);
+        }
     }
 
     /// For keys whose weight is not known yet.
@@ -181,4 +211,6 @@ impl State {
 const FADE_AFTER: u64 = 1 << 17;
 /// How much larger a cache is looked at than it is.
 const FARTHEST_IN_CAPACITIES: u64 = 16;
+/// One key in so many is looked at at least.
+const MOST_OF_A_SMALL_CACHE: u64 = 16;
 const REUSE_QUANTILES: [f64; 4] = [0.5, 0.75, 0.9, 0.99];

@@ -21,6 +21,8 @@ pub(super) struct Shadows {
     rate: f64,
     seen: f64,
     expected: f64,
+    /// What was seen since it was last corrected.
+    uncorrected: f64,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,7 @@ impl Shadows {
             rate,
             seen: 0.0,
             expected: 0.0,
+            uncorrected: 0.0,
         }
     }
 
@@ -62,6 +65,8 @@ impl Shadows {
     /// An access to a key that belongs to the share. O(policies), amortized.
     pub(super) fn record(&mut self, hash: u64) {
         self.seen += 1.0;
+        self.expected += 1.0;
+        self.uncorrected += 1.0;
         let number = self.number(hash);
         for shadow in &mut self.policies {
             // Not the half that chose the share.
@@ -71,14 +76,16 @@ impl Shadows {
         }
     }
 
-    /// Says how many accesses there were to all keys.
-    pub(super) fn expect(&mut self, accesses: f64) {
-        self.expected += accesses * self.rate;
+    /// Says how many accesses there were to all keys since the last time.
+    pub(super) fn correct(&mut self, accesses: f64) {
+        self.expected += accesses * self.rate - std::mem::take(&mut self.uncorrected);
+        self.expected = self.expected.max(0.0);
     }
 
     pub(super) fn fade(&mut self) {
         self.seen /= 2.0;
         self.expected /= 2.0;
+        self.uncorrected /= 2.0;
         self.policies.iter_mut().for_each(|shadow| shadow.hits /= 2.0);
     }
 

@@ -9,7 +9,7 @@ use super::stack::{Node, Stack};
 /// A key belongs to the sample if its hash lies under a threshold, so that either all of its uses
 /// are seen or none. The distance of a use, which is what was used since the same key's last one,
 /// is measured in the sample and scaled up; a cache hits if it is at least that large. The threshold
-/// falls when the sample would outgrow its bound, so memory is fixed: at most about 70 bytes for
+/// falls when the sample would outgrow its bound, so memory is fixed: at most about 90 bytes for
 /// each key of the sample, the buckets for the distances take 8 KiB.
 ///
 /// With a [farthest distance](Shards::farthest) keys that were not used for that long are
@@ -44,6 +44,8 @@ pub struct Shards {
     seen: f64,
     /// Uses that would have been seen if the sample had its share of the hot keys, no more, no less.
     expected: f64,
+    /// The part of it since the last correction.
+    uncorrected: f64,
 }
 
 impl Shards {
@@ -61,6 +63,7 @@ impl Shards {
             returned: 0.0,
             seen: 0.0,
             expected: 0.0,
+            uncorrected: 0.0,
         }
     }
 
@@ -78,14 +81,34 @@ impl Shards {
         self
     }
 
+    /// Begins with a share of the keys that are recorded, not with all.
+    pub(super) fn thinned(mut self, share: f64) -> Shards {
+        self.threshold = (share < 1.0).then(|| (share * 2_f64.powi(64)) as u64);
+        self
+    }
+
+    /// Counts uses of a key of the sample, given its [mixed](mix) hash, that came so soon after another that any cache hits, and
+    /// that [`record`](Shards::record) was spared; only for how often it is used.
+    pub(super) fn count_uses(&mut self, hash: u64, uses: u32) {
+        if let Some(node) = self.stack.find_mut(hash) {
+            node.uses[0] = node.uses[0].saturating_add(uses / 2);
+            node.uses[1] = node.uses[1].saturating_add(uses.div_ceil(2));
+        }
+    }
+
     /// Takes note of a use, a hit or a miss alike. `hash` may be of any quality that has no two
     /// keys share one. `weight` is what a key weighs that is new to the sample, zero counts as one;
     /// one that is known weighs what it did, until [`set_weight`](Shards::set_weight).
     ///
     /// Answers whether the key is in the sample.
     pub fn record(&mut self, hash: u64, weight: u32) -> bool {
+        self.record_mixed(mix(hash), weight)
+    }
+
+    /// The same for the [mixed](mix) hash.
+    pub(super) fn record_mixed(&mut self, hash: u64, weight: u32) -> bool {
         self.expected += self.rate();
-        let hash = mix(hash);
+        self.uncorrected += self.rate();
         if self.threshold.is_some_and(|threshold| hash >= threshold) {
             return false;
         }
@@ -93,7 +116,7 @@ impl Shards {
         let mut node = match self.stack.take(hash) {
             Some((known, above)) => {
                 self.count(above, known.weight);
-                if known.uses[0] + known.uses[1] == 1 {
+                if known.uses == [0, 1] || known.uses == [1, 0] {
                     self.returned += 1.0;
                 }
                 known
@@ -105,7 +128,7 @@ impl Shards {
         };
         // Which of the two is random, and independent of the key.
         let which = (mix(self.seen.to_bits() ^ hash) & 1) as usize;
-        node.uses[which] = node.uses[which].saturating_add(1).min(u16::MAX >> 1);
+        node.uses[which] = node.uses[which].saturating_add(1);
         self.stack.push(node);
         self.keep_bounds();
         true
@@ -113,15 +136,21 @@ impl Shards {
 
     /// Sets the weight of a key without a use: for what is known only when a miss has been loaded.
     pub fn set_weight(&mut self, hash: u64, weight: u32) {
-        self.stack.set_weight(mix(hash), weight.max(1));
+        self.set_weight_mixed(mix(hash), weight);
+    }
+
+    pub(super) fn set_weight_mixed(&mut self, hash: u64, weight: u32) {
+        self.stack.set_weight(hash, weight.max(1));
         self.keep_bounds();
     }
 
-    /// Says that there were so many uses more, or less, than [`record`](Shards::record) was called
-    /// for, given that it should have been called for every [`one_in`](Shards::one_in)th: keys that
-    /// are very hot are in the sample or not, and this is what tells.
+    /// Says how many uses there were since the last time, of all keys or of every
+    /// [`one_in`](Shards::one_in)th: keys that are very hot are in the sample or not, and this is
+    /// what tells. To be said now and then where [`record`](Shards::record) is not called for each
+    /// of them.
     pub fn correct(&mut self, uses: f64) {
-        self.expected = (self.expected + uses * self.rate()).max(0.0);
+        self.expected += uses * self.rate() - std::mem::take(&mut self.uncorrected);
+        self.expected = self.expected.max(0.0);
     }
 
     /// The share of the keys that is in the sample.
@@ -148,7 +177,7 @@ impl Shards {
         self.scale_counts(0.5);
         for node in self.stack.iter_mut() {
             // Both stay what they were to each other; a key that was used stays one.
-            if u32::from(node.uses[0]) + u32::from(node.uses[1]) > 2 {
+            if node.uses[0].saturating_add(node.uses[1]) > 2 {
                 node.uses = node.uses.map(|n| n / 2);
             }
         }
@@ -160,13 +189,10 @@ impl Shards {
         if self.expected <= 0.0 {
             return MissRatioCurve::new(Vec::new());
         }
-        // What the sample has too few or too many of are hot keys, which any size would hit.
-        let mut hits = self.expected - self.seen;
-        let mut lowest = 1.0;
+        let (mut hits, mut lowest, mut vacant) = (0.0, 1.0, false);
         let mut points = Vec::new();
-        let mut vacant = false;
-        for (index, count) in self.counts.iter().enumerate() {
-            if *count > 0.0 {
+        for (index, count) in self.corrected().into_iter().enumerate() {
+            if count > 0.0 {
                 if vacant {
                     // Flat up to here: a step stays a step.
                     points.push((upper(index - 1), lowest));
@@ -175,7 +201,7 @@ impl Shards {
                 lowest = (1.0 - hits / self.expected).clamp(0.0, lowest);
                 points.push((upper(index), lowest));
             }
-            vacant = *count == 0.0;
+            vacant = count == 0.0;
         }
         MissRatioCurve::new(points)
     }
@@ -185,10 +211,10 @@ impl Shards {
     #[must_use]
     pub fn distance_quantile(&self, q: f64) -> Option<u64> {
         let wanted = q.clamp(0.0, 1.0) * self.expected;
-        let mut sum = self.expected - self.seen;
-        self.counts.iter().enumerate().find_map(|(index, count)| {
+        let mut sum = 0.0;
+        self.corrected().into_iter().enumerate().find_map(|(index, count)| {
             sum += count;
-            (*count > 0.0 && sum >= wanted).then(|| upper(index))
+            (count > 0.0 && sum >= wanted).then(|| upper(index))
         })
     }
 
@@ -200,8 +226,40 @@ impl Shards {
     }
 
     /// How often the keys of the sample were used, by two counters each.
-    pub(super) fn uses(&self) -> impl Iterator<Item = [u16; 2]> {
+    pub(super) fn uses(&self) -> impl Iterator<Item = [u32; 2]> {
         self.stack.iter().map(|node| node.uses)
+    }
+
+    /// The counts by distance as they would be if the sample had its share of the uses.
+    ///
+    /// A key is in the sample or not with all of its uses, so what is missing or too much belongs to
+    /// keys in proportion to the square of their uses: for each use, in proportion to the uses of
+    /// its key, which is one over its distance.
+    fn corrected(&self) -> Vec<f64> {
+        let mut counts = self.counts.clone();
+        let hot = bucket((1.0 / self.scale()) as u64);
+        let mut missing = self.expected - self.seen;
+        let weigh = |index: usize, count: f64| count / upper(index.max(hot)) as f64;
+        // What is too much may be more than there is: then it is taken elsewhere.
+        for _ in 0..4 {
+            let total: f64 = counts.iter().enumerate().map(|(i, count)| weigh(i, *count)).sum();
+            if missing == 0.0 || total <= 0.0 {
+                break;
+            }
+            let (share, mut left) = (missing / total, 0.0);
+            for (index, count) in counts.iter_mut().enumerate() {
+                let with = *count + share * weigh(index, *count);
+                left += with.min(0.0);
+                *count = with.max(0.0);
+            }
+            missing = left;
+        }
+        if missing > 0.0 {
+            // Nothing but keys so hot that they were never seen twice.
+            counts.resize(counts.len().max(hot + 1), 0.0);
+            counts[hot] += missing;
+        }
+        counts
     }
 
     /// Counts a use, given what was used in the sample since the last one.
@@ -247,8 +305,9 @@ impl Shards {
     }
 
     fn scale_counts(&mut self, by: f64) {
-        let figures = [&mut self.cold, &mut self.returned, &mut self.seen, &mut self.expected];
-        figures.into_iter().chain(&mut self.counts).for_each(|count| *count *= by);
+        let figures = [&mut self.cold, &mut self.returned, &mut self.seen];
+        let figures = figures.into_iter().chain([&mut self.expected, &mut self.uncorrected]);
+        figures.chain(&mut self.counts).for_each(|count| *count *= by);
     }
 
     /// The share of the recorded keys that is in the sample.

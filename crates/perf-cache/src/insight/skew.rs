@@ -13,8 +13,8 @@
 /// ranks, which make the first of them uncertain.
 ///
 /// O(n log n).
-pub(super) fn zipf_exponent(uses: impl Iterator<Item = [u16; 2]>, rate: f64) -> Option<f64> {
-    let mut keys: Vec<[u16; 2]> = uses.collect();
+pub(super) fn zipf_exponent(uses: impl Iterator<Item = [u32; 2]>, rate: f64) -> Option<f64> {
+    let mut keys: Vec<[u32; 2]> = uses.collect();
     keys.sort_unstable_by(|a, b| b[0].cmp(&a[0]));
     let ranked = keys.iter().take_while(|uses| uses[0] >= LEAST_USES).count();
     if ranked < LEAST_KEYS {
@@ -56,7 +56,7 @@ fn slope(points: &[Point]) -> Option<f64> {
 }
 
 /// Uses of a key by which it may be ranked.
-const LEAST_USES: u16 = 6;
+const LEAST_USES: u32 = 6;
 const LEAST_KEYS: usize = 24;
 /// How far keys may lie off the law: a seventh, as a variance of the logarithm.
 const LAW: f64 = 0.02;

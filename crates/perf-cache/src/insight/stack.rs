@@ -13,7 +13,7 @@ pub(super) struct Node {
     /// Zero marks a vacant position.
     pub(super) weight: u32,
     /// How often it was used, shared out at random over two counters: see `skew`.
-    pub(super) uses: [u16; 2],
+    pub(super) uses: [u32; 2],
 }
 
 #[derive(Debug)]
@@ -84,6 +84,12 @@ impl Stack {
         let old = u64::from(std::mem::replace(&mut self.nodes[at].weight, weight));
         self.add(at, u64::from(weight).wrapping_sub(old));
         self.weight = self.weight - old + u64::from(weight);
+    }
+
+    /// A key that is in it, to count its uses.
+    pub(super) fn find_mut(&mut self, hash: u64) -> Option<&mut Node> {
+        let found = self.places.find(hash, |at| self.nodes[*at as usize].hash == hash);
+        found.map(|at| &mut self.nodes[*at as usize])
     }
 
     /// Takes out the key that was not used for longest. O(log n), amortized.

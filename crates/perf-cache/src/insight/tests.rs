@@ -142,15 +142,12 @@ fn what_was_filtered_before_is_scaled_up_and_corrected() {
     let mut errors = Vec::new();
     for part in 0..8 {
         let mut shards = Shards::new(8_192).one_in(8);
-        let mut fed = 0;
         for key in &requests {
             if hash(*key) % 8 == part {
                 shards.record(hash(*key), 1);
-                fed += 1;
             }
         }
-        let uses = requests.len() as f64 / 8.0;
-        shards.correct(uses - f64::from(fed));
+        shards.correct(requests.len() as f64 / 8.0);
         errors.push(error(&requests, &shards));
     }
     let mean = errors.iter().sum::<f64>() / 8.0;
@@ -220,7 +217,7 @@ fn observed(entries: u64, mut draw: impl FnMut() -> u64, requests: u64) -> (Insi
             *hits += f64::from(u8::from(cache.access(number, hash(key) as u32, 1)));
         }
         if hash(key).is_multiple_of(4) {
-            observer.on_access(hash(key), || n + 1);
+            observer.on_access(hash(key), n, || n + 1);
         }
     }
     let measured: Vec<f64> = caches.iter().map(|(_, hits)| hits / requests as f64).collect();
@@ -257,26 +254,60 @@ fn an_insight_tells_what_twice_the_capacity_would_give() {
 #[test]
 fn other_bounds_begin_a_new_sample() {
     let observer = Observer::new(1_000, 1_000, false, 1);
-    (0..5_000).for_each(|n| observer.on_access(hash(n % 100), || n));
-    observer.on_capacity(2_000, 2_000, 5_000);
-    assert!(observer.snapshot(5_000, None).curve.is_empty());
-    (0..5_000).for_each(|n| observer.on_access(hash(n % 100), || n));
-    let insight = observer.snapshot(10_000, None);
+    (0..20_000).for_each(|n| observer.on_access(hash(n % 1_000), n, || n));
+    observer.on_capacity(2_000, 2_000, 20_000);
+    assert!(observer.snapshot(20_000, None).curve.is_empty());
+    (0..20_000).for_each(|n| observer.on_access(hash(n % 1_000), n, || n));
+    let insight = observer.snapshot(40_000, None);
     assert_eq!(insight.capacity, 2_000);
-    assert!(insight.curve.miss_ratio_at(110).unwrap() < 0.05);
+    assert!(insight.curve.miss_ratio_at(1_500).unwrap() < 0.1);
 }
 
 #[test]
 fn bytes_are_weighed_when_they_are_known() {
-    let observer = Observer::new(100_000, 1_000, true, 1);
-    for n in 0..20_000 {
-        observer.on_access(hash(n % 500), || n);
-        if n < 500 {
+    let observer = Observer::new(1_000_000, 5_000, true, 1);
+    for n in 0..100_000 {
+        observer.on_access(hash(n % 5_000), n, || n);
+        if n < 5_000 {
             observer.on_insert(hash(n), 200, false, n);
         }
     }
-    let insight = observer.snapshot(20_000, None);
+    let insight = observer.snapshot(100_000, None);
     assert_eq!((insight.unit, insight.workload.weights.max()), (Unit::Bytes, Some(200)));
-    assert!(insight.curve.miss_ratio_at(90_000).unwrap() > 0.9);
-    assert!(insight.curve.miss_ratio_at(110_000).unwrap() < 0.1);
+    assert!(insight.curve.miss_ratio_at(850_000).unwrap() > 0.8);
+    assert!(insight.curve.miss_ratio_at(1_150_000).unwrap() < 0.1);
+}
+
+#[test]
+fn one_key_that_is_hit_all_the_time_is_a_hit_at_any_size() {
+    let observer = Observer::new(1_000, 1_000, false, 1);
+    // One that is in the sample.
+    let key = (0..).map(hash).find(|hash| shards::mix(*hash) < u64::MAX / 64).unwrap();
+    (0..10_000).for_each(|n| observer.on_access(key, n, || n));
+    let insight = observer.snapshot(10_000, None);
+    assert_eq!((insight.sampled_keys, insight.dropped), (1, 0));
+    assert!(insight.curve.miss_ratio_at(100).unwrap() < 0.01);
+}
+
+#[test]
+fn the_skew_is_told_of_keys_that_were_passed_by() {
+    let (insight, _) = observed(4_000, zipf(20_000, 0.9, 31), 400_000);
+    let skew = insight.workload.skew.unwrap();
+    assert!((skew - 0.9).abs() < 0.15, "{skew}");
+}
+
+#[test]
+fn hits_are_counted_for_the_hottest_whatever_the_sample() {
+    let observer = Observer::new(1_000, 1_000, false, 1);
+    let mut draw = zipf(1_000, 1.0, 41);
+    for turn in 0..100_000 {
+        let key = draw();
+        if turn % ONE_HIT_IN == 0 {
+            observer.on_hit(key);
+        }
+    }
+    let hottest = observer.hottest();
+    assert_eq!(hottest[0].0, 0);
+    let hits = u64::from(hottest[0].1) * ONE_HIT_IN;
+    assert!((11_000..16_000).contains(&hits), "{hits}");
 }
