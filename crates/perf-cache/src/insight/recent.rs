@@ -24,8 +24,9 @@ struct Place {
 
 impl Recent {
     pub(super) const fn new() -> Recent {
-        const VACANT: Place = Place { hash: AtomicU64::new(0), found: AtomicU32::new(0) };
-        Recent { places: [VACANT; PLACES], added: AtomicU32::new(0) }
+        let places =
+            [const { Place { hash: AtomicU64::new(0), found: AtomicU32::new(0) } }; PLACES];
+        Recent { places, added: AtomicU32::new(0) }
     }
 
     /// Whether a key is here. Every sixteenth turn that is counted, for all sixteen.
