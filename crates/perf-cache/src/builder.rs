@@ -1,15 +1,20 @@
 //! How a cache is made.
 
 use crate::budget::Budget;
-use crate::inner::{Defaults, Inner, Weigher};
+use crate::cache::entry_overhead;
+use crate::expiry::Lifetimes;
+use crate::hazard::Readers;
+use crate::inner::{Inner, Limbo, SAMPLE_NONE, Settings, Weigher};
 use crate::loading::LoadOptions;
-use crate::lru::entry_overhead;
+use crate::policy::{Policy, PolicyKind};
 use crate::shard::Shard;
+use crate::slots::place_size;
+use crate::weights::Weights;
 use crate::{Cache, ConfigError};
 use hashbrown::DefaultHashBuilder;
 use perf_core::{ByteSize, Clock, Ratio};
 use std::fmt;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,7 +23,7 @@ use std::time::Duration;
 /// One bound is needed, [`max_entries`](CacheBuilder::max_entries) or
 /// [`max_bytes`](CacheBuilder::max_bytes); all else has a default.
 #[must_use]
-pub struct CacheBuilder<K, V> {
+pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
     name: String,
     max_entries: Option<u64>,
     max_bytes: Option<ByteSize>,
@@ -27,7 +32,32 @@ pub struct CacheBuilder<K, V> {
     jitter: Ratio,
     clock: Clock,
     shards: Option<usize>,
+    policy: Chosen,
+    hasher: S,
     pub(crate) loading: LoadOptions<K>,
+}
+
+type MakePolicy = Box<dyn Fn() -> Box<dyn Policy>>;
+
+enum Chosen {
+    Kind(PolicyKind),
+    Custom(MakePolicy),
+}
+
+impl Chosen {
+    fn kind(&self) -> Option<PolicyKind> {
+        match self {
+            Chosen::Kind(kind) => Some(*kind),
+            Chosen::Custom(_) => None,
+        }
+    }
+
+    fn make(&self, seed: u64) -> Box<dyn Policy> {
+        match self {
+            Chosen::Kind(kind) => kind.build(seed),
+            Chosen::Custom(make) => make(),
+        }
+    }
 }
 
 impl<K, V> CacheBuilder<K, V> {
@@ -41,10 +71,14 @@ impl<K, V> CacheBuilder<K, V> {
             jitter: Ratio::ZERO,
             clock: Clock::system(),
             shards: None,
+            policy: Chosen::Kind(PolicyKind::Adaptive),
+            hasher: DefaultHashBuilder::default(),
             loading: LoadOptions::new(),
         }
     }
+}
 
+impl<K, V, S> CacheBuilder<K, V, S> {
     /// What the cache is called where several are shown. `cache` if not set.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -96,11 +130,57 @@ impl<K, V> CacheBuilder<K, V> {
 
     /// How many parts are locked separately: a power of two, at most 1024.
     ///
-    /// Not set: four for each core, but fewer where that would leave a shard less than 64 entries
-    /// or 256 KiB. With one shard the order of eviction is exact.
+    /// Not set: four for each core, but fewer where that would leave a shard less than 128 entries
+    /// or 256 KiB, and one below 1024 entries. With one shard the order of eviction is exact.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
         self
+    }
+
+    /// Which entries make room. [`PolicyKind::Adaptive`] if not set.
+    pub fn policy(mut self, policy: PolicyKind) -> Self {
+        self.policy = Chosen::Kind(policy);
+        self
+    }
+
+    /// The same by a policy of the caller's, which is made once for each shard.
+    pub fn custom_policy<P: Policy + 'static>(mut self, make: impl Fn() -> P + 'static) -> Self {
+        self.policy = Chosen::Custom(Box::new(move || Box::new(make())));
+        self
+    }
+
+    /// How keys are hashed. All 64 bits of a hash must be well mixed: entries of which many agree in
+    /// the upper or lower half are slow to find.
+    ///
+    /// Not set: a fast hasher whose seeds differ from cache to cache and run to run. Each handle has
+    /// a copy of it.
+    pub fn hasher<H>(self, hasher: H) -> CacheBuilder<K, V, H> {
+        let CacheBuilder {
+            name,
+            max_entries,
+            max_bytes,
+            weigher,
+            ttl,
+            jitter,
+            clock,
+            shards,
+            policy,
+            hasher: _,
+            loading,
+        } = self;
+        CacheBuilder {
+            name,
+            max_entries,
+            max_bytes,
+            weigher,
+            ttl,
+            jitter,
+            clock,
+            shards,
+            policy,
+            hasher,
+            loading,
+        }
     }
 
     /// Makes the cache.
@@ -110,7 +190,7 @@ impl<K, V> CacheBuilder<K, V> {
     /// [`ConfigError`] without a bound, with a bound of zero, with a bound on bytes but no weigher,
     /// with a number of shards that is no power of two up to 1024, and with settings for
     /// loaders that contradict each other.
-    pub fn build(self) -> Result<Cache<K, V>, ConfigError> {
+    pub fn build(self) -> Result<Cache<K, V, S>, ConfigError> {
         match (self.max_entries, self.max_bytes) {
             (None, None) => {
                 let remedy = "set `max_entries`, or `max_bytes` with a `weigher`";
@@ -135,34 +215,68 @@ impl<K, V> CacheBuilder<K, V> {
             }
             None => default_shards(self.max_entries, max_bytes),
         };
+        let share = self.max_entries.map(|entries| entries.div_ceil(shards as u64));
+        let share = share.map(|share| usize::try_from(share).unwrap_or(usize::MAX));
+        let limbo = limbo::<K, V>(share, max_bytes, shards);
+        let default_weight = entry_overhead::<K, V>() as u64;
+        let of_each = if self.weigher.is_none() { Some(default_weight) } else { None };
+        let places = first_places::<K, V>(share, &limbo);
+        let shard = |seed| Shard::new(share, places, Weights::new(of_each), self.policy.make(seed));
         let since = self.clock.now().as_nanos();
-        let ttl = u64::try_from(self.ttl.as_nanos()).unwrap_or(u64::MAX);
-        let defaults = Defaults {
+        let settings = Settings {
             capacity: max_bytes.or(self.max_entries).unwrap_or(u64::MAX),
-            ttl: Duration::from_nanos(ttl),
+            ttl: self.ttl,
+            policy: self.policy.kind(),
         };
-        Ok(Cache::new(Arc::new(Inner {
+        let inner = Inner {
+            shards: (0..shards as u64).map(shard).collect(),
+            readers: Readers::new(),
+            era: AtomicU32::new(0),
+            sample_mask: AtomicU64::new(SAMPLE_NONE),
+            limbo,
+            is_observed: false,
+            last_reclaimed: AtomicU64::new(0),
             name: self.name,
             clock: self.clock,
             weigher: self.weigher,
-            jitter: self.jitter.as_f64(),
-            default_weight: entry_overhead::<K, V>() as u64,
+            default_weight,
             entries: Budget::new(self.max_entries),
             bytes: Budget::new(max_bytes),
-            ttl: AtomicU64::new(ttl),
+            lifetimes: Lifetimes::new(self.ttl, Duration::ZERO, self.jitter.as_f64(), None),
             since: AtomicU64::new(since),
-            settings: Mutex::new(defaults),
+            counted_before: Mutex::new((0, 0)),
+            settings: Mutex::new(settings),
             loading: self.loading,
-            hasher: DefaultHashBuilder::default(),
-            shards: std::iter::repeat_with(Shard::new).take(shards).collect(),
-        })))
+        };
+        Ok(Cache::new(Arc::new(inner), self.hasher))
     }
 }
+
+/// How much may wait in a shard. A barrier serves what waits in all of them, so these numbers
+/// divide its 10 µs; what waits takes memory beyond the bounds.
+fn limbo<K, V>(share: Option<usize>, max_bytes: Option<u64>, shards: usize) -> Limbo {
+    let is_prompt = std::mem::needs_drop::<K>() || std::mem::needs_drop::<V>();
+    let share = share.unwrap_or(4096);
+    let entries = if is_prompt { (share / 64).clamp(8, 256) } else { (share / 16).clamp(16, 1024) };
+    let weight = max_bytes.map_or(u64::MAX, |bytes| bytes / 64 / shards as u64);
+    Limbo { entries, weight, is_prompt }
+}
+
+/// Places that a shard has in one piece: all that it is to need, up to a limit.
+fn first_places<K, V>(share: Option<usize>, limbo: &Limbo) -> usize {
+    let Some(share) = share else { return 64 };
+    let wanted = share.saturating_add(share / 8).saturating_add(2 * limbo.entries + 8);
+    wanted.min(FIRST_PIECE / place_size::<K, V>())
+}
+
+/// 64 MiB, which are not touched before they are used.
+const FIRST_PIECE: usize = 64 << 20;
 
 fn default_shards(max_entries: Option<u64>, max_bytes: Option<u64>) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let wanted = (4 * cores).next_power_of_two().min(MAX_SHARDS);
-    let sensible = max_entries.map_or(u64::MAX, |n| n / MIN_SHARD_ENTRIES);
+    let sensible =
+        max_entries.map_or(u64::MAX, |n| if n < 1024 { 1 } else { n / MIN_SHARD_ENTRIES });
     let sensible = sensible.min(max_bytes.map_or(u64::MAX, |n| n / MIN_SHARD_BYTES));
     let sensible = usize::try_from(sensible).unwrap_or(usize::MAX).max(1);
     wanted.min(1 << sensible.ilog2())
@@ -170,10 +284,10 @@ fn default_shards(max_entries: Option<u64>, max_bytes: Option<u64>) -> usize {
 
 const MAX_SHARDS: usize = 1024;
 /// Fewer entries than this cost hit ratio, since each shard evicts by its own order.
-const MIN_SHARD_ENTRIES: u64 = 64;
+const MIN_SHARD_ENTRIES: u64 = 128;
 const MIN_SHARD_BYTES: u64 = 256 << 10;
 
-impl<K, V> fmt::Debug for CacheBuilder<K, V> {
+impl<K, V, S> fmt::Debug for CacheBuilder<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CacheBuilder")
             .field("name", &self.name)
@@ -194,8 +308,8 @@ mod tests {
     #[test]
     fn small_caches_have_few_shards() {
         assert_eq!(default_shards(Some(1), None), 1);
-        assert_eq!(default_shards(Some(127), None), 1);
-        assert!(default_shards(Some(128), None) <= 2);
+        assert_eq!(default_shards(Some(1023), None), 1);
+        assert!(default_shards(Some(1024), None) <= 8);
         assert_eq!(default_shards(Some(1 << 40), Some(1 << 18)), 1);
         assert!(default_shards(Some(1 << 40), None).is_power_of_two());
     }

@@ -1,14 +1,14 @@
 //! The handle that callers hold.
 
-use crate::expiry::{self, NEVER};
-use crate::inner::{Inner, Origin};
-use crate::lru::entry_overhead;
-use crate::stats::{Cause, Counts};
-use crate::{CacheBuilder, CacheStats, Capacity};
+use crate::inner::{Incoming, Inner, Origin};
+use crate::policy::{Policy, PolicyKind};
+use crate::slots::place_size;
+use crate::{CacheBuilder, CacheStats, Capacity, Terms};
+use equivalent::Equivalent;
+use hashbrown::DefaultHashBuilder;
 use perf_core::{ByteSize, Instant};
-use std::borrow::Borrow;
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -23,24 +23,28 @@ use std::time::Duration;
 #[doc(alias = "MemoryCache")]
 #[doc(alias = "CacheManager")]
 #[doc(alias = "IntelligentCacheManager")]
-pub struct Cache<K, V> {
+pub struct Cache<K, V, S = DefaultHashBuilder> {
     pub(crate) inner: Arc<Inner<K, V>>,
+    hasher: S,
 }
 
 impl<K, V> Cache<K, V> {
-    /// Bytes that the cache needs for an entry beside what key and value own on the heap: the key
-    /// and the value themselves, links, hash, weight, deadline, and a place in the table.
-    ///
-    /// While a shard grows it may have up to twice as many places as entries.
-    pub const ENTRY_OVERHEAD: u64 = entry_overhead::<K, V>() as u64;
-
     /// Starts making a cache.
     pub fn builder() -> CacheBuilder<K, V> {
         CacheBuilder::new()
     }
+}
 
-    pub(crate) fn new(inner: Arc<Inner<K, V>>) -> Cache<K, V> {
-        Cache { inner }
+impl<K, V, S> Cache<K, V, S> {
+    /// Bytes that the cache needs for an entry beside what key and value own on the heap: the key
+    /// and the value themselves, hash, weight, deadline, a place in the index, and what the policy
+    /// keeps.
+    ///
+    /// While a shard grows it may have up to twice as many places as entries.
+    pub const ENTRY_OVERHEAD: u64 = entry_overhead::<K, V>() as u64;
+
+    pub(crate) fn new(inner: Arc<Inner<K, V>>, hasher: S) -> Cache<K, V, S> {
+        Cache { inner, hasher }
     }
 
     /// What the cache is called.
@@ -71,6 +75,14 @@ impl<K, V> Cache<K, V> {
         ByteSize::from_bytes(self.inner.weight())
     }
 
+    /// What the tables of the cache take now: places of entries, used or not, and the index. Not
+    /// what keys and values own on the heap, and not what the policy keeps. O(shards).
+    #[must_use]
+    pub fn table_size(&self) -> ByteSize {
+        let tables = self.inner.shards.iter().map(|s| s.slots.allocated() + s.index.allocated());
+        ByteSize::from_bytes(tables.sum())
+    }
+
     /// How much the cache may hold.
     #[must_use]
     pub fn capacity(&self) -> Capacity {
@@ -98,6 +110,7 @@ impl<K, V> Cache<K, V> {
     pub(crate) fn move_capacity(&self, capacity: Capacity) {
         if let Some(entries) = capacity.entries {
             self.inner.entries.set_max(entries);
+            self.inner.expect_share();
         }
         if let Some(bytes) = capacity.bytes {
             self.inner.bytes.set_max(bytes.as_u64());
@@ -116,10 +129,7 @@ impl<K, V> Cache<K, V> {
     /// How long entries live that come in without a time to live of their own, `None` for ever.
     #[must_use]
     pub fn time_to_live(&self) -> Option<Duration> {
-        match self.inner.ttl.load(Ordering::Relaxed) {
-            0 => None,
-            nanos => Some(Duration::from_nanos(nanos)),
-        }
+        self.inner.lifetimes.time_to_live()
     }
 
     /// Sets how long entries live that come in from now on; zero or `None`: for ever. Entries that
@@ -131,21 +141,51 @@ impl<K, V> Cache<K, V> {
     }
 
     pub(crate) fn move_time_to_live(&self, ttl: Duration) {
-        let nanos = u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX);
-        self.inner.ttl.store(nanos, Ordering::Relaxed);
+        self.inner.lifetimes.set_time_to_live(ttl);
+    }
+
+    /// The policy that chooses what makes room, `None` if it is a
+    /// [custom](CacheBuilder::custom_policy) one.
+    #[must_use]
+    pub fn policy(&self) -> Option<PolicyKind> {
+        self.inner.settings().policy
+    }
+
+    /// Puts another policy in charge. Entries stay; the new policy gets them in the order in which
+    /// the old one would have let them go. O(entries), one shard after the other under its lock.
+    pub fn set_policy(&self, policy: PolicyKind) {
+        self.switch_policy(Some(policy), |seed| policy.build(seed));
+    }
+
+    /// The same for a policy of the caller's, which is made once for each shard.
+    pub fn set_custom_policy<P: Policy + 'static>(&self, make: impl Fn() -> P) {
+        self.switch_policy(None, |_| Box::new(make()));
+    }
+
+    fn switch_policy(&self, kind: Option<PolicyKind>, make: impl Fn(u64) -> Box<dyn Policy>) {
+        let mut settings = self.inner.settings();
+        for (seed, shard) in (0..).zip(&self.inner.shards) {
+            let policy = make(seed);
+            let old = shard.set_policy(&mut shard.lock(), policy);
+            drop(old);
+        }
+        settings.policy = kind;
     }
 
     /// Removes everything. What is being loaded is not kept either: its callers get it, the cache
-    /// does not. O(entries), outside of the locks.
+    /// does not. O(entries), some hundred in each holding of a lock; what comes in meanwhile may
+    /// stay or go.
     pub fn clear(&self) {
-        for shard in &self.inner.shards {
-            let mut held = shard.lock();
-            let (entries, loads, bytes) = shard.clear(&mut held);
-            drop(held);
-            self.inner.entries.give(entries.len() as u64);
-            self.inner.bytes.give(bytes);
-            drop((entries, loads));
-        }
+        self.inner.clear();
+    }
+
+    /// Drops the values that have left the cache and that nobody reads any more.
+    ///
+    /// Values leave at once, but one that another thread may be reading at that moment is dropped
+    /// later: see [what the crate promises](crate#what-it-promises). This is for callers who want
+    /// them dropped now. O(values that wait) and one barrier.
+    pub fn reclaim(&self) {
+        self.inner.reclaim();
     }
 
     /// Frees up to `limit` expired entries and answers how many. For callers that want them gone
@@ -185,73 +225,79 @@ impl<K, V> Cache<K, V> {
 
     /// Counts from zero again, from now on.
     pub fn reset_statistics(&self) {
-        for shard in &self.inner.shards {
-            shard.lock().counts = Counts::new();
-        }
-        self.inner.since.store(self.inner.clock.now().as_nanos(), Ordering::Relaxed);
+        self.inner.reset_counts();
     }
 }
 
-impl<K: Hash + Eq, V> Cache<K, V> {
-    /// A clone of the value, which becomes the most recently used.
+impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
+    #[inline]
+    pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// A clone of the value, which is marked as used.
     #[inline]
     pub fn get<Q>(&self, key: &Q) -> Option<V>
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
         V: Clone,
     {
-        let inner = &*self.inner;
-        let hash = inner.hash(key);
-        let shard = inner.shard(hash);
-        // Dropped after the lock, which is declared later.
-        let mut gone = None;
-        let mut held = shard.lock();
-        let found = inner.look_up(shard, &mut held, hash, key, &mut gone);
-        match found {
-            Some(_) => held.counts.hits += 1,
-            None => held.counts.misses += 1,
-        }
-        found
+        self.inner.read(self.hash(key), key, V::clone, V::clone)
+    }
+
+    /// What `read` makes of the value, which is marked as used. Preferred over
+    /// [`get`](Cache::get) where a clone would cost more than a few nanoseconds: even that of an
+    /// `Arc` is a write to a place that all its readers share.
+    ///
+    /// No lock is held meanwhile, and the value stays as it is; the entry may leave the cache.
+    #[inline]
+    pub fn with<Q, R>(&self, key: &Q, read: impl FnOnce(&V) -> R) -> Option<R>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+        V: Clone,
+    {
+        self.inner.read(self.hash(key), key, V::clone, read)
+    }
+
+    /// A clone of the value. Counts as no lookup and as no use.
+    pub fn peek<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+        V: Clone,
+    {
+        self.inner.peek(self.hash(key), key, |entry| entry.value.clone())
     }
 
     /// Whether there is a value that has not expired. Counts as no lookup and as no use.
     pub fn contains<Q>(&self, key: &Q) -> bool
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
-        let hash = self.inner.hash(key);
-        let held = self.inner.shard(hash).lock();
-        let found = held.store.find(hash, key);
-        found.is_some_and(|id| {
-            !expiry::has_passed(held.store.get(id).deadline.get(), &self.inner.clock)
-        })
+        self.inner.peek(self.hash(key), key, |_| ()).is_some()
     }
 
     /// Puts a value in, for the cache's time to live.
     ///
-    /// Entries that were not used for longest make room. A value heavier than the whole cache may
+    /// The [policy](Cache::policy) says which entries make room. A value heavier than the whole cache may
     /// be is refused and counted as `too_large`; what the key had before is gone then as well.
     #[doc(alias = "set")]
     #[doc(alias = "put")]
     pub fn insert(&self, key: K, value: V) {
-        let hash = self.inner.hash(&key);
-        let deadline = self.inner.default_deadline(hash);
-        self.inner.put(hash, key, value, deadline, &Origin::Caller);
+        self.inner.put(self.hash(&key), Incoming::new(key, value), &Origin::Caller);
+    }
+
+    /// Puts a value in on terms of its own. Answers whether it went in: it does not if it is heavier
+    /// than the whole cache may be, or its time to live is zero; what the key had before is gone
+    /// then as well.
+    pub fn insert_with(&self, key: K, value: V, terms: Terms) -> bool {
+        self.inner.put(self.hash(&key), Incoming { key, value, terms }, &Origin::Caller)
     }
 
     /// Puts a value in for a time to live of its own, exactly; [`Duration::MAX`] is for ever, zero
     /// puts nothing in and removes what the key had before.
     #[doc(alias = "set_with_ttl")]
     pub fn insert_with_ttl(&self, key: K, value: V, ttl: Duration) {
-        if ttl.is_zero() {
-            drop(self.remove(&key));
-            return;
-        }
-        let deadline =
-            if ttl == Duration::MAX { NEVER } else { expiry::deadline(&self.inner.clock, ttl) };
-        self.inner.put(self.inner.hash(&key), key, value, deadline, &Origin::Caller);
+        self.insert_with(key, value, Terms::new().time_to_live(ttl));
     }
 
     /// Removes a value and answers it, unless it has expired.
@@ -260,60 +306,34 @@ impl<K: Hash + Eq, V> Cache<K, V> {
     /// who asks from now on starts another load.
     #[doc(alias = "invalidate")]
     #[doc(alias = "delete")]
+    ///
+    /// The answer is a clone: another thread may be reading the value, which is dropped as soon as
+    /// nobody does.
     pub fn remove<Q>(&self, key: &Q) -> Option<V>
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
+        V: Clone,
     {
-        let inner = &*self.inner;
-        let hash = inner.hash(key);
-        let shard = inner.shard(hash);
-        let mut held = shard.lock();
-        let ended = held.loads.detach(hash, key);
-        let found = held.store.find(hash, key);
-        let entry = found.map(|id| {
-            let expired = expiry::has_passed(held.store.get(id).deadline.get(), &inner.clock);
-            let cause = if expired { Cause::Expired } else { Cause::Removed };
-            (expired, inner.take(shard, &mut held, id, cause))
-        });
-        drop(held);
-        drop(ended);
-        entry.and_then(|(expired, entry)| (!expired).then_some(entry.value))
+        self.inner.remove(self.hash(key), key)
     }
 
     /// Removes every entry for which `keep` answers `false`, and answers how many.
     ///
-    /// What is being loaded is not kept, since nobody can ask `keep` about it yet. O(entries);
-    /// `keep` runs under the lock of a shard and must not call this cache.
-    pub fn retain(&self, mut keep: impl FnMut(&K, &V) -> bool) -> u64 {
-        let mut removed = 0;
-        for shard in &self.inner.shards {
-            // Dropped after the lock, which is declared later, also where `keep` panics.
-            let mut gone = Vec::new();
-            let ended;
-            let mut held = shard.lock();
-            ended = held.loads.detach_all();
-            for place in 0..held.store.places() {
-                let Some((id, entry)) = held.store.at(place) else { continue };
-                if !keep(&entry.key, &entry.value) {
-                    gone.push(self.inner.take(shard, &mut held, id, Cause::Removed));
-                }
-            }
-            drop(held);
-            drop(ended);
-            removed += gone.len() as u64;
-        }
-        removed
+    /// What is being loaded is not kept, since nobody can ask `keep` about it yet; what comes in
+    /// meanwhile may go unasked. O(entries). `keep` runs outside of the locks and may use the
+    /// cache.
+    pub fn retain(&self, keep: impl FnMut(&K, &V) -> bool) -> u64 {
+        self.inner.retain(keep)
     }
 }
 
-impl<K, V> Clone for Cache<K, V> {
-    fn clone(&self) -> Cache<K, V> {
-        Cache { inner: Arc::clone(&self.inner) }
+impl<K, V, S: Clone> Clone for Cache<K, V, S> {
+    fn clone(&self) -> Cache<K, V, S> {
+        Cache { inner: Arc::clone(&self.inner), hasher: self.hasher.clone() }
     }
 }
 
-impl<K, V> fmt::Debug for Cache<K, V> {
+impl<K, V, S> fmt::Debug for Cache<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
             .field("name", &self.name())
@@ -322,4 +342,10 @@ impl<K, V> fmt::Debug for Cache<K, V> {
             .field("capacity", &self.capacity())
             .finish_non_exhaustive()
     }
+}
+
+/// Bytes that one entry takes beside what key and value own elsewhere: its place, its share of the
+/// index, four for its weight and eight for the policy. Nothing for growth.
+pub(crate) const fn entry_overhead<K, V>() -> usize {
+    place_size::<K, V>() + 8 + 4 + 8
 }

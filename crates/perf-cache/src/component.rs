@@ -5,11 +5,11 @@ use perf_core::{
     Bounds, ByteSize, Component, Direction, Instant, Knob, KnobError, KnobValue, Observe, Signal,
     Tune, Turn, Turned, Unit,
 };
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-impl<K, V> Observe for Cache<K, V> {
+impl<K, V, S> Observe for Cache<K, V, S> {
     fn observe(&self, visit: &mut dyn FnMut(Signal<'_>)) {
         let (counts, _) = self.inner.counts();
         let since = Instant::from_nanos(self.inner.since.load(Ordering::Relaxed));
@@ -48,7 +48,7 @@ impl<K, V> Observe for Cache<K, V> {
 
 /// Knobs: `capacity`, in bytes where those are bounded, else in entries, from a sixteenth to sixteen
 /// times of what was built; and `time_to_live`, where zero is for ever.
-impl<K, V> Tune for Cache<K, V> {
+impl<K, V, S> Tune for Cache<K, V, S> {
     fn knobs(&self) -> Vec<Knob> {
         let settings = self.inner.settings();
         vec![self.capacity_knob(settings.capacity), self.ttl_knob(settings.ttl)]
@@ -76,14 +76,15 @@ impl<K, V> Tune for Cache<K, V> {
     }
 }
 
-impl<K, V> Component for Cache<K, V>
+impl<K, V, S> Component for Cache<K, V, S>
 where
     K: Hash + Eq + Send + Sync,
     V: Send + Sync,
+    S: BuildHasher + Send + Sync,
 {
 }
 
-impl<K, V> Cache<K, V> {
+impl<K, V, S> Cache<K, V, S> {
     fn capacity_knob(&self, default: u64) -> Knob {
         let in_bytes = self.inner.bytes.max();
         let now = in_bytes.or(self.inner.entries.max()).unwrap_or(default);

@@ -5,18 +5,16 @@
 //! coarse reading; what never expires reads no clock.
 
 mod custom;
-#[cfg_attr(not(test), expect(dead_code, reason = "until the entries of the table carry it"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "until loaders refresh"))]
 mod life;
-#[cfg_attr(not(test), expect(dead_code, reason = "until the entries of the table carry it"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "until all of it can be set"))]
 mod lifetimes;
 mod sweep;
 
 pub use custom::Expiry;
 pub(crate) use life::Life;
-#[expect(unused_imports, reason = "until the entries of the table carry it")]
 pub(crate) use life::{State, end_of, look_closer};
-#[expect(unused_imports, reason = "until the entries of the table carry it")]
-pub(crate) use lifetimes::{Beginning, Lifetimes, remaining};
+pub(crate) use lifetimes::Lifetimes;
 pub(crate) use sweep::Sweep;
 
 use perf_core::Clock;
@@ -29,6 +27,7 @@ pub(crate) const NEVER: u64 = u64::MAX;
 const SLACK: u64 = 20_000_000;
 
 /// The deadline of something that lives for `ttl` from now.
+#[cfg(test)]
 pub(crate) fn deadline(clock: &Clock, ttl: Duration) -> u64 {
     // `now`, not `coarse`: a deadline that is a tick early would cut short times to live visibly.
     (clock.now() + ttl).as_nanos()

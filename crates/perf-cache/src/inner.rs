@@ -1,52 +1,84 @@
-//! What the handles of a cache share, and how room is made in it.
-//!
-//! Bounds are for the whole cache, locks are for shards. Who inserts makes the room itself before
-//! the entry goes in: first from the oldest entries of its own shard, and where that shard holds
-//! less than its share already, from the fullest. No two locks are ever held at once, and nothing
-//! waits in a queue to be evicted later.
+//! What the handles of a cache share.
 
-use crate::budget::{Budget, Deal};
-use crate::expiry::{self, NEVER};
+use crate::budget::Budget;
+use crate::expiry::Lifetimes;
+use crate::hazard::Readers;
 use crate::loading::LoadOptions;
 use crate::loading::flight::Load;
-use crate::lru::{Entry, Id};
-use crate::shard::{Held, Shard};
-use crate::stats::{Cause, Counts};
-use hashbrown::DefaultHashBuilder;
+use crate::policy::PolicyKind;
+use crate::shard::Shard;
+use crate::stats::Counts;
+use crate::{Terms, barrier};
 use perf_core::Clock;
-use std::borrow::Borrow;
-use std::hash::{BuildHasher, Hash};
-use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 pub(crate) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
 
 pub(crate) struct Inner<K, V> {
+    /// A power of two of them.
+    pub(crate) shards: Box<[Shard<K, V>]>,
+    pub(crate) readers: Readers,
+    /// How many pattern invalidations there have been: readers look closer at entries that came in
+    /// at another time.
+    pub(crate) era: AtomicU32,
+    /// Accesses whose hash has none of these bits are sampled.
+    pub(crate) sample_mask: AtomicU64,
+    pub(crate) limbo: Limbo,
+    /// Whether somebody is told of entries that leave.
+    pub(crate) is_observed: bool,
+    /// When a removal last made a barrier, in nanoseconds of the system's clock.
+    pub(crate) last_reclaimed: AtomicU64,
     pub(crate) name: String,
     pub(crate) clock: Clock,
     pub(crate) weigher: Option<Weigher<K, V>>,
-    pub(crate) jitter: f64,
     pub(crate) default_weight: u64,
     pub(crate) entries: Budget,
     pub(crate) bytes: Budget,
-    /// Nanoseconds; zero: entries never expire.
-    pub(crate) ttl: AtomicU64,
+    pub(crate) lifetimes: Lifetimes<K, V>,
     /// When counting began, in nanoseconds of the clock.
     pub(crate) since: AtomicU64,
-    pub(crate) settings: Mutex<Defaults>,
+    /// What the records of the readers had counted then.
+    pub(crate) counted_before: Mutex<(u64, u64)>,
+    pub(crate) settings: Mutex<Settings>,
     pub(crate) loading: LoadOptions<K>,
-    pub(crate) hasher: DefaultHashBuilder,
-    /// A power of two of them.
-    pub(crate) shards: Box<[Shard<K, V>]>,
 }
 
-/// What was set when the cache was built. Its lock is held by whoever changes a setting.
-#[derive(Debug)]
-pub(crate) struct Defaults {
+/// How much may wait in one shard before it is harvested, see [`crate::slots`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limbo {
+    pub(crate) entries: usize,
+    pub(crate) weight: u64,
+    /// Whether dropping an entry may do something that somebody waits for.
+    pub(crate) is_prompt: bool,
+}
+
+/// What was set when the cache was built, and the policy. Its lock is held by whoever changes a
+/// setting.
+pub(crate) struct Settings {
     pub(crate) capacity: u64,
     pub(crate) ttl: Duration,
+    /// `None` for one that is not ours.
+    pub(crate) policy: Option<PolicyKind>,
+}
+
+/// No access is sampled.
+pub(crate) const SAMPLE_NONE: u64 = u64::MAX;
+
+/// What comes in.
+#[derive(Debug)]
+pub(crate) struct Incoming<K, V> {
+    pub(crate) key: K,
+    pub(crate) value: V,
+    pub(crate) terms: Terms,
+}
+
+impl<K, V> Incoming<K, V> {
+    /// On the terms of the cache.
+    pub(crate) const fn new(key: K, value: V) -> Incoming<K, V> {
+        Incoming { key, value, terms: Terms::new() }
+    }
 }
 
 /// Who puts an entry in.
@@ -57,82 +89,20 @@ pub(crate) enum Origin<'a, V> {
     Load(&'a Arc<Load<V>>, Duration),
 }
 
-/// Entries that left, to be dropped after the lock. The first needs no allocation.
-struct Gone<K, V> {
-    first: Option<Entry<K, V>>,
-    rest: Vec<Entry<K, V>>,
-}
-
-impl<K, V> Gone<K, V> {
-    const fn new() -> Gone<K, V> {
-        Gone { first: None, rest: Vec::new() }
-    }
-
-    fn push(&mut self, entry: Entry<K, V>) {
-        if self.first.is_none() {
-            self.first = Some(entry);
-        } else {
-            self.rest.push(entry);
-        }
-    }
-
-    const fn len(&self) -> usize {
-        self.rest.len() + self.first.is_some() as usize
-    }
-}
-
-/// Places that each insertion looks at for something expired.
-const SWEPT_BY_A_WRITE: usize = 4;
-/// Entries of another shard that are evicted before the own one is asked again.
-const EVICTED_ELSEWHERE: usize = 16;
-/// Places looked at, or entries removed, in one holding of a lock.
-const CHUNK: usize = 256;
-
 impl<K, V> Inner<K, V> {
-    #[inline]
-    pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
-        self.hasher.hash_one(key)
-    }
-
     #[inline]
     pub(crate) fn shard(&self, hash: u64) -> &Shard<K, V> {
         &self.shards[self.index(hash)]
     }
 
     #[inline]
-    fn index(&self, hash: u64) -> usize {
-        // Bits that the tables of the shards use neither as position nor as tag.
+    pub(crate) fn index(&self, hash: u64) -> usize {
+        // Bits that entries do not keep: what they keep, the index of the shard uses.
         (hash >> 40) as usize & (self.shards.len() - 1)
     }
 
     pub(crate) fn weigh(&self, key: &K, value: &V) -> u64 {
         self.weigher.as_ref().map_or(self.default_weight, |weigher| weigher(key, value))
-    }
-
-    /// The deadline of an entry that comes in now without one of its own.
-    pub(crate) fn default_deadline(&self, hash: u64) -> u64 {
-        match self.ttl.load(Ordering::Relaxed) {
-            0 => NEVER,
-            ttl => {
-                let now = self.clock.now();
-                let ttl = Duration::from_nanos(ttl);
-                (now + expiry::jittered(ttl, self.jitter, hash ^ now.as_nanos())).as_nanos()
-            }
-        }
-    }
-
-    /// Takes an entry out and gives its room back.
-    pub(crate) fn take(
-        &self,
-        shard: &Shard<K, V>,
-        held: &mut Held<K, V>,
-        id: Id,
-        cause: Cause,
-    ) -> Entry<K, V> {
-        let entry = shard.remove(held, id, cause);
-        self.entries.give(1);
-        self.bytes.give(entry.weight);
-        entry
     }
 
     /// Number of entries, without a lock.
@@ -150,7 +120,7 @@ impl<K, V> Inner<K, V> {
         self.entries.excess() > 0 || self.bytes.excess() > 0
     }
 
-    /// The counters of all shards, added up, and the number of running loads.
+    /// The counters of all shards and readers, added up, and the number of running loads.
     pub(crate) fn counts(&self) -> (Counts, u64) {
         let mut sum = Counts::new();
         let mut loading = 0;
@@ -159,240 +129,62 @@ impl<K, V> Inner<K, V> {
             sum.merge(&held.counts);
             loading += held.loads.len() as u64;
         }
+        let before = *self.counted_before();
+        let (hits, misses) = self.readers.counted();
+        sum.hits += hits.wrapping_sub(before.0);
+        sum.misses += misses.wrapping_sub(before.1);
         (sum, loading)
     }
 
-    pub(crate) fn settings(&self) -> MutexGuard<'_, Defaults> {
+    pub(crate) fn reset_counts(&self) {
+        let mut before = self.counted_before();
+        for shard in &self.shards {
+            shard.lock().counts = Counts::new();
+        }
+        *before = self.readers.counted();
+        self.since.store(self.clock.now().as_nanos(), Ordering::Relaxed);
+    }
+
+    fn counted_before(&self) -> MutexGuard<'_, (u64, u64)> {
+        self.counted_before.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn settings(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Evicts up to `limit` entries of what is above a lowered capacity; answers how many.
-    pub(crate) fn evict_excess(&self, limit: u64) -> u64 {
-        let mut evicted = 0;
-        while evicted < limit && self.has_excess() {
-            let mut gone = Gone::new();
-            let shard = &self.shards[self.fullest(self.bytes.excess() > 0)];
-            let mut held = shard.lock();
-            while self.has_excess() && evicted < limit && gone.len() < CHUNK {
-                let Some(id) = held.store.victim() else { break };
-                gone.push(self.take(shard, &mut held, id, Cause::Size));
-                evicted += 1;
-            }
-            drop(held);
-            if gone.len() == 0 {
-                break;
-            }
-        }
-        evicted
-    }
-
-    /// Removes what has expired, up to `limit` entries; answers how many.
-    pub(crate) fn remove_expired(&self, limit: u64) -> u64 {
-        let mut removed = 0;
-        for shard in &self.shards {
-            // Two rounds at most: the one that was going on, and a whole one.
-            for _ in 0..2 {
-                while removed < limit {
-                    let mut gone = Gone::new();
-                    let mut held = shard.lock();
-                    if !held.sweep.is_due(&self.clock) {
-                        break;
-                    }
-                    let most = usize::try_from(limit - removed).unwrap_or(CHUNK).min(CHUNK);
-                    let round_is_over = self.sweep(shard, &mut held, CHUNK, most, &mut gone);
-                    drop(held);
-                    removed += gone.len() as u64;
-                    if round_is_over {
-                        break;
-                    }
+    /// Drops what has left and nobody reads any more. One barrier at most.
+    pub(crate) fn reclaim(&self) {
+        let mut needs_barrier = false;
+        for round in 0..2 {
+            for shard in &self.shards {
+                let mut gone = Vec::new();
+                let mut held = shard.lock();
+                if held.ledger.retired() > 0 {
+                    needs_barrier |= self.harvest(shard, &mut held, true, &mut gone);
                 }
-            }
-        }
-        removed
-    }
-
-    /// Looks at some places of a shard and takes out what has expired; whether a round has ended.
-    fn sweep(
-        &self,
-        shard: &Shard<K, V>,
-        held: &mut Held<K, V>,
-        places: usize,
-        most: usize,
-        gone: &mut Gone<K, V>,
-    ) -> bool {
-        let before = gone.len();
-        for _ in 0..places {
-            if gone.len() - before >= most {
-                return false;
-            }
-            let Some(place) = held.sweep.next(held.store.places()) else { return true };
-            let Some((id, entry)) = held.store.at(place) else { continue };
-            let deadline = entry.deadline.get();
-            if expiry::has_passed(deadline, &self.clock) {
-                gone.push(self.take(shard, held, id, Cause::Expired));
-            } else {
-                held.sweep.left(deadline);
-            }
-        }
-        false
-    }
-
-    /// The shard that holds most, in bytes or in entries.
-    fn fullest(&self, bytes: bool) -> usize {
-        let fill = |shard: &Shard<K, V>| if bytes { shard.bytes() } else { shard.entries() };
-        let shards = self.shards.iter().enumerate();
-        shards.max_by_key(|(_, shard)| fill(shard)).map_or(0, |(index, _)| index)
-    }
-}
-
-impl<K: Hash + Eq, V> Inner<K, V> {
-    /// Finds a value and marks it as used; whether that was a hit or a miss is for the caller to
-    /// count. An expired entry goes to `gone`, to be dropped after the lock.
-    #[inline]
-    pub(crate) fn look_up<Q>(
-        &self,
-        shard: &Shard<K, V>,
-        held: &mut Held<K, V>,
-        hash: u64,
-        key: &Q,
-        gone: &mut Option<Entry<K, V>>,
-    ) -> Option<V>
-    where
-        K: Borrow<Q>,
-        Q: Eq + ?Sized,
-        V: Clone,
-    {
-        let id = held.store.find(hash, key)?;
-        if expiry::has_passed(held.store.get(id).deadline.get(), &self.clock) {
-            *gone = Some(self.take(shard, held, id, Cause::Expired));
-            return None;
-        }
-        held.store.touch(id);
-        Some(held.store.get(id).value.clone())
-    }
-
-    /// Puts a value in, having made room; answers whether it went in.
-    pub(crate) fn put(
-        &self,
-        hash: u64,
-        key: K,
-        value: V,
-        deadline: u64,
-        origin: &Origin<'_, V>,
-    ) -> bool {
-        let weight = self.weigh(&key, &value);
-        // What leaves is dropped after the lock: these are declared before the guard.
-        let mut gone = Gone::new();
-        let mut ended = Vec::new();
-        let deadline = NonZeroU64::new(deadline).unwrap_or(NonZeroU64::MIN);
-        let mut entry = Some(Entry { key, value, weight, deadline });
-        let mut counted = false;
-        let mut deal = Deal::new(&self.entries, &self.bytes);
-        let index = self.index(hash);
-        let shard = &self.shards[index];
-        loop {
-            let Some(new) = entry.as_ref() else { return false };
-            let mut held = shard.lock();
-            match origin {
-                Origin::Caller => ended.extend(held.loads.detach(hash, &new.key)),
-                Origin::Load(load, took) => {
-                    if !std::mem::replace(&mut counted, true) {
-                        held.counts.loads += 1;
-                        held.counts.load_duration.record_duration(*took);
-                    }
-                    if !held.loads.holds(hash, load) {
-                        return false;
-                    }
-                }
-            }
-            if held.sweep.is_due(&self.clock) {
-                self.sweep(shard, &mut held, SWEPT_BY_A_WRITE, SWEPT_BY_A_WRITE, &mut gone);
-            }
-            let old = held.store.find(hash, &new.key);
-            if self.bytes.refuses(weight) {
-                if let Some(id) = old {
-                    gone.push(self.take(shard, &mut held, id, Cause::Replaced));
-                }
-                if let Origin::Load(load, _) = origin {
-                    ended.extend(held.loads.end(hash, load));
-                }
-                held.counts.evictions[Cause::TooLarge as usize] += 1;
                 drop(held);
-                drop(ended);
-                return false;
+                drop(gone);
             }
-            if let Some(id) = old {
-                let same = held.store.get(id).weight == weight;
-                if same && deal.is_untouched() && !self.has_excess() {
-                    // Most overwrites: the room is there already.
-                    if let Some(entry) = entry.take() {
-                        gone.push(shard.replace(&mut held, id, entry));
-                    }
-                    return true;
-                }
-                let old = shard.remove(&mut held, id, Cause::Replaced);
-                deal.freed(old.weight);
-                gone.push(old);
-            }
-            loop {
-                if deal.pay(weight) {
-                    if let Origin::Load(load, _) = origin {
-                        ended.extend(held.loads.end(hash, load));
-                    }
-                    if let Some(entry) = entry.take() {
-                        shard.insert(&mut held, hash, entry);
-                    }
-                    drop(held);
-                    drop(ended);
-                    return true;
-                }
-                let Some(id) = held.store.victim() else { break };
-                if !self.is_at_its_share(index, deal.wants_bytes()) {
-                    break;
-                }
-                let victim = shard.remove(&mut held, id, Cause::Size);
-                deal.evicted(victim.weight);
-                gone.push(victim);
-            }
-            drop(held);
-            if !self.evict_elsewhere(weight, &mut deal, &mut gone) {
-                // What is missing is on its way in or out on other threads, which may need what
-                // this one has freed.
-                deal.give_back();
-                std::thread::yield_now();
-            }
-        }
-    }
-
-    /// Whether a shard should make room from its own entries rather than from another's.
-    fn is_at_its_share(&self, index: usize, bytes: bool) -> bool {
-        let (shard, count) = (&self.shards[index], self.shards.len() as u64);
-        if count == 1 {
-            return true;
-        }
-        let (own, max) = if bytes {
-            (shard.bytes(), self.bytes.max())
-        } else {
-            (shard.entries(), self.entries.max())
-        };
-        // An eighth of slack: taking from others costs a second lock.
-        own >= max.unwrap_or(u64::MAX) / count / 8 * 7 || self.fullest(bytes) == index
-    }
-
-    /// Evicts some entries of the fullest shard; whether there was one.
-    fn evict_elsewhere(&self, weight: u64, deal: &mut Deal<'_>, gone: &mut Gone<K, V>) -> bool {
-        let shard = &self.shards[self.fullest(deal.wants_bytes())];
-        let mut held = shard.lock();
-        let before = gone.len();
-        for _ in 0..EVICTED_ELSEWHERE {
-            let Some(id) = held.store.victim() else { break };
-            let victim = shard.remove(&mut held, id, Cause::Size);
-            deal.evicted(victim.weight);
-            gone.push(victim);
-            if deal.may_go_on(weight) {
+            if round == 1 || !needs_barrier {
                 break;
             }
+            barrier::heavy();
         }
-        gone.len() > before
+    }
+
+    /// Tells the policies how many entries to expect, if that is known.
+    pub(crate) fn expect_share(&self) {
+        if let Some(share) = self.share() {
+            for shard in &self.shards {
+                shard.expect(&mut shard.lock(), share);
+            }
+        }
+    }
+
+    /// How many entries a shard holds when the cache is full, if that is known.
+    pub(crate) fn share(&self) -> Option<usize> {
+        let share = self.entries.max()?.div_ceil(self.shards.len() as u64);
+        Some(usize::try_from(share).unwrap_or(usize::MAX))
     }
 }

@@ -47,7 +47,16 @@
 //! - A read never answers an expired value, to the nanosecond of the clock. Expired entries are
 //!   freed when they are met, a few with each insertion, and by [`Cache::remove_expired`].
 //! - A value that was being loaded while its key was removed, inserted or cleared is not kept.
-//! - Keys and values are dropped outside of the locks. Weighers and loaders run outside of them.
+//! - Reads take no lock and write nothing that other threads read, except to count the first few
+//!   hits of an entry. They never wait for a writer.
+//! - Keys and values are dropped outside of the locks. Weighers, loaders and the closures of
+//!   [`Cache::with`] and [`Cache::retain`] run outside of them.
+//! - A value is dropped when it has left the cache and no thread can be reading it. Where only one
+//!   thread uses a cache that is at once. Where several do, finding out takes a barrier on all
+//!   processors, so it is done for many values together: up to 1 in 32 of the entries or of the
+//!   bytes may wait for it, and do not count as usage. [`Cache::clear`], [`Cache::retain`],
+//!   [`Cache::set_capacity`] and [`Cache::reclaim`] drop at once all that nobody reads;
+//!   [`Cache::remove`] does so unless it has just been done, within a tenth of a millisecond.
 //!
 //! # Loaders
 //!
@@ -70,45 +79,54 @@
 //!
 //! # Cost
 //!
-//!
-//! A lookup hashes the key once, takes one lock out of four for each core, and clones the value.
-//! Entries that never expire read no clock, others the coarse one. Each entry takes
-//! [`Cache::ENTRY_OVERHEAD`] bytes beside what key and value own on the heap; places that are
+//! A lookup hashes the key once, looks at two or three cache lines, and clones the value, unless
+//! [`Cache::with`] or [`Cache::get_ref`] look at it where it lies. Insertions take one lock out of
+//! four for each core. Entries that never expire read no clock, others the coarse one. Each entry
+//! takes [`Cache::ENTRY_OVERHEAD`] bytes beside what key and value own on the heap; places that are
 //! vacant are kept for the next entries.
-//!
-//! The policy is least recently used, by shard. It is no part of the API and will change.
 
+mod barrier;
 mod budget;
 mod builder;
+mod by_key;
 mod cache;
 mod capacity;
 mod component;
-#[expect(dead_code, reason = "the table of entries that is read without a lock comes next")]
 mod entry;
+mod eviction;
 mod expiry;
-#[cfg_attr(not(test), expect(dead_code, reason = "the shards are about to use it"))]
+mod get_ref;
+mod hazard;
 mod index;
 mod inner;
+mod insertion;
 #[cfg_attr(not(test), expect(dead_code, reason = "until lookups tell it of their keys"))]
 pub mod insight;
 mod invalidation;
+mod iter;
 mod load;
 mod loading;
-mod lru;
-#[cfg_attr(not(test), expect(dead_code, reason = "until the entries of the table carry it"))]
+mod lookup;
+#[cfg_attr(not(test), expect(dead_code, reason = "until entries carry it"))]
 mod metadata;
 pub mod policy;
+mod removal;
 pub mod replay;
 mod shard;
+mod slots;
 mod stats;
 mod sync;
-#[cfg_attr(not(test), expect(dead_code, reason = "until the entries of the table carry it"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "until entries carry it"))]
 mod terms;
+mod weights;
 
 pub use builder::CacheBuilder;
+pub use by_key::Entry;
 pub use cache::Cache;
 pub use capacity::Capacity;
 pub use expiry::Expiry;
+pub use get_ref::Ref;
+pub use iter::Iter;
 pub use loading::{LoadError, LoadFailure, Spawn, Threads, Work};
 pub use perf_core::ConfigError;
 pub use stats::{CacheStats, Evictions};

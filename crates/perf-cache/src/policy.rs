@@ -27,6 +27,7 @@ pub use lru::Lru;
 pub use random::Random;
 pub use s3fifo::S3Fifo;
 pub use simulate::Simulation;
+pub(crate) use switch::hand_over;
 
 use std::fmt;
 

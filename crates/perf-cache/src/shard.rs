@@ -1,16 +1,32 @@
-//! One part of a cache behind one lock.
+//! One part of a cache: what is read without a lock, and what is behind its lock.
 
-use crate::expiry::Sweep;
+use crate::entry::Entry;
+use crate::expiry::{Sweep, end_of};
+use crate::index::Index;
 use crate::load::Loads;
-use crate::lru::{Entry, Id, Lru};
+use crate::policy::{Entries, Hits, Policy, Slot};
+use crate::slots::{Detached, Ledger, Slots, tag_of};
 use crate::stats::{Cause, Counts};
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::weights::Weights;
+use equivalent::Equivalent;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Aligned so that two shards never share a pair of cache lines.
+/// Aligned so that two shards never share a pair of cache lines, nor what readers read a pair with
+/// what writers write.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Shard<K, V> {
+    pub(crate) index: Index,
+    pub(crate) slots: Slots<K, V>,
+    /// Hits that are worth noting, or [`REPORTED`].
+    most_hits: AtomicU8,
+    written: Written<K, V>,
+}
+
+#[derive(Debug)]
+#[repr(align(128))]
+struct Written<K, V> {
     held: Mutex<Held<K, V>>,
     // Copies for those who only want to know: written under the lock, read without it.
     entries: AtomicU64,
@@ -20,85 +36,251 @@ pub(crate) struct Shard<K, V> {
 /// What the lock guards.
 #[derive(Debug)]
 pub(crate) struct Held<K, V> {
-    pub(crate) store: Lru<K, V>,
+    pub(crate) ledger: Ledger,
+    pub(crate) policy: Box<dyn Policy>,
+    /// How many entries the policy was told to expect.
+    expected: usize,
+    pub(crate) weights: Weights,
     pub(crate) loads: Loads<K, V>,
     pub(crate) sweep: Sweep,
     pub(crate) counts: Counts,
+    /// What the entries weigh that have left and are not freed, roughly.
+    pub(crate) retired_weight: u64,
     /// Sum of the weights, modulo 2^64.
     bytes: u64,
 }
 
+/// In the place of a number of hits: each one is told to the policy.
+pub(crate) const REPORTED: u8 = u8::MAX;
+
+/// The entries of a shard as its policy sees them.
+struct View<'a, K, V> {
+    slots: &'a Slots<K, V>,
+    weights: &'a Weights,
+}
+
+impl<K, V> Entries for View<'_, K, V> {
+    fn hits(&self, slot: Slot) -> u8 {
+        self.slots.hits(slot)
+    }
+
+    fn set_hits(&self, slot: Slot, hits: u8) {
+        self.slots.set_hits(slot, hits);
+    }
+
+    fn hash(&self, slot: Slot) -> u32 {
+        self.slots.tag(slot)
+    }
+
+    fn weight(&self, slot: Slot) -> u64 {
+        if self.weights.differ() { self.weights.get(slot) } else { 1 }
+    }
+}
+
 impl<K, V> Shard<K, V> {
-    pub(crate) const fn new() -> Shard<K, V> {
+    /// `entries`: how many it is to hold at most, if that is known; `places`: how many of them
+    /// to make room for at once.
+    pub(crate) fn new(
+        entries: Option<usize>,
+        places: usize,
+        weights: Weights,
+        policy: Box<dyn Policy>,
+    ) -> Shard<K, V> {
+        let (slots, ledger) = Slots::new(places);
+        let index = Index::with_capacity(entries.unwrap_or(64) as u64);
         let held = Held {
-            store: Lru::new(),
+            ledger,
+            policy,
+            expected: 0,
+            weights,
             loads: Loads::new(),
             sweep: Sweep::new(),
             counts: Counts::new(),
+            retired_weight: 0,
             bytes: 0,
         };
-        Shard { held: Mutex::new(held), entries: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+        let written = Written {
+            held: Mutex::new(held),
+            entries: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        };
+        let shard = Shard { index, slots, most_hits: AtomicU8::new(0), written };
+        shard.expect(&mut shard.lock(), entries.unwrap_or(64));
+        shard
     }
 
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, Held<K, V>> {
-        // A panic of somebody's `Clone`, `Eq` or `retain` closure leaves the shard whole.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        // A panic of somebody's `Clone` or `Eq` leaves the shard whole.
+        self.written.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Number of entries, without the lock.
+    #[inline]
     pub(crate) fn entries(&self) -> u64 {
-        self.entries.load(Ordering::Relaxed)
+        self.written.entries.load(Ordering::Relaxed)
     }
 
     /// Sum of the weights, without the lock.
+    #[inline]
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.written.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Hits that are worth noting, or [`REPORTED`].
+    #[inline]
+    pub(crate) fn most_hits(&self) -> u8 {
+        // Relaxed: for a moment after a switch hits may be noted for the wrong policy.
+        self.most_hits.load(Ordering::Relaxed)
+    }
+
+    /// Where the entry of a key is.
+    pub(crate) fn find<Q>(&self, held: &Held<K, V>, hash: u64, key: &Q) -> Option<Slot>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        self.index.find(u64::from(tag_of(hash)), |slot| {
+            let entry = self.slots.get(&held.ledger, slot)?;
+            key.equivalent(&entry.key).then_some(slot)
+        })
     }
 
     /// Puts in an entry whose key is not there.
-    pub(crate) fn insert(&self, held: &mut Held<K, V>, hash: u64, entry: Entry<K, V>) {
-        held.counts.insertions += 1;
-        held.bytes = held.bytes.wrapping_add(entry.weight);
-        held.sweep.note(entry.deadline.get());
-        held.store.insert(hash, entry);
+    pub(crate) fn insert(
+        &self,
+        held: &mut Held<K, V>,
+        hash: u64,
+        era: u32,
+        entry: Entry<K, V>,
+        weight: u64,
+    ) {
+        let slot = self.place(held, hash, era, entry, weight);
+        let rehash = |slot| u64::from(self.slots.tag(slot));
+        self.index.insert(u64::from(tag_of(hash)), slot, rehash);
+        let view = View { slots: &self.slots, weights: &held.weights };
+        held.policy.on_insert(slot, &view);
         self.publish(held);
     }
 
-    /// Takes an entry out and counts why.
-    pub(crate) fn remove(&self, held: &mut Held<K, V>, id: Id, cause: Cause) -> Entry<K, V> {
-        let entry = held.store.remove(id);
+    /// Puts a value in the place of another of the same key, which is unlinked then but not
+    /// retired.
+    pub(crate) fn replace(
+        &self,
+        held: &mut Held<K, V>,
+        old: Slot,
+        hash: u64,
+        era: u32,
+        entry: Entry<K, V>,
+        weight: u64,
+    ) {
+        let slot = self.place(held, hash, era, entry, weight);
+        self.index.replace(u64::from(tag_of(hash)), old, slot);
+        let view = View { slots: &self.slots, weights: &held.weights };
+        held.policy.on_replace(old, slot, &view);
+        self.count_out(held, old, Cause::Replaced);
+        self.publish(held);
+    }
+
+    fn place(
+        &self,
+        held: &mut Held<K, V>,
+        hash: u64,
+        era: u32,
+        entry: Entry<K, V>,
+        weight: u64,
+    ) -> Slot {
+        held.counts.insertions += 1;
+        held.bytes = held.bytes.wrapping_add(weight);
+        let life = entry.extra.as_ref().map(|extra| &extra.life);
+        held.sweep.note(end_of(entry.look_at(), life));
+        let slot = self.slots.put(&mut held.ledger, tag_of(hash), era, entry);
+        held.weights.set(slot, weight);
+        slot
+    }
+
+    /// The next entry to make room; the policy has let go of it, so it must be unlinked.
+    pub(crate) fn victim(&self, held: &mut Held<K, V>) -> Option<Slot> {
+        let view = View { slots: &self.slots, weights: &held.weights };
+        held.policy.victim(&view)
+    }
+
+    /// Tells the policy that an entry leaves for another reason than room.
+    pub(crate) fn withdraw(&self, held: &mut Held<K, V>, slot: Slot) {
+        let view = View { slots: &self.slots, weights: &held.weights };
+        held.policy.on_remove(slot, &view);
+    }
+
+    /// Takes an entry out of the index and counts why; answers its weight. It is to be retired
+    /// then.
+    pub(crate) fn unlink(&self, held: &mut Held<K, V>, slot: Slot, cause: Cause) -> u64 {
+        let rehash = |slot| u64::from(self.slots.tag(slot));
+        self.index.remove(rehash(slot), slot, rehash);
+        self.count_out(held, slot, cause)
+    }
+
+    fn count_out(&self, held: &mut Held<K, V>, slot: Slot, cause: Cause) -> u64 {
+        let weight = held.weights.get(slot);
         held.counts.evictions[cause as usize] += 1;
-        held.bytes = held.bytes.wrapping_sub(entry.weight);
-        self.publish(held);
-        entry
+        held.bytes = held.bytes.wrapping_sub(weight);
+        held.retired_weight = held.retired_weight.saturating_add(weight);
+        weight
     }
 
-    /// Puts a value in the place of another of the same key and answers the old one.
-    pub(crate) fn replace(&self, held: &mut Held<K, V>, id: Id, entry: Entry<K, V>) -> Entry<K, V> {
-        held.counts.insertions += 1;
-        held.counts.evictions[Cause::Replaced as usize] += 1;
-        held.sweep.note(entry.deadline.get());
-        held.bytes = held.bytes.wrapping_add(entry.weight);
-        let old = held.store.replace(id, entry);
-        held.bytes = held.bytes.wrapping_sub(old.weight);
+    /// Ends the life of an unlinked entry.
+    pub(crate) fn retire(&self, held: &mut Held<K, V>, slot: Slot) {
+        self.slots.retire(&mut held.ledger, slot);
         self.publish(held);
+    }
+
+    /// The same, and keeps it readable.
+    pub(crate) fn detach<'a>(&'a self, held: &mut Held<K, V>, slot: Slot) -> Detached<'a, K, V> {
+        let detached = self.slots.detach(&mut held.ledger, slot);
+        self.publish(held);
+        detached
+    }
+
+    /// Tells the policy of a hit, if the entry is still there.
+    pub(crate) fn report_hit(&self, held: &mut Held<K, V>, slot: Slot) {
+        let view = View { slots: &self.slots, weights: &held.weights };
+        if held.policy.hits() == Hits::Reported {
+            held.policy.on_hit(slot, &view);
+        }
+    }
+
+    /// Tells the policy how many entries to expect, if that has changed much.
+    pub(crate) fn expect(&self, held: &mut Held<K, V>, entries: usize) {
+        if entries.abs_diff(held.expected) > held.expected / 8 {
+            held.expected = entries;
+            held.policy.set_capacity(entries);
+            self.ask_for_hits(held);
+        }
+    }
+
+    /// Puts another policy in charge of the entries, and answers the old one. O(entries).
+    pub(crate) fn set_policy(
+        &self,
+        held: &mut Held<K, V>,
+        mut policy: Box<dyn Policy>,
+    ) -> Box<dyn Policy> {
+        policy.set_capacity(held.expected);
+        let view = View { slots: &self.slots, weights: &held.weights };
+        crate::policy::hand_over(&*held.policy, &mut *policy, &view);
+        let old = std::mem::replace(&mut held.policy, policy);
+        self.ask_for_hits(held);
         old
     }
 
-    /// Takes everything out, and ends the claim of loads to put something in.
-    pub(crate) fn clear(&self, held: &mut Held<K, V>) -> (Lru<K, V>, Loads<K, V>, u64) {
-        let store = std::mem::replace(&mut held.store, Lru::new());
-        let loads = held.loads.detach_all();
-        held.sweep = Sweep::new();
-        held.counts.evictions[Cause::Removed as usize] += store.len() as u64;
-        let bytes = std::mem::take(&mut held.bytes);
-        self.publish(held);
-        (store, loads, bytes)
+    fn ask_for_hits(&self, held: &Held<K, V>) {
+        let most = match held.policy.hits() {
+            Hits::Ignored => 0,
+            Hits::Counted(most) => most.min(3),
+            Hits::Reported => REPORTED,
+        };
+        self.most_hits.store(most, Ordering::Relaxed);
     }
 
     fn publish(&self, held: &Held<K, V>) {
-        self.entries.store(held.store.len() as u64, Ordering::Relaxed);
-        self.bytes.store(held.bytes, Ordering::Relaxed);
+        self.written.entries.store(held.ledger.len() as u64, Ordering::Relaxed);
+        self.written.bytes.store(held.bytes, Ordering::Relaxed);
     }
 }

@@ -5,12 +5,12 @@ use crate::{Cache, Terms};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 /// Values that are made where they are missing, once for all who ask; see the section on loaders
 /// of the [crate page](crate#loaders).
-impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
+impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> Cache<K, V, S> {
     /// The value, made by `load` where there is none. Callers who ask for the same key meanwhile,
     /// synchronous or not, wait for this load instead of starting their own.
     ///
@@ -78,7 +78,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     where
         E: Send + Sync + 'static,
     {
-        sure(self.inner.ask(key, false, || load().into()))
+        sure(self.inner.ask(self.hash(&key), key, false, || load().into()))
     }
 
     /// Like [`get_with`](Cache::get_with), for a `load` that may find that there is no value. That
@@ -92,7 +92,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     ///
     /// As [`get_with`](Cache::get_with).
     pub fn optionally_get_with(&self, key: K, load: impl FnOnce() -> Option<V>) -> Option<V> {
-        some(self.inner.ask(key, true, || perhaps(load())))
+        some(self.inner.ask(self.hash(&key), key, true, || perhaps(load())))
     }
 
     /// Like [`get_with`](Cache::get_with), for a future on any runtime.
@@ -162,7 +162,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     where
         E: Send + Sync + 'static,
     {
-        sure(self.inner.ask_async(key, false, async { load.await.into() }).await)
+        sure(self.inner.ask_async(self.hash(&key), key, false, async { load.await.into() }).await)
     }
 
     /// Like [`optionally_get_with`](Cache::optionally_get_with), for a future on any runtime; see
@@ -176,7 +176,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         key: K,
         load: impl Future<Output = Option<V>>,
     ) -> Option<V> {
-        some(self.inner.ask_async(key, true, async { perhaps(load.await) }).await)
+        some(self.inner.ask_async(self.hash(&key), key, true, async { perhaps(load.await) }).await)
     }
 
     /// The values of many keys. Those that are missing, and that nobody else is loading, are made
@@ -238,7 +238,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         I: IntoIterator<Item = (K, V)>,
         E: Send + Sync + 'static,
     {
-        self.inner.ask_many(keys, load)
+        self.inner.ask_many(|key| self.hash(key), keys, load)
     }
 
     /// Like [`get_many_with`](Cache::get_many_with), for a future on any runtime; see
@@ -285,7 +285,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         I: IntoIterator<Item = (K, V)>,
         E: Send + Sync + 'static,
     {
-        self.inner.ask_many_async(keys, load).await
+        self.inner.ask_many_async(|key| self.hash(key), keys, load).await
     }
 }
 

@@ -9,7 +9,7 @@ use super::wait::{Patience, Timers, Waited};
 use crate::inner::Inner;
 use crate::{Cache, Terms};
 use std::future::Future;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -49,10 +49,11 @@ impl<K, V> Drop for Background<K, V> {
 }
 
 /// The whole of what a cache can do about loads: in the background, with limits on waiting.
-impl<K, V> Cache<K, V>
+impl<K, V, S> Cache<K, V, S>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
+    S: BuildHasher,
 {
     /// The value, made by `load` where there is none, on the cache's
     /// [`spawner`](crate::CacheBuilder::spawner) if it has one. `load` says as well what the entry
@@ -103,7 +104,7 @@ where
         E: Send + Sync + 'static,
     {
         let inner = &self.inner;
-        let mut asked = Asked::new(inner.hash(&key));
+        let mut asked = Asked::new(self.hash(&key));
         let mut patience = Patience::new();
         let leader = asked.leader;
         loop {
@@ -170,7 +171,7 @@ where
         E: Send + Sync + 'static,
     {
         let inner = &self.inner;
-        let mut asked = Asked::new(inner.hash(&key));
+        let mut asked = Asked::new(self.hash(&key));
         let mut timers = Timers::new();
         let leader = asked.leader;
         loop {

@@ -155,7 +155,7 @@ where
         let now = inner.clock.now();
         let failed = matches!(refusal, Refusal::Error(_));
         let mut gone = Vec::new();
-        let mut removed = None;
+        let mut left = inner.leavers();
         let mut unused = None;
         let shard = inner.shard(self.hash);
         let mut held = shard.lock();
@@ -165,7 +165,7 @@ where
         held.counts.load_duration.record_duration(now - self.started);
         if let Some(key) = held.loads.end(self.hash, &self.load).and_then(Ended::into_key) {
             if !failed {
-                removed = inner.take_absent(shard, &mut held, self.hash, &key);
+                inner.take_absent(shard, &mut held, self.hash, &key, &mut left);
             }
             if inner.loading.negative_ttl.is_zero() {
                 unused = Some((key, refusal));
@@ -179,7 +179,8 @@ where
         }
         drop(held);
         self.ended = true;
-        drop((removed, unused, gone));
+        drop((unused, gone));
+        inner.see_off(left);
     }
 }
 

@@ -21,8 +21,9 @@ use std::sync::Arc;
 /// What a batch comes to.
 pub(super) type Found<K, V, E> = Result<HashMap<K, V>, Arc<E>>;
 
-struct Batch<'a, K, V, E> {
+struct Batch<'a, K, V, E, H> {
     inner: &'a Inner<K, V>,
+    hash: H,
     leader: LeaderId,
     /// What is still to be asked for.
     wanted: Vec<(K, Asked<V>)>,
@@ -49,26 +50,32 @@ struct Joined<K, V> {
     running: Arc<Load<V>>,
 }
 
-impl<'a, K, V, E> Batch<'a, K, V, E>
+impl<'a, K, V, E, H> Batch<'a, K, V, E, H>
 where
+    H: Fn(&K) -> u64,
     K: Hash + Eq + Clone,
     V: Clone,
     E: Send + Sync + 'static,
 {
-    fn new(inner: &'a Inner<K, V>, keys: impl IntoIterator<Item = K>) -> Batch<'a, K, V, E> {
+    fn new(
+        inner: &'a Inner<K, V>,
+        hash: H,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Batch<'a, K, V, E, H> {
         let leader = LeaderId::new();
         let mut wanted: Vec<(K, Asked<V>)> = Vec::new();
         // A key that is given twice would find its own load running.
         let mut places: HashTable<usize> = HashTable::new();
         for key in keys {
-            let hash = inner.hash(&key);
-            if places.find(hash, |place| wanted[*place].0 == key).is_none() {
-                places.insert_unique(hash, wanted.len(), |place| wanted[*place].1.hash);
-                wanted.push((key, Asked::by(leader, hash)));
+            let own = hash(&key);
+            if places.find(own, |place| wanted[*place].0 == key).is_none() {
+                places.insert_unique(own, wanted.len(), |place| wanted[*place].1.hash);
+                wanted.push((key, Asked::by(leader, own)));
             }
         }
         let (keys, leads, joined) = (Vec::new(), Vec::new(), Vec::new());
-        Batch { inner, leader, wanted, keys, leads, joined, found: HashMap::new(), error: None }
+        let (found, error) = (HashMap::new(), None);
+        Batch { inner, hash, leader, wanted, keys, leads, joined, found, error }
     }
 
     /// Looks everything up that is wanted; whether there is something to load.
@@ -119,7 +126,7 @@ where
         for (key, value) in answers {
             let is_it = |place: &usize| open[*place].as_ref().is_some_and(|(own, _)| *own == key);
             // What nobody asked for has no claim, and may be older than an invalidation.
-            let Some(place) = places.find(self.inner.hash(&key), is_it).copied() else { continue };
+            let Some(place) = places.find((self.hash)(&key), is_it).copied() else { continue };
             if let Some((own, lead)) = open[place].take() {
                 self.got(key, lead.leader.finish(own, Made::Value(value, Terms::new())));
             }
@@ -184,6 +191,7 @@ where
 impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     pub(super) fn ask_many<E, I>(
         &self,
+        hash: impl Fn(&K) -> u64,
         keys: impl IntoIterator<Item = K>,
         mut load: impl FnMut(&[K]) -> Result<I, E>,
     ) -> Found<K, V, E>
@@ -191,7 +199,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         I: IntoIterator<Item = (K, V)>,
         E: Send + Sync + 'static,
     {
-        let mut batch = Batch::new(self, keys);
+        let mut batch = Batch::new(self, hash, keys);
         while !batch.wanted.is_empty() {
             if batch.begin() {
                 let made = batch.leader.run(|| load(&batch.keys).map(collect));
@@ -208,6 +216,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
 
     pub(super) async fn ask_many_async<E, I, F>(
         &self,
+        hash: impl Fn(&K) -> u64,
         keys: impl IntoIterator<Item = K>,
         mut load: impl FnMut(Vec<K>) -> F,
     ) -> Found<K, V, E>
@@ -216,7 +225,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         I: IntoIterator<Item = (K, V)>,
         E: Send + Sync + 'static,
     {
-        let mut batch = Batch::new(self, keys);
+        let mut batch = Batch::new(self, hash, keys);
         while !batch.wanted.is_empty() {
             if batch.begin() {
                 let leader = batch.leader;

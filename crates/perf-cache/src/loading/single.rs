@@ -17,6 +17,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     /// caller has no use for, such as an error of another type, make it load by itself.
     pub(super) fn ask<E>(
         &self,
+        hash: u64,
         key: K,
         takes_absent: bool,
         load: impl FnOnce() -> Made<V, E>,
@@ -24,7 +25,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     where
         E: Send + Sync + 'static,
     {
-        let mut asked = Asked::new(self.hash(&key));
+        let mut asked = Asked::new(hash);
         let mut patience = Patience::new();
         loop {
             let got = match self.start(&key, &mut asked) {
@@ -54,6 +55,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     /// The same for a loader that is a future.
     pub(super) async fn ask_async<E>(
         &self,
+        hash: u64,
         key: K,
         takes_absent: bool,
         load: impl Future<Output = Made<V, E>>,
@@ -62,7 +64,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         E: Send + Sync + 'static,
     {
         let load = pin!(load);
-        let mut asked = Asked::new(self.hash(&key));
+        let mut asked = Asked::new(hash);
         let mut timers = Timers::new();
         loop {
             let got = match self.start(&key, &mut asked) {

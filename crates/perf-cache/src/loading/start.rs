@@ -4,6 +4,8 @@ use super::flight::Load;
 use super::negatives::Refusal;
 use super::scope::LeaderId;
 use crate::inner::Inner;
+use crate::lookup::Lookup;
+use crate::shard::Held;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -52,38 +54,64 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     /// If the caller is the loader of the load in flight.
     pub(super) fn start(&self, key: &K, asked: &mut Asked<V>) -> Start<V> {
         let hash = asked.hash;
+        let first = std::mem::replace(&mut asked.first, false);
+        if first && let Lookup::Hit(entry) = self.look_up_first(hash, key) {
+            return Start::Hit(entry.value.clone());
+        }
         let shard = self.shard(hash);
         // Dropped after the lock, which is declared later.
-        let mut gone = None;
+        let mut left = self.leavers();
         let late = asked.late.take();
         let ended;
         let mut held = shard.lock();
-        let first = u64::from(std::mem::replace(&mut asked.first, false));
-        if let Some(value) = self.look_up(shard, &mut held, hash, key, &mut gone) {
-            held.counts.hits += first;
+        let found = self.look_up_locked(shard, &mut held, hash, key, &mut left, V::clone);
+        if first {
+            match found {
+                Some(_) => held.counts.hits += 1,
+                None => held.counts.misses += 1,
+            }
+        }
+        if let Some(value) = found {
+            drop(held);
+            self.see_off(left);
             return Start::Hit(value);
         }
-        held.counts.misses += first;
         ended = late.as_ref().and_then(|late| held.loads.end(hash, late));
+        let start = self.begin(&mut held, key, asked, u64::from(first));
+        drop(held);
+        drop(ended);
+        self.see_off(left);
+        let Some(start) = start else {
+            panic!("a loader asks for the very key that it loads: it would wait for itself")
+        };
+        start
+    }
+
+    /// What is to be done about a value that is not there; `None`: the caller is loading it.
+    fn begin(
+        &self,
+        held: &mut Held<K, V>,
+        key: &K,
+        asked: &Asked<V>,
+        first: u64,
+    ) -> Option<Start<V>> {
+        let hash = asked.hash;
         if let Some(load) = held.loads.find(hash, key).cloned() {
             if load.leader().is_running_here() {
-                drop(held);
-                panic!("a loader asks for the very key that it loads: it would wait for itself");
+                return None;
             }
             held.counts.joins += first;
-            drop(held);
-            drop(ended);
-            return Start::Join(load);
+            return Some(Start::Join(load));
         }
         if !asked.ignores_refusals {
             let now = || self.clock.now().as_nanos();
             if let Some(refusal) = held.loads.negatives().find(hash, key, now) {
                 held.counts.loading.negative_hits += first;
-                return Start::Refused(refusal);
+                return Some(Start::Refused(refusal));
             }
         }
         let load = Arc::new(Load::new(asked.leader));
         held.loads.add(hash, key.clone(), Arc::clone(&load));
-        Start::Lead(load)
+        Some(Start::Lead(load))
     }
 }

@@ -1,13 +1,11 @@
 //! What loads need of the table of entries.
 
 use crate::Terms;
-use crate::expiry::{self, NEVER};
-use crate::inner::{Inner, Origin};
-use crate::lru::Entry;
+use crate::eviction::Leavers;
+use crate::inner::{Incoming, Inner, Origin};
 use crate::shard::{Held, Shard};
 use crate::stats::Cause;
 use std::hash::Hash;
-use std::time::Duration;
 
 impl<K: Hash + Eq, V: Clone> Inner<K, V> {
     /// Puts in what a load gave, if it still has its claim.
@@ -19,12 +17,7 @@ impl<K: Hash + Eq, V: Clone> Inner<K, V> {
         terms: Terms,
         origin: &Origin<'_, V>,
     ) {
-        let deadline = match terms.time_to_live {
-            Some(Duration::MAX) => NEVER,
-            Some(ttl) => expiry::deadline(&self.clock, ttl),
-            None => self.default_deadline(hash),
-        };
-        self.put(hash, key, value, deadline, origin);
+        self.put(hash, Incoming { key, value, terms }, origin);
     }
 
     /// The value that is kept beyond its time to live for the case that loading it anew fails.
@@ -37,20 +30,21 @@ impl<K: Hash + Eq, V: Clone> Inner<K, V> {
     pub(super) fn instead(&self, hash: u64, key: &K) -> Option<V> {
         let mut held = self.shard(hash).lock();
         held.counts.loading.timed_out += 1;
-        let id = held.store.find(hash, key)?;
-        let entry = held.store.get(id);
-        (!expiry::has_passed(entry.deadline.get(), &self.clock)).then(|| entry.value.clone())
+        drop(held);
+        self.peek(hash, key, |entry| entry.value.clone())
     }
 
     /// Takes out what there is for a key that has no value any more.
-    pub(super) fn take_absent(
+    pub(super) fn take_absent<'a>(
         &self,
-        shard: &Shard<K, V>,
+        shard: &'a Shard<K, V>,
         held: &mut Held<K, V>,
         hash: u64,
         key: &K,
-    ) -> Option<Entry<K, V>> {
-        let id = held.store.find(hash, key)?;
-        Some(self.take(shard, held, id, Cause::Removed))
+        left: &mut Leavers<'a, K, V>,
+    ) {
+        if let Some(slot) = shard.find(held, hash, key) {
+            self.remove_slot(shard, held, slot, Cause::Removed, left);
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! Lookup, insertion, removal, bounds.
 
+use perf_cache::policy::PolicyKind;
 use perf_cache::{Cache, Capacity};
 use perf_core::ByteSize;
 
 fn entries(n: u64) -> Cache<String, u64> {
-    Cache::builder().max_entries(n).shards(1).build().unwrap()
+    Cache::builder().max_entries(n).shards(1).policy(PolicyKind::Lru).build().unwrap()
 }
 
 /// Each value says how heavy it is.

@@ -1,6 +1,7 @@
 //! The cache against naive models.
 
 use perf_cache::Cache;
+use perf_cache::policy::PolicyKind;
 use perf_core::{ByteSize, Clock};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -102,7 +103,7 @@ proptest! {
         max_bytes in 1_u64..120,
     ) {
         let (clock, hand) = Clock::manual();
-        let cache: Cache<u8, u64> = Cache::builder()
+        let cache: Cache<u8, u64> = Cache::builder().policy(PolicyKind::Lru)
             .max_entries(max_entries as u64)
             .max_bytes(ByteSize::from_bytes(max_bytes))
             .weigher(|_, weight| *weight)
@@ -180,7 +181,7 @@ proptest! {
         max_entries in 1_u64..60,
         max_bytes in 1_u64..1_000,
     ) {
-        let cache: Cache<u8, u64> = Cache::builder()
+        let cache: Cache<u8, u64> = Cache::builder().policy(PolicyKind::Lru)
             .max_entries(max_entries)
             .max_bytes(ByteSize::from_bytes(max_bytes))
             .weigher(|_, weight| *weight)
@@ -205,7 +206,7 @@ proptest! {
         capacity in 1_usize..60,
     ) {
         let cache: Cache<u16, u16> =
-            Cache::builder().max_entries(capacity as u64).shards(1).build().unwrap();
+            Cache::builder().policy(PolicyKind::Lru).max_entries(capacity as u64).shards(1).build().unwrap();
         let mut model = lru::LruCache::new(NonZeroUsize::new(capacity).unwrap());
         for (write, key) in steps {
             if write {

@@ -1,0 +1,307 @@
+//! How entries leave, and what happens to those that have left.
+//!
+//! An entry is taken out under the lock of its shard. What left is then seen off without it: what
+//! nobody reads any more is dropped, and where the shard asks for a barrier, one is made.
+
+use crate::barrier;
+use crate::entry::Entry;
+use crate::inner::Inner;
+use crate::policy::Slot;
+use crate::shard::{Held, Shard};
+use crate::slots::{Detached, Harvest};
+use crate::stats::Cause;
+use perf_core::Clock;
+use std::sync::atomic::Ordering;
+
+/// What an operation has made leave, to be seen off after the lock.
+pub(crate) struct Leavers<'a, K, V> {
+    /// To be dropped.
+    gone: Vec<Entry<K, V>>,
+    /// The shard that cannot free anything before a barrier.
+    waits: Option<&'a Shard<K, V>>,
+    /// To be told of, and to be retired only then.
+    told: Vec<News<'a, K, V>>,
+    /// How many have left.
+    pub(crate) count: usize,
+}
+
+type News<'a, K, V> = (&'a Shard<K, V>, Detached<'a, K, V>, Cause);
+
+/// Places looked at, or entries removed, in one holding of a lock.
+const CHUNK: usize = 256;
+/// How much more may wait than usual while somebody makes a barrier.
+const PATIENCE: usize = 4;
+/// Nanoseconds between the barriers of single removals: a tenth of a processor's time.
+const BETWEEN_BARRIERS: u64 = 100_000;
+
+impl<K, V> Inner<K, V> {
+    pub(crate) const fn leavers<'a>(&self) -> Leavers<'a, K, V> {
+        Leavers { gone: Vec::new(), waits: None, told: Vec::new(), count: 0 }
+    }
+
+    /// Drops what left. To be called without a lock.
+    pub(crate) fn see_off(&self, left: Leavers<'_, K, V>) {
+        let Leavers { gone, waits, told, .. } = left;
+        drop(gone);
+        if let Some(shard) = waits {
+            self.wait_for_barrier(shard);
+        }
+        for (shard, entry, cause) in told {
+            self.tell(&entry, cause);
+            let mut left = self.leavers();
+            let mut held = shard.lock();
+            shard.slots.release(&mut held.ledger, entry);
+            self.harvest_if_due(shard, &mut held, &mut left);
+            drop(held);
+            // Nothing to tell in there, so this goes no deeper.
+            self.see_off(left);
+        }
+    }
+
+    /// Tells whoever wants to know that an entry has left. Must not panic.
+    fn tell(&self, _entry: &Entry<K, V>, _cause: Cause) {}
+
+    #[cold]
+    fn wait_for_barrier(&self, shard: &Shard<K, V>) {
+        barrier::heavy();
+        let mut gone = Vec::new();
+        let mut held = shard.lock();
+        self.harvest(shard, &mut held, false, &mut gone);
+        drop(held);
+        drop(gone);
+    }
+
+    /// Drops what a shard has retired, unless that has just been done: removing many entries one by
+    /// one must not take a barrier for each.
+    pub(crate) fn reclaim_soon(&self, shard: &Shard<K, V>) {
+        if !self.limbo.is_prompt {
+            return;
+        }
+        let mut gone = Vec::new();
+        let mut held = shard.lock();
+        if held.ledger.retired() == 0 {
+            return;
+        }
+        if !self.readers.may_be_alone() {
+            // The clock of the machine, not of the cache: this is about its processors.
+            let now = Clock::system().now().as_nanos();
+            let last = self.last_reclaimed.load(Ordering::Relaxed);
+            if now.saturating_sub(last) < BETWEEN_BARRIERS {
+                return;
+            }
+            self.last_reclaimed.store(now, Ordering::Relaxed);
+        }
+        let needs_barrier = self.harvest(shard, &mut held, true, &mut gone);
+        drop(held);
+        drop(gone);
+        if needs_barrier {
+            self.wait_for_barrier(shard);
+        }
+    }
+
+    /// Frees what can be freed; whether that takes a barrier.
+    pub(crate) fn harvest(
+        &self,
+        shard: &Shard<K, V>,
+        held: &mut Held<K, V>,
+        all: bool,
+        gone: &mut Vec<Entry<K, V>>,
+    ) -> bool {
+        held.retired_weight = 0;
+        let harvest = shard.slots.harvest(&mut held.ledger, &self.readers, all, gone);
+        harvest == Harvest::NeedsBarrier
+    }
+
+    /// Removes an entry for another reason than room, and gives its room back.
+    pub(crate) fn remove_slot<'a>(
+        &self,
+        shard: &'a Shard<K, V>,
+        held: &mut Held<K, V>,
+        slot: Slot,
+        cause: Cause,
+        left: &mut Leavers<'a, K, V>,
+    ) {
+        let weight = self.withdraw(shard, held, slot, cause, left);
+        self.entries.give(1);
+        self.bytes.give(weight);
+    }
+
+    /// Removes an entry for another reason than room, and answers the weight that is free now.
+    pub(crate) fn withdraw<'a>(
+        &self,
+        shard: &'a Shard<K, V>,
+        held: &mut Held<K, V>,
+        slot: Slot,
+        cause: Cause,
+        left: &mut Leavers<'a, K, V>,
+    ) -> u64 {
+        shard.withdraw(held, slot);
+        self.unlink(shard, held, slot, cause, left)
+    }
+
+    /// The same for one that the policy has let go of.
+    pub(crate) fn unlink<'a>(
+        &self,
+        shard: &'a Shard<K, V>,
+        held: &mut Held<K, V>,
+        slot: Slot,
+        cause: Cause,
+        left: &mut Leavers<'a, K, V>,
+    ) -> u64 {
+        let weight = shard.unlink(held, slot, cause);
+        self.retire(shard, held, slot, cause, left);
+        weight
+    }
+
+    /// Ends the life of an entry that is in the index no longer.
+    pub(crate) fn retire<'a>(
+        &self,
+        shard: &'a Shard<K, V>,
+        held: &mut Held<K, V>,
+        slot: Slot,
+        cause: Cause,
+        left: &mut Leavers<'a, K, V>,
+    ) {
+        left.count += 1;
+        if self.is_observed {
+            left.told.push((shard, shard.detach(held, slot), cause));
+        } else {
+            shard.retire(held, slot);
+            self.harvest_if_due(shard, held, left);
+        }
+    }
+
+    fn harvest_if_due<'a>(
+        &self,
+        shard: &'a Shard<K, V>,
+        held: &mut Held<K, V>,
+        left: &mut Leavers<'a, K, V>,
+    ) {
+        let waiting = held.ledger.waiting();
+        let limbo = self.limbo;
+        let is_heavy = held.retired_weight > limbo.weight;
+        let is_due = waiting >= limbo.entries
+            || is_heavy
+            || (limbo.is_prompt && self.readers.may_be_alone());
+        let somebody_is_at_it = held.ledger.barrier_is_coming();
+        if is_due && !(somebody_is_at_it && waiting < PATIENCE * limbo.entries) {
+            let needs_barrier = self.harvest(shard, held, is_heavy, &mut left.gone);
+            if needs_barrier {
+                left.waits = Some(shard);
+            }
+        }
+    }
+
+    /// Removes everything, and ends the claims of all loads.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            let mut next = 0;
+            let ended = shard.lock().loads.detach_all();
+            drop(ended);
+            while next < shard.slots.used() {
+                let mut left = self.leavers();
+                let mut held = shard.lock();
+                let end = next.saturating_add(CHUNK as u32).min(shard.slots.used());
+                for slot in (next..end).map(Slot::new) {
+                    if shard.slots.get(&held.ledger, slot).is_some() {
+                        self.remove_slot(shard, &mut held, slot, Cause::Removed, &mut left);
+                    }
+                }
+                drop(held);
+                self.see_off(left);
+                next = end;
+            }
+        }
+        self.reclaim();
+    }
+
+    /// Evicts up to `limit` entries of what is above a lowered capacity; answers how many.
+    pub(crate) fn evict_excess(&self, limit: u64) -> u64 {
+        let mut evicted = 0;
+        while evicted < limit && self.has_excess() {
+            let mut left = self.leavers();
+            let shard = &self.shards[self.fullest(self.bytes.excess() > 0)];
+            let mut held = shard.lock();
+            while self.has_excess() && evicted < limit && left.count < CHUNK {
+                let Some(slot) = shard.victim(&mut held) else { break };
+                let weight = self.unlink(shard, &mut held, slot, Cause::Size, &mut left);
+                self.entries.give(1);
+                self.bytes.give(weight);
+                evicted += 1;
+            }
+            drop(held);
+            let came_to_nothing = left.count == 0;
+            self.see_off(left);
+            if came_to_nothing {
+                break;
+            }
+        }
+        self.reclaim();
+        evicted
+    }
+
+    /// Removes what has expired, up to `limit` entries; answers how many.
+    pub(crate) fn remove_expired(&self, limit: u64) -> u64 {
+        let mut removed = 0;
+        for shard in &self.shards {
+            // Two rounds at most: the one that was going on, and a whole one.
+            for _ in 0..2 {
+                while removed < limit {
+                    let mut left = self.leavers();
+                    let mut held = shard.lock();
+                    if !held.sweep.is_due(&self.clock) {
+                        break;
+                    }
+                    let most = usize::try_from(limit - removed).unwrap_or(CHUNK).min(CHUNK);
+                    let round_is_over = self.sweep(shard, &mut held, CHUNK, most, &mut left);
+                    drop(held);
+                    removed += left.count as u64;
+                    self.see_off(left);
+                    if round_is_over {
+                        break;
+                    }
+                }
+            }
+        }
+        if removed > 0 {
+            self.reclaim();
+        }
+        removed
+    }
+
+    /// Looks at some places of a shard and takes out what has died; whether a round has ended.
+    pub(crate) fn sweep<'a>(
+        &self,
+        shard: &'a Shard<K, V>,
+        held: &mut Held<K, V>,
+        places: usize,
+        most: usize,
+        left: &mut Leavers<'a, K, V>,
+    ) -> bool {
+        let before = left.count;
+        for _ in 0..places {
+            if left.count - before >= most {
+                return false;
+            }
+            let used = shard.slots.used() as usize;
+            let Some(place) = held.sweep.next(used) else { return true };
+            let slot = Slot::new(u32::try_from(place).unwrap_or(u32::MAX));
+            let Some(entry) = shard.slots.get(&held.ledger, slot) else { continue };
+            if let Some(cause) = self.why_dead(entry) {
+                self.remove_slot(shard, held, slot, cause, left);
+            } else {
+                let life = entry.extra.as_ref().map(|extra| &extra.life);
+                let end = crate::expiry::end_of(entry.look_at(), life);
+                held.sweep.left(end);
+            }
+        }
+        false
+    }
+
+    /// The shard that holds most, in bytes or in entries.
+    pub(crate) fn fullest(&self, bytes: bool) -> usize {
+        let fill = |shard: &Shard<K, V>| if bytes { shard.bytes() } else { shard.entries() };
+        let shards = self.shards.iter().enumerate();
+        shards.max_by_key(|(_, shard)| fill(shard)).map_or(0, |(index, _)| index)
+    }
+}

@@ -1,0 +1,215 @@
+//! Who reads what: the record that each thread has in a cache.
+//!
+//! A thread that is about to look into a slot says so in a *hazard word* of its own, makes the
+//! light half of a [barrier](crate::barrier), and looks whether the slot is still what it wanted.
+//! From then on the slot is protected: whoever has taken it out of the cache finds the word and
+//! leaves the slot alone until it names something else. Nobody but the thread writes its words, so
+//! a read stores to no cache line that another processor writes.
+//!
+//! A thread can protect [`WORDS`] entries at once: one is what `get` needs, others are held by the
+//! guards of `get_ref`. A thread without a record or without a free word reads under the lock.
+//!
+//! Source: Michael, "Hazard pointers: safe memory reclamation for lock-free objects", IEEE TPDS
+//! 2004.
+
+use crate::barrier;
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, Stripes, fence};
+use std::marker::PhantomData;
+
+/// Entries that a thread can protect at once.
+pub(crate) const WORDS: usize = 8;
+
+/// The threads that read a cache.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    records: Stripes<Record>,
+    /// How many records have ever been used to read.
+    registered: AtomicUsize,
+}
+
+/// What one thread writes when it reads. Two cache lines, because processors fetch them in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Record {
+    words: [AtomicUsize; WORDS],
+    hits: AtomicU64,
+    misses: AtomicU64,
+    is_registered: AtomicBool,
+}
+
+/// The word names nothing.
+const FREE: usize = 0;
+/// The first word of a record that must not be used the short way: nobody knows of the record yet,
+/// or readers need a full fence. No address of a slot, since slots are aligned.
+const THE_LONG_WAY: usize = 1;
+
+impl Default for Record {
+    fn default() -> Record {
+        let words = std::array::from_fn(|word| {
+            AtomicUsize::new(if word == 0 { THE_LONG_WAY } else { FREE })
+        });
+        Record {
+            words,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            is_registered: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Record {
+    #[inline]
+    pub(crate) fn count_hit(&self) {
+        // Load and store: this thread is the only one that writes it.
+        self.hits.store(self.hits.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn count_miss(&self) {
+        self.misses.store(self.misses.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
+impl Readers {
+    pub(crate) fn new() -> Readers {
+        Readers { records: Stripes::new(), registered: AtomicUsize::new(0) }
+    }
+
+    /// The record of this thread; `None` for threads beyond 127 and those that are being torn down.
+    #[inline]
+    pub(crate) fn own(&self) -> Option<&Record> {
+        self.records.own()
+    }
+
+    /// Names a slot, by its address, in a word of this thread; `None` if all are in use. What is
+    /// loaded afterwards is loaded after the name was to be seen by whoever made the heavy half of
+    /// the barrier.
+    #[inline]
+    pub(crate) fn name<'a>(&'a self, record: &'a Record, at: usize) -> Option<Word<'a>> {
+        let word = &record.words[0];
+        // Acquire: a guard that outlived its thread may have freed it on another one.
+        if word.load(Ordering::Acquire) == FREE {
+            // Release: reads through what was named before come first.
+            word.store(at, Ordering::Release);
+            barrier::light();
+            return Some(Word { word, not_send: PhantomData });
+        }
+        self.name_elsewhere(record, at)
+    }
+
+    #[cold]
+    fn name_elsewhere<'a>(&'a self, record: &'a Record, at: usize) -> Option<Word<'a>> {
+        if !record.is_registered.load(Ordering::Relaxed) {
+            record.is_registered.store(true, Ordering::Relaxed);
+            self.registered.fetch_add(1, Ordering::SeqCst);
+            // Whoever retires a slot and then finds no other record than its own makes no barrier:
+            // every look that this thread takes at a slot comes after this fence.
+            fence(Ordering::SeqCst);
+            if barrier::is_asymmetric() {
+                record.words[0].store(FREE, Ordering::Release);
+            }
+        }
+        let mut words = record.words.iter();
+        let word = words.find(|word| word.load(Ordering::Acquire) == FREE)?;
+        word.store(at, Ordering::Release);
+        // Whatever the other side does, this is enough.
+        fence(Ordering::SeqCst);
+        Some(Word { word, not_send: PhantomData })
+    }
+
+    /// Whether [`is_alone`](Readers::is_alone) is worth asking.
+    #[inline]
+    pub(crate) fn may_be_alone(&self) -> bool {
+        self.registered.load(Ordering::Relaxed) <= 1
+    }
+
+    /// Whether no thread but this one can protect anything. After the stores that retired what
+    /// this is asked for.
+    pub(crate) fn is_alone(&self) -> bool {
+        if !self.may_be_alone() {
+            return false;
+        }
+        fence(Ordering::SeqCst);
+        match self.registered.load(Ordering::SeqCst) {
+            0 => true,
+            1 => self.own().is_some_and(|own| own.is_registered.load(Ordering::Relaxed)),
+            _ => false,
+        }
+    }
+
+    /// All that is protected, sorted.
+    pub(crate) fn protected(&self) -> Vec<usize> {
+        let words = self.records.iter().flat_map(|record| &record.words);
+        // Acquire: what was read through a word comes before it named something else.
+        let named = words.map(|word| word.load(Ordering::Acquire));
+        let mut named: Vec<_> = named.filter(|&at| at != FREE && at != THE_LONG_WAY).collect();
+        named.sort_unstable();
+        named
+    }
+
+    /// Hits and misses that were counted by records.
+    pub(crate) fn counted(&self) -> (u64, u64) {
+        self.records.iter().fold((0, 0), |(hits, misses), record| {
+            let hits = record.hits.load(Ordering::Relaxed).wrapping_add(hits);
+            (hits, record.misses.load(Ordering::Relaxed).wrapping_add(misses))
+        })
+    }
+}
+
+/// A hazard word, free again when this is dropped. It stays with the thread that got it.
+#[derive(Debug)]
+pub(crate) struct Word<'a> {
+    word: &'a AtomicUsize,
+    not_send: PhantomData<*const ()>,
+}
+
+impl Drop for Word<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // Release: reads through what was named come first.
+        self.word.store(FREE, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(perf_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_names_one_thing_until_it_is_dropped() {
+        let readers = Readers::new();
+        let record = readers.own().unwrap();
+        let word = readers.name(record, 128).unwrap();
+        let second = readers.name(record, 64).unwrap();
+        assert_eq!(readers.protected(), [64, 128]);
+        drop(word);
+        assert_eq!(readers.protected(), [64]);
+        drop(second);
+        assert_eq!(readers.protected(), []);
+    }
+
+    #[test]
+    fn words_run_out_and_come_back() {
+        let readers = Readers::new();
+        let record = readers.own().unwrap();
+        let words: Vec<_> = (1..=WORDS).map(|n| readers.name(record, n * 8).unwrap()).collect();
+        assert!(readers.name(record, 800).is_none());
+        drop(words);
+        assert!(readers.name(record, 800).is_some());
+    }
+
+    #[test]
+    fn a_thread_is_alone_until_another_one_reads() {
+        let readers = Readers::new();
+        assert!(readers.is_alone());
+        drop(readers.name(readers.own().unwrap(), 64));
+        assert!(readers.is_alone());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                assert!(!readers.is_alone(), "another thread has read");
+                drop(readers.name(readers.own().unwrap(), 64));
+            });
+        });
+        assert!(!readers.is_alone());
+    }
+}

@@ -1,0 +1,163 @@
+//! Putting entries in, and making the room for them.
+//!
+//! Bounds are for the whole cache, locks are for shards. Who inserts makes the room itself before
+//! the entry goes in: first from its own shard, and where that shard holds less than its share
+//! already, from the fullest. No two locks are ever held at once, and nothing waits in a queue to
+//! be evicted later.
+
+use crate::budget::Deal;
+use crate::entry::{Entry, Extra};
+use crate::eviction::Leavers;
+use crate::inner::{Incoming, Inner, Origin};
+use crate::stats::Cause;
+use crate::sync::AtomicU64;
+use std::hash::Hash;
+use std::sync::atomic::Ordering;
+
+/// Places that each insertion looks at for something expired.
+const SWEPT_BY_A_WRITE: usize = 4;
+/// Entries of another shard that are evicted before the own one is asked again.
+const EVICTED_ELSEWHERE: usize = 16;
+
+impl<K: Hash + Eq, V> Inner<K, V> {
+    /// Puts a value in, having made room; answers whether it went in.
+    pub(crate) fn put(&self, hash: u64, incoming: Incoming<K, V>, origin: &Origin<'_, V>) -> bool {
+        let Incoming { key, value, terms } = incoming;
+        let weight = self.weigh(&key, &value);
+        let begins = self.lifetimes.begin(&key, &value, &terms, None, hash, &self.clock);
+        let is_dead = begins.is_none();
+        let (look_at, life) = begins.map_or((0, None), |begins| (begins.look_at, begins.life));
+        let extra = life.map(|life| Box::new(Extra { life, ..Extra::default() }));
+        let era = self.era.load(Ordering::Relaxed);
+        // What leaves is dropped after the lock: these are declared before the guard.
+        let mut left = self.leavers();
+        let mut ended = Vec::new();
+        let mut entry = Some(Entry { key, value, look_at: AtomicU64::new(look_at), extra });
+        let mut counted = false;
+        let mut deal = Deal::new(&self.entries, &self.bytes);
+        let index = self.index(hash);
+        let shard = &self.shards[index];
+        loop {
+            let Some(new) = entry.as_ref() else { return false };
+            let mut held = shard.lock();
+            match origin {
+                Origin::Caller => ended.extend(held.loads.detach(hash, &new.key)),
+                Origin::Load(load, took) => {
+                    if !std::mem::replace(&mut counted, true) {
+                        held.counts.loads += 1;
+                        held.counts.load_duration.record_duration(*took);
+                    }
+                    if !held.loads.holds(hash, load) {
+                        drop(held);
+                        self.see_off(left);
+                        return false;
+                    }
+                }
+            }
+            if held.sweep.is_due(&self.clock) {
+                self.sweep(shard, &mut held, SWEPT_BY_A_WRITE, SWEPT_BY_A_WRITE, &mut left);
+            }
+            let old = shard.find(&held, hash, &new.key);
+            let is_too_large = self.bytes.refuses(weight);
+            if is_dead || is_too_large {
+                if let Some(slot) = old {
+                    self.remove_slot(shard, &mut held, slot, Cause::Replaced, &mut left);
+                }
+                if let Origin::Load(load, _) = origin {
+                    ended.extend(held.loads.end(hash, load));
+                }
+                if is_too_large {
+                    held.counts.evictions[Cause::TooLarge as usize] += 1;
+                }
+                drop(held);
+                drop(ended);
+                self.see_off(left);
+                return false;
+            }
+            if let Some(slot) = old {
+                let same = held.weights.get(slot) == weight;
+                if same && deal.is_untouched() && !self.has_excess() {
+                    // Most overwrites: the room is there already.
+                    if let Some(entry) = entry.take() {
+                        shard.replace(&mut held, slot, hash, era, entry, weight);
+                        self.retire(shard, &mut held, slot, Cause::Replaced, &mut left);
+                    }
+                    if let Origin::Load(load, _) = origin {
+                        ended.extend(held.loads.end(hash, load));
+                    }
+                    drop(held);
+                    drop(ended);
+                    self.see_off(left);
+                    return true;
+                }
+                deal.freed(self.withdraw(shard, &mut held, slot, Cause::Replaced, &mut left));
+            }
+            loop {
+                if deal.pay(weight) {
+                    if let Origin::Load(load, _) = origin {
+                        ended.extend(held.loads.end(hash, load));
+                    }
+                    if let Some(entry) = entry.take() {
+                        shard.insert(&mut held, hash, era, entry, weight);
+                    }
+                    drop(held);
+                    drop(ended);
+                    self.see_off(left);
+                    return true;
+                }
+                if !self.is_at_its_share(index, deal.wants_bytes()) {
+                    break;
+                }
+                let Some(slot) = shard.victim(&mut held) else { break };
+                if self.entries.max().is_none() {
+                    // As full as it gets: now it shows how many entries that is.
+                    let entries = held.ledger.len();
+                    shard.expect(&mut held, entries);
+                }
+                deal.evicted(self.unlink(shard, &mut held, slot, Cause::Size, &mut left));
+            }
+            drop(held);
+            let evicted = self.evict_elsewhere(weight, &mut deal);
+            self.see_off(std::mem::replace(&mut left, self.leavers()));
+            if !evicted {
+                // What is missing is on its way in or out on other threads, which may need what
+                // this one has freed.
+                deal.give_back();
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// Whether a shard should make room from its own entries rather than from another's.
+    fn is_at_its_share(&self, index: usize, bytes: bool) -> bool {
+        let (shard, count) = (&self.shards[index], self.shards.len() as u64);
+        if count == 1 {
+            return true;
+        }
+        let (own, max) = if bytes {
+            (shard.bytes(), self.bytes.max())
+        } else {
+            (shard.entries(), self.entries.max())
+        };
+        // An eighth of slack: taking from others costs a second lock.
+        own >= max.unwrap_or(u64::MAX) / count / 8 * 7 || self.fullest(bytes) == index
+    }
+
+    /// Evicts some entries of the fullest shard; whether there was one.
+    fn evict_elsewhere(&self, weight: u64, deal: &mut Deal<'_>) -> bool {
+        let mut left: Leavers<'_, K, V> = self.leavers();
+        let shard = &self.shards[self.fullest(deal.wants_bytes())];
+        let mut held = shard.lock();
+        for _ in 0..EVICTED_ELSEWHERE {
+            let Some(slot) = shard.victim(&mut held) else { break };
+            deal.evicted(self.unlink(shard, &mut held, slot, Cause::Size, &mut left));
+            if deal.may_go_on(weight) {
+                break;
+            }
+        }
+        drop(held);
+        let some = left.count > 0;
+        self.see_off(left);
+        some
+    }
+}

@@ -1,0 +1,236 @@
+//! Finding entries without a lock.
+
+use crate::entry::Entry;
+use crate::expiry::{NEVER, State, look_closer};
+use crate::hazard::Record;
+use crate::inner::Inner;
+use crate::shard::{Held, REPORTED, Shard};
+use crate::slots::{Look, Protected, tag_of};
+use crate::stats::Cause;
+use equivalent::Equivalent;
+use std::sync::atomic::Ordering;
+
+/// What became of a lookup.
+pub(crate) enum Lookup<'a, K, V> {
+    Hit(Protected<'a, K, V>),
+    Miss,
+    /// This thread can protect nothing more: to be done under the lock.
+    Locked,
+}
+
+impl<K, V> Inner<K, V> {
+    /// Finds what may be answered for a key, notes that it was used, and counts.
+    #[inline]
+    pub(crate) fn look_up<Q>(&self, hash: u64, key: &Q) -> Lookup<'_, K, V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let Some(record) = self.readers.own() else { return Lookup::Locked };
+        let found = self.look_up_by(record, hash, key);
+        if let Lookup::Miss = found {
+            record.count_miss();
+        }
+        found
+    }
+
+    /// The same, but a miss is not counted: the caller will ask again under the lock.
+    pub(crate) fn look_up_first<Q>(&self, hash: u64, key: &Q) -> Lookup<'_, K, V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let Some(record) = self.readers.own() else { return Lookup::Locked };
+        self.look_up_by(record, hash, key)
+    }
+
+    #[inline]
+    fn look_up_by<'a, Q>(&'a self, record: &'a Record, hash: u64, key: &Q) -> Lookup<'a, K, V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let shard = self.shard(hash);
+        let found = match self.protect(shard, record, hash, key) {
+            Look::Live(entry) => self.admit(shard, record, entry),
+            Look::Gone => Lookup::Miss,
+            Look::NoWord => return Lookup::Locked,
+        };
+        if hash & self.sample_mask.load(Ordering::Relaxed) == 0 {
+            self.sample(hash, matches!(found, Lookup::Hit(_)));
+        }
+        found
+    }
+
+    /// A clone of the value, or what `answer` makes of it.
+    #[inline]
+    pub(crate) fn read<Q, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        clone: impl FnOnce(&V) -> V,
+        answer: impl FnOnce(&V) -> R,
+    ) -> Option<R>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        match self.look_up(hash, key) {
+            Lookup::Hit(entry) => Some(answer(&entry.value)),
+            Lookup::Miss => None,
+            Lookup::Locked => self.read_locked(hash, key, clone).map(|value| answer(&value)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn read_locked<Q>(
+        &self,
+        hash: u64,
+        key: &Q,
+        clone: impl FnOnce(&V) -> V,
+    ) -> Option<V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let shard = self.shard(hash);
+        let mut left = self.leavers();
+        let mut held = shard.lock();
+        let found = self.look_up_locked(shard, &mut held, hash, key, &mut left, clone);
+        match found {
+            Some(_) => held.counts.hits += 1,
+            None => held.counts.misses += 1,
+        }
+        drop(held);
+        self.see_off(left);
+        found
+    }
+
+    /// The same for whoever holds the lock: marks it as used, and leaves it to the caller to count.
+    pub(crate) fn look_up_locked<'a, Q>(
+        &self,
+        shard: &'a Shard<K, V>,
+        held: &mut Held<K, V>,
+        hash: u64,
+        key: &Q,
+        left: &mut crate::eviction::Leavers<'a, K, V>,
+        clone: impl FnOnce(&V) -> V,
+    ) -> Option<V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let slot = shard.find(held, hash, key)?;
+        let entry = shard.slots.get(&held.ledger, slot)?;
+        if let Some(cause) = self.why_dead(entry) {
+            self.remove_slot(shard, held, slot, cause, left);
+            return None;
+        }
+        let value = clone(&entry.value);
+        if shard.most_hits() == REPORTED {
+            shard.report_hit(held, slot);
+        } else {
+            let hits = shard.slots.hits(slot);
+            if hits < shard.most_hits() {
+                shard.slots.set_hits(slot, hits + 1);
+            }
+        }
+        Some(value)
+    }
+
+    /// Finds an entry and keeps it where it is, whatever its state. Counts nothing.
+    #[inline]
+    pub(crate) fn protect<'a, Q>(
+        &'a self,
+        shard: &'a Shard<K, V>,
+        record: &'a Record,
+        hash: u64,
+        key: &Q,
+    ) -> Look<'a, K, V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let tag = tag_of(hash);
+        let found = shard.index.find(u64::from(tag), |slot| {
+            match shard.slots.protect(slot, tag, &self.readers, record) {
+                Look::Live(entry) if key.equivalent(&entry.key) => Some(Look::Live(entry)),
+                Look::NoWord => Some(Look::NoWord),
+                _ => None,
+            }
+        });
+        found.unwrap_or(Look::Gone)
+    }
+
+    #[inline]
+    fn admit<'a>(
+        &self,
+        shard: &Shard<K, V>,
+        record: &Record,
+        entry: Protected<'a, K, V>,
+    ) -> Lookup<'a, K, V> {
+        // Nearly always: nothing is known of it but its key and value.
+        let is_plain = entry.look_at() == NEVER && entry.extra.is_none();
+        if (!is_plain || entry.era() != self.era.load(Ordering::Relaxed))
+            && let Some(cause) = self.examine(&entry)
+        {
+            self.remove_dead(shard, entry, cause);
+            return Lookup::Miss;
+        }
+        if entry.hits() < shard.most_hits() {
+            note_hit(shard, &entry);
+        }
+        record.count_hit();
+        Lookup::Hit(entry)
+    }
+
+    /// Why an entry is no answer; if it is one, its use is noted where it keeps account of that.
+    #[inline(never)]
+    fn examine(&self, entry: &Entry<K, V>) -> Option<Cause> {
+        let dead = self.why_dead(entry);
+        if let (None, Some(extra)) = (dead, &entry.extra) {
+            self.lifetimes.note_read(&entry.key, &entry.value, &extra.life, &self.clock);
+            extra.usage.note_hit();
+        }
+        dead
+    }
+
+    /// Why an entry may not be answered, if so.
+    pub(crate) fn why_dead(&self, entry: &Entry<K, V>) -> Option<Cause> {
+        let life = entry.extra.as_ref().map(|extra| &extra.life);
+        match look_closer(entry.look_at(), life, &self.clock) {
+            State::Fresh | State::RefreshDue => None,
+            State::Stale | State::Dead => Some(Cause::Expired),
+        }
+    }
+
+    #[cold]
+    fn remove_dead(&self, shard: &Shard<K, V>, entry: Protected<'_, K, V>, cause: Cause) {
+        let mut left = self.leavers();
+        let mut held = shard.lock();
+        if entry.is_live() {
+            self.remove_slot(shard, &mut held, entry.slot(), cause, &mut left);
+        }
+        drop(held);
+        drop(entry);
+        self.see_off(left);
+        self.reclaim_soon(shard);
+    }
+
+    /// Takes an access into account that is one of the sampled ones.
+    #[cold]
+    fn sample(&self, _hash: u64, _was_hit: bool) {}
+}
+
+/// Lets the policy know of a hit, in the way it wants to.
+#[inline]
+fn note_hit<K, V>(shard: &Shard<K, V>, entry: &Protected<'_, K, V>) {
+    if shard.most_hits() == REPORTED {
+        report_hit(shard, entry);
+    } else {
+        entry.count_hit();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn report_hit<K, V>(shard: &Shard<K, V>, entry: &Protected<'_, K, V>) {
+    let mut held = shard.lock();
+    if entry.is_live() {
+        shard.report_hit(&mut held, entry.slot());
+    }
+}

@@ -1,0 +1,136 @@
+//! Taking out what callers point at, and walking through all entries.
+
+use crate::entry::Entry;
+use crate::inner::Inner;
+use crate::policy::Slot;
+use crate::shard::Shard;
+use crate::slots::Look;
+use crate::stats::Cause;
+use equivalent::Equivalent;
+
+impl<K, V> Inner<K, V> {
+    /// What `answer` makes of the entry of a key, if that is alive. Counts nothing, notes nothing,
+    /// and leaves what is dead where it is.
+    pub(crate) fn peek<Q, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        answer: impl FnOnce(&Entry<K, V>) -> R,
+    ) -> Option<R>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let shard = self.shard(hash);
+        let found = self.readers.own().map(|own| self.protect(shard, own, hash, key));
+        match found {
+            Some(Look::Live(entry)) => self.why_dead(&entry).is_none().then(|| answer(&entry)),
+            Some(Look::Gone) => None,
+            Some(Look::NoWord) | None => {
+                let held = shard.lock();
+                let slot = shard.find(&held, hash, key)?;
+                let entry = shard.slots.get(&held.ledger, slot)?;
+                self.why_dead(entry).is_none().then(|| answer(entry))
+            }
+        }
+    }
+
+    /// Removes an entry and answers a clone of its value, unless it was dead. Ends the claim of
+    /// what is loading for the key.
+    pub(crate) fn remove<Q>(&self, hash: u64, key: &Q) -> Option<V>
+    where
+        Q: Equivalent<K> + ?Sized,
+        V: Clone,
+    {
+        let shard = self.shard(hash);
+        let mut left = self.leavers();
+        let mut held = shard.lock();
+        let ended = held.loads.detach(hash, key);
+        let value = shard.find(&held, hash, key).and_then(|slot| {
+            let entry = shard.slots.get(&held.ledger, slot)?;
+            let dead = self.why_dead(entry);
+            let value = if dead.is_none() { Some(entry.value.clone()) } else { None };
+            let cause = dead.unwrap_or(Cause::Removed);
+            self.remove_slot(shard, &mut held, slot, cause, &mut left);
+            value
+        });
+        drop(held);
+        drop(ended);
+        let some = left.count > 0;
+        self.see_off(left);
+        if some {
+            self.reclaim_soon(shard);
+        }
+        value
+    }
+
+    /// Removes what `keep` does not want, and answers how many entries that were.
+    pub(crate) fn retain(&self, mut keep: impl FnMut(&K, &V) -> bool) -> u64 {
+        let mut removed = 0;
+        for shard in &self.shards {
+            let ended = shard.lock().loads.detach_all();
+            drop(ended);
+            for slot in (0..shard.slots.used()).map(Slot::new) {
+                removed += u64::from(self.retain_one(shard, slot, &mut keep));
+            }
+        }
+        if removed > 0 {
+            self.reclaim();
+        }
+        removed
+    }
+
+    /// Whether that entry has been removed.
+    fn retain_one(
+        &self,
+        shard: &Shard<K, V>,
+        slot: Slot,
+        keep: &mut impl FnMut(&K, &V) -> bool,
+    ) -> bool {
+        let Some(tag) = shard.slots.live_tag(slot) else { return false };
+        let mut left = self.leavers();
+        let own = self.readers.own();
+        match own.map(|own| shard.slots.protect(slot, tag, &self.readers, own)) {
+            Some(Look::Live(entry)) => {
+                if keep(&entry.key, &entry.value) {
+                    return false;
+                }
+                let mut held = shard.lock();
+                // Who overtook us has removed it, and counted why.
+                if entry.is_live() {
+                    self.remove_slot(shard, &mut held, slot, Cause::Removed, &mut left);
+                }
+            }
+            Some(Look::Gone) => return false,
+            Some(Look::NoWord) | None => {
+                let mut held = shard.lock();
+                let Some(entry) = shard.slots.get(&held.ledger, slot) else { return false };
+                if !keep(&entry.key, &entry.value) {
+                    self.remove_slot(shard, &mut held, slot, Cause::Removed, &mut left);
+                }
+            }
+        }
+        let removed = left.count > 0;
+        self.see_off(left);
+        removed
+    }
+
+    /// What `answer` makes of the entry in a slot, if there is one that is alive.
+    pub(crate) fn at<R>(
+        &self,
+        shard: &Shard<K, V>,
+        slot: Slot,
+        answer: impl FnOnce(&Entry<K, V>) -> R,
+    ) -> Option<R> {
+        let tag = shard.slots.live_tag(slot)?;
+        let own = self.readers.own();
+        match own.map(|own| shard.slots.protect(slot, tag, &self.readers, own)) {
+            Some(Look::Live(entry)) => self.why_dead(&entry).is_none().then(|| answer(&entry)),
+            Some(Look::Gone) => None,
+            Some(Look::NoWord) | None => {
+                let held = shard.lock();
+                let entry = shard.slots.get(&held.ledger, slot)?;
+                self.why_dead(entry).is_none().then(|| answer(entry))
+            }
+        }
+    }
+}

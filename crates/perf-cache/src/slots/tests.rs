@@ -1,0 +1,163 @@
+use super::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+/// A value that counts how often it was dropped.
+struct Dropped(Arc<AtomicUsize>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+fn entry(key: u64) -> Entry<u64, String> {
+    Entry::plain(key, key.to_string())
+}
+
+#[test]
+fn a_pair_takes_forty_bytes() {
+    assert_eq!(place_size::<u64, u64>(), 40);
+}
+
+#[test]
+fn chunks_follow_one_another() {
+    let mut expected = (0, 0);
+    for beyond in 0..10_000 {
+        assert_eq!(chunk_of(beyond), expected);
+        expected.1 += 1;
+        if expected.1 == SMALLEST << expected.0 {
+            expected = (expected.0 + 1, 0);
+        }
+    }
+}
+
+#[test]
+fn what_was_put_in_is_read_until_it_is_retired() {
+    let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(2));
+    let record = readers.own().unwrap();
+    let placed: Vec<_> =
+        (0..300).map(|key| slots.put(&mut ledger, tag_of(key), 7, entry(key))).collect();
+    for (key, &slot) in (0..).zip(&placed) {
+        let Look::Live(found) = slots.protect(slot, tag_of(key), &readers, record) else {
+            panic!("{key} is there")
+        };
+        assert_eq!((found.key, &*found.value, found.era()), (key, &*key.to_string(), 7));
+        assert_eq!(slots.get(&ledger, slot).unwrap().key, key);
+    }
+    assert!(matches!(slots.protect(placed[3], tag_of(4), &readers, record), Look::Gone));
+    slots.retire(&mut ledger, placed[3]);
+    assert!(matches!(slots.protect(placed[3], tag_of(3), &readers, record), Look::Gone));
+    assert!(slots.get(&ledger, placed[3]).is_none());
+    assert_eq!((ledger.len(), ledger.retired()), (299, 1));
+}
+
+#[test]
+fn what_somebody_reads_is_not_freed() {
+    let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(8));
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let slot = slots.put(&mut ledger, 5, 0, Entry::plain(5, Dropped(Arc::clone(&dropped))));
+    let record = readers.own().unwrap();
+    let Look::Live(read) = slots.protect(slot, tag_of(5), &readers, record) else {
+        panic!("it is there")
+    };
+    let mut gone = Vec::new();
+    slots.retire(&mut ledger, slot);
+    assert_eq!(slots.harvest(&mut ledger, &readers, true, &mut gone), Harvest::Done);
+    assert_eq!((gone.len(), ledger.retired(), read.key), (0, 1, 5));
+    drop(read);
+    assert_eq!(slots.harvest(&mut ledger, &readers, true, &mut gone), Harvest::Done);
+    assert_eq!((gone.len(), ledger.retired(), dropped.load(SeqCst)), (1, 0, 0));
+    gone.clear();
+    assert_eq!(dropped.load(SeqCst), 1);
+    assert_eq!(slots.put(&mut ledger, 6, 0, Entry::plain(6, Dropped(dropped))), slot);
+}
+
+#[test]
+fn where_others_read_a_barrier_frees() {
+    let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(8));
+    let read = |slot, tag| {
+        let found = slots.protect(slot, tag, &readers, readers.own().unwrap());
+        matches!(found, Look::Live(_))
+    };
+    let slot = slots.put(&mut ledger, 1, 0, entry(1));
+    assert!(read(slot, tag_of(1)));
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| read(slot, tag_of(1)));
+        assert!(other.join().unwrap());
+        // Another thread holds the place of the first one now, or a place of its own.
+        scope.spawn(|| read(slot, tag_of(1))).join().unwrap();
+    });
+    let mut gone = Vec::new();
+    slots.retire(&mut ledger, slot);
+    assert_eq!(slots.harvest(&mut ledger, &readers, false, &mut gone), Harvest::Done);
+    assert!(gone.is_empty(), "it was only sealed");
+    if slots.harvest(&mut ledger, &readers, false, &mut gone) == Harvest::NeedsBarrier {
+        barrier::heavy();
+        assert_eq!(slots.harvest(&mut ledger, &readers, false, &mut gone), Harvest::Done);
+    }
+    assert_eq!((gone.len(), ledger.retired()), (1, 0));
+}
+
+#[test]
+fn hits_and_era_do_not_meet() {
+    let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(8));
+    let slot = slots.put(&mut ledger, 1, 0xabcdef, entry(1));
+    let Look::Live(read) = slots.protect(slot, tag_of(1), &readers, readers.own().unwrap()) else {
+        panic!("it is there")
+    };
+    (0..3).for_each(|_| read.count_hit());
+    assert_eq!((read.hits(), slots.hits(slot)), (3, 3));
+    slots.set_hits(slot, 1);
+    assert_eq!((slots.hits(slot), read.era()), (1, 0xabcdef));
+    (0..300).for_each(|_| read.count_hit());
+    assert_eq!((slots.hits(slot), read.era()), (255, 0xabcdef));
+}
+
+#[test]
+fn what_is_detached_is_freed_after_its_release() {
+    let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(8));
+    let slot = slots.put(&mut ledger, 1, 0, entry(1));
+    let detached = slots.detach(&mut ledger, slot);
+    let mut gone = Vec::new();
+    assert_eq!(slots.harvest(&mut ledger, &readers, true, &mut gone), Harvest::Done);
+    assert_eq!((gone.len(), &*detached.value, ledger.len()), (0, "1", 0));
+    slots.release(&mut ledger, detached);
+    assert_eq!(slots.harvest(&mut ledger, &readers, true, &mut gone), Harvest::Done);
+    assert_eq!(gone.len(), 1);
+}
+
+#[test]
+fn everything_is_dropped_once_with_the_slots() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(10));
+    let place = |ledger: &mut Ledger, key| {
+        slots.put(ledger, tag_of(key), 0, Entry::plain(key, Dropped(Arc::clone(&dropped))))
+    };
+    let placed: Vec<_> = (0..100).map(|key| place(&mut ledger, key)).collect();
+    placed[..50].iter().for_each(|&slot| slots.retire(&mut ledger, slot));
+    let mut gone = Vec::new();
+    assert_eq!(slots.harvest(&mut ledger, &readers, true, &mut gone), Harvest::Done);
+    placed[50..70].iter().for_each(|&slot| slots.retire(&mut ledger, slot));
+    drop(gone);
+    assert_eq!(dropped.load(SeqCst), 50);
+    drop(slots);
+    assert_eq!(dropped.load(SeqCst), 100);
+}
+
+#[test]
+#[should_panic(expected = "belongs to its slots")]
+fn a_ledger_of_other_slots_is_refused() {
+    let (slots, _) = Slots::<u64, String>::new(1);
+    let (_, mut other) = Slots::<u64, String>::new(1);
+    slots.put(&mut other, 1, 0, entry(1));
+}
+
+#[test]
+#[should_panic(expected = "only what is live")]
+fn nothing_is_retired_twice() {
+    let (slots, mut ledger) = Slots::new(1);
+    let slot = slots.put(&mut ledger, 1, 0, entry(1));
+    slots.retire(&mut ledger, slot);
+    slots.retire(&mut ledger, slot);
+}
