@@ -102,8 +102,12 @@ mod inner;
 mod insertion;
 #[cfg_attr(not(test), expect(dead_code, reason = "until lookups tell it of their keys"))]
 pub mod insight;
+#[expect(dead_code, reason = "until the entries of the table carry it")]
 mod invalidation;
 mod iter;
+mod key_text;
+#[expect(dead_code, reason = "until the entries of the table carry it")]
+mod listener;
 mod load;
 mod loading;
 mod lookup;
@@ -126,7 +130,10 @@ pub use cache::Cache;
 pub use capacity::Capacity;
 pub use expiry::Expiry;
 pub use get_ref::Ref;
+pub use invalidation::{Invalidated, Refusal};
 pub use iter::Iter;
+pub use key_text::KeyText;
+pub use listener::{Cause, EvictionListener};
 pub use loading::{LoadError, LoadFailure, Spawn, Threads, Work};
 pub use perf_core::ConfigError;
 pub use stats::{CacheStats, Evictions};
