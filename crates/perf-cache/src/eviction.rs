@@ -287,7 +287,9 @@ impl<K, V> Inner<K, V> {
             let Some(place) = held.sweep.next(used) else { return true };
             let slot = Slot::new(u32::try_from(place).unwrap_or(u32::MAX));
             let Some(entry) = shard.slots.get(&held.ledger, slot) else { continue };
-            if let Some(cause) = self.why_dead(entry) {
+            if let Some(cause) = self.why_dead(entry)
+                && !self.is_kept(entry, cause)
+            {
                 self.remove_slot(shard, held, slot, cause, left);
             } else {
                 let life = entry.extra.as_ref().map(|extra| &extra.life);

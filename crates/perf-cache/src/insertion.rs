@@ -22,7 +22,10 @@ const EVICTED_ELSEWHERE: usize = 16;
 impl<K: Hash + Eq, V> Inner<K, V> {
     /// Puts a value in, having made room; answers whether it went in.
     pub(crate) fn put(&self, hash: u64, incoming: Incoming<K, V>, origin: &Origin<'_, V>) -> bool {
-        let Incoming { key, value, terms } = incoming;
+        let Incoming { key, value, mut terms } = incoming;
+        if self.loading.shapes_terms() {
+            terms = self.loading.complete(terms, self.lifetimes.time_to_live());
+        }
         let weight = self.weigh(&key, &value);
         let begins = self.lifetimes.begin(&key, &value, &terms, None, hash, &self.clock);
         let is_dead = begins.is_none();

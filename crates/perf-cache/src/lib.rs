@@ -134,7 +134,7 @@ pub use invalidation::{Invalidated, Refusal};
 pub use iter::Iter;
 pub use key_text::KeyText;
 pub use listener::{Cause, EvictionListener};
-pub use loading::{LoadError, LoadFailure, Spawn, Threads, Work};
+pub use loading::{LoadError, LoadFailure, RefreshAfter, Spawn, Threads, Work};
 pub use perf_core::ConfigError;
 pub use stats::{CacheStats, Evictions};
 pub use terms::Terms;

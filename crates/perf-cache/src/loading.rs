@@ -24,4 +24,5 @@ mod wait;
 pub(crate) use counts::LoadCounts;
 pub use error::{LoadError, LoadFailure};
 pub(crate) use options::LoadOptions;
+pub use options::RefreshAfter;
 pub use spawn::{Spawn, Threads, Work};

@@ -118,7 +118,9 @@ impl<K, V> Inner<K, V> {
         let slot = shard.find(held, hash, key)?;
         let entry = shard.slots.get(&held.ledger, slot)?;
         if let Some(cause) = self.why_dead(entry) {
-            self.remove_slot(shard, held, slot, cause, left);
+            if !self.is_kept(entry, cause) {
+                self.remove_slot(shard, held, slot, cause, left);
+            }
             return None;
         }
         let value = clone(&entry.value);
@@ -168,7 +170,9 @@ impl<K, V> Inner<K, V> {
         if (!is_plain || entry.era() != self.era.load(Ordering::Relaxed))
             && let Some(cause) = self.examine(&entry)
         {
-            self.remove_dead(shard, entry, cause);
+            if !self.is_kept(&entry, cause) {
+                self.remove_dead(shard, entry, cause);
+            }
             return Lookup::Miss;
         }
         if entry.hits() < shard.most_hits() {
@@ -196,6 +200,14 @@ impl<K, V> Inner<K, V> {
             State::Fresh | State::RefreshDue => None,
             State::Stale | State::Dead => Some(Cause::Expired),
         }
+    }
+
+    /// Whether an entry that is no answer for this cause stays for the case that loading it anew
+    /// fails.
+    pub(crate) fn is_kept(&self, entry: &Entry<K, V>, cause: Cause) -> bool {
+        let life = entry.extra.as_ref().map(|extra| &extra.life);
+        matches!(cause, Cause::Expired)
+            && look_closer(entry.look_at(), life, &self.clock) == State::Stale
     }
 
     #[cold]

@@ -42,7 +42,8 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> Cache<K, V, S> {
 
     /// Like [`get_with`](Cache::get_with), for a `load` that may fail. The error goes to everybody
     /// who waits for this load, and is kept only for
-    /// [`negative_ttl`](crate::CacheBuilder::negative_ttl): who asks later loads again.
+    /// [`negative_ttl`](crate::CacheBuilder::negative_ttl): who asks later loads again. An old value
+    /// that is kept by [`stale_if_error`](crate::CacheBuilder::stale_if_error) is answered instead.
     ///
     /// Who waits with another type of error loads by itself then.
     ///

@@ -3,13 +3,17 @@
 //! Waiting is written once, as a future with its own list of wakers; a synchronous caller drives
 //! that future on its own thread. So both kinds of caller can wait for each other, on any runtime.
 
+#[cfg(all(test, perf_loom))]
+mod models;
+
 use super::scope::LeaderId;
+use crate::sync::{Mutex, MutexGuard};
 use perf_core::{Clock, Instant};
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
@@ -174,7 +178,7 @@ impl Wake for Unpark {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(perf_loom)))]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};

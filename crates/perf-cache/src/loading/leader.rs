@@ -166,6 +166,9 @@ where
         if let Some(key) = held.loads.end(self.hash, &self.load).and_then(Ended::into_key) {
             if !failed {
                 inner.take_absent(shard, &mut held, self.hash, &key, &mut left);
+            } else if self.refreshes {
+                let until = now + inner.loading.between_refreshes();
+                inner.put_off_refresh(shard, &held, self.hash, &key, until);
             }
             if inner.loading.negative_ttl.is_zero() {
                 unused = Some((key, refusal));

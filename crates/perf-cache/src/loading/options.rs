@@ -25,10 +25,11 @@ pub(crate) struct LoadOptions<K> {
     on_failure: Option<Hook<K>>,
 }
 
-/// From when on a value is loaded anew while it still answers.
+/// From when on a value is loaded anew while it still answers: see
+/// [`CacheBuilder::refresh_after`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub(crate) enum RefreshAfter {
+pub enum RefreshAfter {
     /// So long after it came in.
     Age(Duration),
     /// After this share of its time to live. Values that live for ever are not refreshed.
@@ -83,13 +84,11 @@ impl<K> LoadOptions<K> {
         Ok(())
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "until the entries of the table have lives"))]
     /// Whether every value that comes in has something to take from here.
     pub(crate) const fn shapes_terms(&self) -> bool {
         self.refresh_after.is_some() || !self.stale_if_error.is_zero()
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "until the entries of the table have lives"))]
     /// Adds what the terms of an entry leave to the cache, whose time to live is `ttl`.
     pub(crate) fn complete(&self, mut terms: Terms, ttl: Option<Duration>) -> Terms {
         if terms.refreshes_after().is_none()
@@ -108,6 +107,11 @@ impl<K> LoadOptions<K> {
             terms = terms.stale_if_error(self.stale_if_error);
         }
         terms
+    }
+
+    /// How long after a refresh that failed the next one may begin.
+    pub(crate) const fn between_refreshes(&self) -> Duration {
+        if self.negative_ttl.is_zero() { BETWEEN_REFRESHES } else { self.negative_ttl }
     }
 
     /// Room for one more load in the background, if there is a spawner.
@@ -148,14 +152,50 @@ impl<K> fmt::Debug for LoadOptions<K> {
 /// Loaders: what to do about values that are old, late, or not to be had. See the section on
 /// loaders of the [crate page](crate#loaders).
 impl<K, V> CacheBuilder<K, V> {
-    /// After how long a caller no longer waits for a load at all; the load goes on.
+    /// From when on a value is loaded anew while it still answers: a [`Duration`] after it came in,
+    /// or a [`Ratio`] of its time to live.
+    ///
+    /// The first caller with a loader who meets it then begins the refresh, once; all others get
+    /// the present value meanwhile. [`fetch`](crate::Cache::fetch) leaves the refresh to the
+    /// [`spawner`](CacheBuilder::spawner) and gets the present value as well. All other calls, and
+    /// `fetch` without a spawner, run the loader themselves: their callers wait for it.
+    ///
+    /// If a refresh fails, the present value stays, and the next refresh begins no sooner than
+    /// after [`negative_ttl`](CacheBuilder::negative_ttl), one second if that is not set.
+    #[doc(alias = "refresh_ahead")]
+    #[doc(alias = "stale_while_revalidate")]
+    pub fn refresh_after(mut self, after: impl Into<RefreshAfter>) -> Self {
+        self.loading.refresh_after = Some(after.into());
+        self
+    }
+
+    /// For how long after its time to live a value is kept for the case that loading it anew
+    /// fails: then the old value is answered. Zero, the default: not at all.
+    ///
+    /// To [`get`](crate::Cache::get) such a value is a miss. It still takes room.
+    #[doc(alias = "fail_safe")]
+    #[doc(alias = "grace")]
+    pub fn stale_if_error(mut self, for_another: Duration) -> Self {
+        self.loading.stale_if_error = for_another;
+        self
+    }
+
+    /// After how long a caller who waits for a load gets the old value instead, if there is one by
+    /// [`stale_if_error`](CacheBuilder::stale_if_error). The load goes on.
     ///
     /// Whoever runs a loader itself cannot be called away from it: only those who wait for another
     /// caller's load, or for one that [`fetch`](crate::Cache::fetch) gave to the
     /// [`spawner`](CacheBuilder::spawner). Asynchronous callers need a spawner with timers.
+    pub fn soft_timeout(mut self, after: Duration) -> Self {
+        self.loading.soft_timeout = Some(after);
+        self
+    }
+
+    /// After how long a caller no longer waits for a load at all; for whom it holds is as in
+    /// [`soft_timeout`](CacheBuilder::soft_timeout). An old value is answered if there is one.
     ///
-    /// [`fetch`](crate::Cache::fetch) answers [`LoadError::TimedOut`](crate::LoadError::TimedOut)
-    /// then, and the load goes on. The calls that know no such error take over instead: they run
+    /// If not, [`fetch`](crate::Cache::fetch) answers
+    /// [`LoadError::TimedOut`](crate::LoadError::TimedOut), and the load goes on. The calls that know no such error take over instead: they run
     /// their own loader, whose value is kept instead of that of the load that was late. So this is
     /// also the guard against loaders that wait for each other in a ring.
     pub fn hard_timeout(mut self, after: Duration) -> Self {
@@ -201,6 +241,7 @@ impl<K, V> CacheBuilder<K, V> {
 }
 
 const MAX_BACKGROUND: u64 = 256;
+const BETWEEN_REFRESHES: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

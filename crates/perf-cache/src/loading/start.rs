@@ -5,7 +5,6 @@ use super::negatives::Refusal;
 use super::scope::LeaderId;
 use crate::inner::Inner;
 use crate::lookup::Lookup;
-use crate::shard::Held;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -24,7 +23,6 @@ pub(super) struct Asked<V> {
 
 pub(super) enum Start<V> {
     Hit(V),
-    #[expect(dead_code, reason = "until the entries of the table have lives")]
     /// A value, and the right and the duty to load it anew.
     Refresh(V, Arc<Load<V>>),
     /// The last load said that there is none, or failed, and that is not to be tried again yet.
@@ -54,64 +52,99 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     /// If the caller is the loader of the load in flight.
     pub(super) fn start(&self, key: &K, asked: &mut Asked<V>) -> Start<V> {
         let hash = asked.hash;
-        let first = std::mem::replace(&mut asked.first, false);
-        if first && let Lookup::Hit(entry) = self.look_up_first(hash, key) {
-            return Start::Hit(entry.value.clone());
-        }
-        let shard = self.shard(hash);
-        // Dropped after the lock, which is declared later.
-        let mut left = self.leavers();
-        let late = asked.late.take();
-        let ended;
-        let mut held = shard.lock();
-        let found = self.look_up_locked(shard, &mut held, hash, key, &mut left, V::clone);
+        let mut first = std::mem::replace(&mut asked.first, false);
         if first {
-            match found {
-                Some(_) => held.counts.hits += 1,
-                None => held.counts.misses += 1,
+            match self.look_up_first(hash, key) {
+                Lookup::Hit(entry) => {
+                    let value = entry.value.clone();
+                    if !self.is_refresh_due(&entry) {
+                        return Start::Hit(value);
+                    }
+                    drop(entry);
+                    return self.refresh(key, asked, value);
+                }
+                Lookup::Miss => {}
+                Lookup::Locked => {
+                    if let Some(value) = self.read_locked(hash, key, V::clone) {
+                        return self.refresh(key, asked, value);
+                    }
+                    // That has counted it.
+                    first = false;
+                }
             }
         }
-        if let Some(value) = found {
-            drop(held);
-            self.see_off(left);
-            return Start::Hit(value);
+        loop {
+            if let Some(start) = self.begin(key, asked, u64::from(first)) {
+                return start;
+            }
+            // Somebody has put a value in, which is not to be cloned under the lock.
+            if let Some(value) = self.peek(hash, key, |entry| entry.value.clone()) {
+                self.shard(hash).lock().counts.hits += u64::from(first);
+                return Start::Hit(value);
+            }
         }
+    }
+
+    /// Begins a load, or finds what stands in its way; `None` if that is a value.
+    fn begin(&self, key: &K, asked: &mut Asked<V>, first: u64) -> Option<Start<V>> {
+        let hash = asked.hash;
+        let shard = self.shard(hash);
+        // The caller's code, as is what is dropped: not under the lock.
+        let own = key.clone();
+        let mut left = self.leavers();
+        let load = Arc::new(Load::new(asked.leader));
+        let ended;
+        let mut held = shard.lock();
+        if let Some(slot) = shard.find(&held, hash, key)
+            && let Some(entry) = shard.slots.get(&held.ledger, slot)
+        {
+            let cause = self.why_dead(entry)?;
+            if !self.is_kept(entry, cause) {
+                self.remove_slot(shard, &mut held, slot, cause, &mut left);
+            }
+        }
+        let late = asked.late.take();
         ended = late.as_ref().and_then(|late| held.loads.end(hash, late));
-        let start = self.begin(&mut held, key, asked, u64::from(first));
+        held.counts.misses += first;
+        let now = || self.clock.now().as_nanos();
+        let start = if let Some(running) = held.loads.find(hash, key).cloned() {
+            held.counts.joins += first;
+            Start::Join(running)
+        } else if !asked.ignores_refusals
+            && let Some(refusal) = held.loads.negatives().find(hash, key, now)
+        {
+            held.counts.loading.negative_hits += first;
+            Start::Refused(refusal)
+        } else {
+            held.loads.add(hash, own, Arc::clone(&load));
+            Start::Lead(load)
+        };
         drop(held);
         drop(ended);
         self.see_off(left);
-        let Some(start) = start else {
-            panic!("a loader asks for the very key that it loads: it would wait for itself")
-        };
-        start
+        if let Start::Join(running) = &start
+            && running.leader().is_running_here()
+        {
+            panic!("a loader asks for the very key that it loads: it would wait for itself");
+        }
+        Some(start)
     }
 
-    /// What is to be done about a value that is not there; `None`: the caller is loading it.
-    fn begin(
-        &self,
-        held: &mut Held<K, V>,
-        key: &K,
-        asked: &Asked<V>,
-        first: u64,
-    ) -> Option<Start<V>> {
+    /// Begins to load a value anew that has been found, if that is due and nobody is at it.
+    fn refresh(&self, key: &K, asked: &Asked<V>, value: V) -> Start<V> {
         let hash = asked.hash;
-        if let Some(load) = held.loads.find(hash, key).cloned() {
-            if load.leader().is_running_here() {
-                return None;
-            }
-            held.counts.joins += first;
-            return Some(Start::Join(load));
-        }
-        if !asked.ignores_refusals {
-            let now = || self.clock.now().as_nanos();
-            if let Some(refusal) = held.loads.negatives().find(hash, key, now) {
-                held.counts.loading.negative_hits += first;
-                return Some(Start::Refused(refusal));
-            }
-        }
+        let shard = self.shard(hash);
+        let own = key.clone();
         let load = Arc::new(Load::new(asked.leader));
-        held.loads.add(hash, key.clone(), Arc::clone(&load));
-        Some(Start::Lead(load))
+        let mut held = shard.lock();
+        let found = shard.find(&held, hash, key);
+        let entry = found.and_then(|slot| shard.slots.get(&held.ledger, slot));
+        let is_due = entry.is_some_and(|entry| self.is_refresh_due(entry));
+        if is_due && held.loads.find(hash, key).is_none() {
+            held.loads.add(hash, own, Arc::clone(&load));
+            return Start::Refresh(value, load);
+        }
+        drop(held);
+        Start::Hit(value)
     }
 }

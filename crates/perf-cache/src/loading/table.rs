@@ -1,10 +1,15 @@
 //! What loads need of the table of entries.
 
 use crate::Terms;
+use crate::entry::Entry;
 use crate::eviction::Leavers;
+use crate::expiry::{State, look_closer};
 use crate::inner::{Incoming, Inner, Origin};
 use crate::shard::{Held, Shard};
+use crate::slots::Look;
 use crate::stats::Cause;
+use crate::sync::Ordering;
+use perf_core::Instant;
 use std::hash::Hash;
 
 impl<K: Hash + Eq, V: Clone> Inner<K, V> {
@@ -20,18 +25,59 @@ impl<K: Hash + Eq, V: Clone> Inner<K, V> {
         self.put(hash, Incoming { key, value, terms }, origin);
     }
 
-    /// The value that is kept beyond its time to live for the case that loading it anew fails.
+    /// The value that is kept beyond its time to live for the case that loading it anew fails; if
+    /// there is one, that is counted.
     pub(super) fn kept(&self, hash: u64, key: &K) -> Option<V> {
-        let _ = (hash, key);
-        None
+        let kept = |entry: &Entry<K, V>| {
+            let cause = self.why_dead(entry)?;
+            self.is_kept(entry, cause).then(|| entry.value.clone())
+        };
+        let shard = self.shard(hash);
+        let found = self.readers.own().map(|own| self.protect(shard, own, hash, key));
+        let value = match found {
+            Some(Look::Live(entry)) => kept(&entry),
+            Some(Look::Gone) => None,
+            Some(Look::NoWord) | None => {
+                let held = shard.lock();
+                let slot = shard.find(&held, hash, key)?;
+                kept(shard.slots.get(&held.ledger, slot)?)
+            }
+        }?;
+        shard.lock().counts.loading.stale_served += 1;
+        Some(value)
     }
 
     /// A value for a caller whose time is up, which is counted: an old one, or what came meanwhile.
     pub(super) fn instead(&self, hash: u64, key: &K) -> Option<V> {
-        let mut held = self.shard(hash).lock();
-        held.counts.loading.timed_out += 1;
-        drop(held);
-        self.peek(hash, key, |entry| entry.value.clone())
+        self.shard(hash).lock().counts.loading.timed_out += 1;
+        self.peek(hash, key, |entry| entry.value.clone()).or_else(|| self.kept(hash, key))
+    }
+
+    /// Whether an entry that is an answer is to be loaded anew.
+    pub(super) fn is_refresh_due(&self, entry: &Entry<K, V>) -> bool {
+        entry.extra.as_ref().is_some_and(|extra| {
+            look_closer(entry.look_at(), Some(&extra.life), &self.clock) == State::RefreshDue
+        })
+    }
+
+    /// Lets nobody refresh an entry before then, for what it is worth: the last try has failed.
+    pub(super) fn put_off_refresh(
+        &self,
+        shard: &Shard<K, V>,
+        held: &Held<K, V>,
+        hash: u64,
+        key: &K,
+        until: Instant,
+    ) {
+        let found =
+            shard.find(held, hash, key).and_then(|slot| shard.slots.get(&held.ledger, slot));
+        if let Some(entry) = found
+            && let Some(extra) = &entry.extra
+        {
+            extra.life.put_off_refresh(until.as_nanos());
+            // Relaxed: whoever sees the older instant looks closer once more.
+            entry.look_at.store(extra.life.look_at(), Ordering::Relaxed);
+        }
     }
 
     /// Takes out what there is for a key that has no value any more.

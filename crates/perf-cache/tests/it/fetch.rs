@@ -1,52 +1,15 @@
 //! Loads that their callers need not wait for.
 
-use perf_cache::{Cache, CacheBuilder, LoadError, Spawn, Terms, Threads, Work};
+use crate::spawner::{Later, poll, poll_now};
+use perf_cache::{Cache, CacheBuilder, LoadError, Terms, Threads, Work};
 use perf_core::Clock;
-use std::collections::VecDeque;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
-
-/// Keeps the work until the test runs it, and has timers that the test rings.
-#[derive(Clone, Default)]
-struct Later {
-    work: Arc<Mutex<VecDeque<Work>>>,
-    rung: Arc<Mutex<Duration>>,
-}
-
-impl Later {
-    fn take(&self) -> Work {
-        self.work.lock().unwrap().pop_front().unwrap()
-    }
-
-    fn len(&self) -> usize {
-        self.work.lock().unwrap().len()
-    }
-
-    /// Lets time pass for all timers, which begin at zero.
-    fn ring(&self, at: Duration) {
-        *self.rung.lock().unwrap() = at;
-    }
-}
-
-impl Spawn for Later {
-    fn spawn(&self, work: Work) {
-        self.work.lock().unwrap().push_back(work);
-    }
-
-    fn sleep(&self, span: Duration) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        let rung = Arc::clone(&self.rung);
-        Some(Box::pin(std::future::poll_fn(move |_| {
-            if *rung.lock().unwrap() >= span { Poll::Ready(()) } else { Poll::Pending }
-        })))
-    }
-}
 
 type Answer = Result<(u64, Terms), &'static str>;
 
@@ -56,10 +19,6 @@ fn builder() -> CacheBuilder<u64, u64> {
 
 fn ok(value: u64) -> Answer {
     Ok((value, Terms::new()))
-}
-
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -78,21 +37,7 @@ fn without_a_spawner_it_loads_on_this_thread() {
         Err(LoadError::Failed(error)) => assert_eq!(*error, "no"),
         other => panic!("{other:?}"),
     }
-    assert_eq!(pin!(cache.fetch_async(3, async { ok(3) })).poll_now().unwrap(), 3);
-}
-
-/// What a future is ready with at once.
-trait PollNow: Future {
-    fn poll_now(self: Pin<&mut Self>) -> Self::Output;
-}
-
-impl<F: Future> PollNow for F {
-    fn poll_now(self: Pin<&mut Self>) -> F::Output {
-        match poll(self) {
-            Poll::Ready(output) => output,
-            Poll::Pending => panic!("it is not ready"),
-        }
-    }
+    assert_eq!(poll_now(cache.fetch_async(3, async { ok(3) })).unwrap(), 3);
 }
 
 #[test]
@@ -142,7 +87,7 @@ fn a_spawner_that_panics_or_drops_its_work_strands_nobody() {
         // Each gives its place back.
         assert!(matches!(drops.fetch(1, || ok(1)), Err(LoadError::Abandoned)));
         assert!(matches!(
-            pin!(drops.fetch_async(1, async { ok(1) })).poll_now(),
+            poll_now(drops.fetch_async(1, async { ok(1) })),
             Err(LoadError::Abandoned)
         ));
     }
@@ -155,15 +100,15 @@ fn beyond_the_places_in_the_background_callers_load_themselves() {
     let cache = builder().spawner(later.clone()).max_background_loads(1).build().unwrap();
     let mut first = pin!(cache.fetch_async(1, async { ok(1) }));
     assert!(poll(first.as_mut()).is_pending());
-    assert_eq!(pin!(cache.fetch_async(2, async { ok(2) })).poll_now().unwrap(), 2);
+    assert_eq!(poll_now(cache.fetch_async(2, async { ok(2) })).unwrap(), 2);
     assert_eq!(cache.fetch(3, || ok(3)).unwrap(), 3);
     assert_eq!(later.len(), 1);
     later.take().run();
-    assert_eq!(first.poll_now().unwrap(), 1);
+    assert_eq!(poll_now(first).unwrap(), 1);
     let mut fourth = pin!(cache.fetch_async(4, async { ok(4) }));
     assert!(poll(fourth.as_mut()).is_pending());
     later.take().run();
-    assert_eq!(fourth.poll_now().unwrap(), 4);
+    assert_eq!(poll_now(fourth).unwrap(), 4);
 }
 
 #[test]
@@ -201,8 +146,8 @@ fn a_task_whose_time_is_up_gets_an_error_and_the_load_goes_on() {
     later.ring(4 * MILLI);
     assert!(poll(leader.as_mut()).is_pending() && poll(waiter.as_mut()).is_pending());
     later.ring(5 * MILLI);
-    assert!(matches!(leader.poll_now(), Err(LoadError::TimedOut)));
-    assert!(matches!(waiter.poll_now(), Err(LoadError::TimedOut)));
+    assert!(matches!(poll_now(leader), Err(LoadError::TimedOut)));
+    assert!(matches!(poll_now(waiter), Err(LoadError::TimedOut)));
     assert_eq!((cache.stats().timed_out, cache.stats().loading), (2, 1));
     later.take().run();
     assert_eq!((cache.get(&1), cache.stats().load_failures), (Some(1), 0));
@@ -246,7 +191,7 @@ fn who_knows_no_time_out_takes_over_and_its_value_is_kept() {
     let mut second = pin!(cache.get_with_async(1, async { 2 }));
     assert!(poll(second.as_mut()).is_pending());
     later.ring(MILLI);
-    assert_eq!(second.poll_now(), 2);
+    assert_eq!(poll_now(second), 2);
     assert_eq!((cache.get(&1), cache.stats().timed_out), (Some(2), 1));
 }
 
@@ -322,7 +267,7 @@ fn a_fetch_cancelled_at_any_await_strands_nobody() {
         if polls > 0 {
             assert!(poll(waiter.as_mut()).is_pending(), "the load goes on without its caller");
             drop(later.take());
-            assert_eq!(waiter.poll_now(), 2, "and who waits takes over if it is dropped");
+            assert_eq!(poll_now(waiter), 2, "and who waits takes over if it is dropped");
         }
         assert_eq!(cache.stats().loading, 0);
     }

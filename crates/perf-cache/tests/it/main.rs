@@ -12,4 +12,6 @@ mod loading;
 mod many;
 mod model;
 mod negatives;
+mod spawner;
+mod staleness;
 mod threads;
