@@ -6,7 +6,7 @@ use crate::expiry::Lifetimes;
 use crate::hazard::Readers;
 use crate::inner::{Inner, Limbo, SAMPLE_NONE, Settings, Weigher};
 use crate::loading::LoadOptions;
-use crate::policy::{Policy, PolicyKind};
+use crate::policy::{Checked, Policy, PolicyKind};
 use crate::shard::Shard;
 use crate::slots::place_size;
 use crate::weights::Weights;
@@ -37,7 +37,7 @@ pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
     pub(crate) loading: LoadOptions<K>,
 }
 
-type MakePolicy = Box<dyn Fn() -> Box<dyn Policy>>;
+type MakePolicy = Box<dyn Fn() -> Box<dyn Policy> + Send + Sync>;
 
 enum Chosen {
     Kind(PolicyKind),
@@ -143,9 +143,15 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         self
     }
 
-    /// The same by a policy of the caller's, which is made once for each shard.
-    pub fn custom_policy<P: Policy + 'static>(mut self, make: impl Fn() -> P + 'static) -> Self {
-        self.policy = Chosen::Custom(Box::new(move || Box::new(make())));
+    /// The same by a [policy](Policy) of the caller's, which is made once for each shard.
+    ///
+    /// The cache keeps a list beside it, eight bytes an entry: where the policy answers what it does
+    /// not hold, or nothing though it holds some, the oldest entry makes room.
+    pub fn custom_policy<P: Policy + 'static>(
+        mut self,
+        make: impl Fn() -> P + Send + Sync + 'static,
+    ) -> Self {
+        self.policy = Chosen::Custom(Box::new(move || Box::new(Checked::new(make()))));
         self
     }
 
@@ -226,6 +232,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         let settings = Settings {
             capacity: max_bytes.or(self.max_entries).unwrap_or(u64::MAX),
             ttl: self.ttl,
+            first_policy: self.policy.kind().unwrap_or(PolicyKind::Adaptive),
             policy: self.policy.kind(),
         };
         let inner = Inner {

@@ -1,7 +1,7 @@
 //! The handle that callers hold.
 
-use crate::inner::{Incoming, Inner, Origin};
-use crate::policy::{Policy, PolicyKind};
+use crate::inner::{Incoming, Inner, Origin, Settings};
+use crate::policy::{Checked, Policy, PolicyKind};
 use crate::slots::place_size;
 use crate::{CacheBuilder, CacheStats, Capacity, Terms};
 use equivalent::Equivalent;
@@ -159,17 +159,28 @@ impl<K, V, S> Cache<K, V, S> {
 
     /// The same for a policy of the caller's, which is made once for each shard.
     pub fn set_custom_policy<P: Policy + 'static>(&self, make: impl Fn() -> P) {
-        self.switch_policy(None, |_| Box::new(make()));
+        self.switch_policy(None, |_| Box::new(Checked::new(make())));
     }
 
     fn switch_policy(&self, kind: Option<PolicyKind>, make: impl Fn(u64) -> Box<dyn Policy>) {
+        // They may be the caller's: made before, and dropped after the lock of the settings.
+        let policies = (0..self.inner.shards.len() as u64).map(make).collect();
         let mut settings = self.inner.settings();
-        for (seed, shard) in (0..).zip(&self.inner.shards) {
-            let policy = make(seed);
-            let old = shard.set_policy(&mut shard.lock(), policy);
-            drop(old);
-        }
+        let old = self.move_policy(&mut settings, kind, policies);
+        drop(settings);
+        drop(old);
+    }
+
+    /// Puts a policy in charge of each shard, and answers the old ones.
+    pub(crate) fn move_policy(
+        &self,
+        settings: &mut Settings,
+        kind: Option<PolicyKind>,
+        policies: Vec<Box<dyn Policy>>,
+    ) -> Vec<Box<dyn Policy>> {
         settings.policy = kind;
+        let shards = self.inner.shards.iter().zip(policies);
+        shards.map(|(shard, policy)| shard.set_policy(&mut shard.lock(), policy)).collect()
     }
 
     /// Removes everything. What is being loaded is not kept either: its callers get it, the cache

@@ -1,5 +1,7 @@
 //! The cache as something the engine can watch and steer.
 
+use crate::inner::Settings;
+use crate::policy::PolicyKind;
 use crate::{Cache, Capacity};
 use perf_core::{
     Bounds, ByteSize, Component, Direction, Instant, Knob, KnobError, KnobValue, Observe, Signal,
@@ -47,19 +49,19 @@ impl<K, V, S> Observe for Cache<K, V, S> {
 }
 
 /// Knobs: `capacity`, in bytes where those are bounded, else in entries, from a sixteenth to sixteen
-/// times of what was built; and `time_to_live`, where zero is for ever.
+/// times of what was built; `time_to_live`, where zero is for ever; and `policy`, by the names of
+/// [`PolicyKind`], unless the policy is a custom one.
 impl<K, V, S> Tune for Cache<K, V, S> {
     fn knobs(&self) -> Vec<Knob> {
-        let settings = self.inner.settings();
-        vec![self.capacity_knob(settings.capacity), self.ttl_knob(settings.ttl)]
+        self.knobs_of(&self.inner.settings())
     }
 
     fn turn(&self, turn: Turn) -> Result<Turned, KnobError> {
         // Held over the change: nobody else turns between the check and it.
-        let settings = self.inner.settings();
-        let knobs = [self.capacity_knob(settings.capacity), self.ttl_knob(settings.ttl)];
+        let mut settings = self.inner.settings();
+        let knobs = self.knobs_of(&settings);
         let Some(knob) = knobs.iter().find(|knob| knob.id == turn.knob) else {
-            let known = knobs.map(|knob| knob.id).to_vec();
+            let known = knobs.into_iter().map(|knob| knob.id).collect();
             return Err(KnobError::Unknown { knob: turn.knob, known });
         };
         knob.check(&turn)?;
@@ -67,6 +69,13 @@ impl<K, V, S> Tune for Cache<K, V, S> {
             KnobValue::Bytes(bytes) => self.move_capacity(Capacity::bytes(*bytes)),
             KnobValue::Count(entries) => self.move_capacity(Capacity::entries(*entries)),
             KnobValue::Duration(ttl) => self.move_time_to_live(*ttl),
+            KnobValue::Choice(name) => {
+                if let Ok(kind) = name.parse::<PolicyKind>() {
+                    let shards = self.inner.shards.len() as u64;
+                    let policies = (0..shards).map(|seed| kind.build(seed)).collect();
+                    self.move_policy(&mut settings, Some(kind), policies);
+                }
+            }
             _ => {}
         }
         // Before anything is dropped: its destructor may ask for the settings.
@@ -85,6 +94,12 @@ where
 }
 
 impl<K, V, S> Cache<K, V, S> {
+    fn knobs_of(&self, settings: &Settings) -> Vec<Knob> {
+        let mut knobs = vec![self.capacity_knob(settings.capacity), self.ttl_knob(settings.ttl)];
+        knobs.extend(settings.policy.map(|now| policy_knob(now, settings.first_policy)));
+        knobs
+    }
+
     fn capacity_knob(&self, default: u64) -> Knob {
         let in_bytes = self.inner.bytes.max();
         let now = in_bytes.or(self.inner.entries.max()).unwrap_or(default);
@@ -119,6 +134,13 @@ impl<K, V, S> Cache<K, V, S> {
             .moves("hits", Direction::Up)
             .moves("misses", Direction::Down)
     }
+}
+
+fn policy_knob(now: PolicyKind, default: PolicyKind) -> Knob {
+    let choice = |kind: PolicyKind| KnobValue::Choice(kind.name().into());
+    let options = PolicyKind::ALL.map(|kind| kind.name().into()).to_vec();
+    Knob::new("policy", "Policy", choice(now), choice(default), Bounds::OneOf { options })
+        .trades("Which entries make room. Under lru and lfu each hit takes a lock.")
 }
 
 /// How far from its default the capacity can be turned, as a factor.

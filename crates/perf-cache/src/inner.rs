@@ -59,7 +59,8 @@ pub(crate) struct Limbo {
 pub(crate) struct Settings {
     pub(crate) capacity: u64,
     pub(crate) ttl: Duration,
-    /// `None` for one that is not ours.
+    pub(crate) first_policy: PolicyKind,
+    /// The policy now, `None` for one that is not ours.
     pub(crate) policy: Option<PolicyKind>,
 }
 

@@ -77,6 +77,12 @@
 //! Each has a form ending in `_async` for futures on any runtime. What is remembered of failures,
 //! how long callers wait and where loads run is set in the [builder](CacheBuilder).
 //!
+//! # Policies
+//!
+//! Which entry makes room is up to a [policy](policy::PolicyKind). The default finds out what the
+//! workload rewards; [`CacheBuilder::policy`] and [`CacheBuilder::custom_policy`] choose others, and
+//! [`Cache::set_policy`] another one while the cache is in use, with all its entries.
+//!
 //! # Cost
 //!
 //! A lookup hashes the key once, looks at two or three cache lines, and clones the value, unless

@@ -6,6 +6,7 @@
 //! under the lock of the shard, so a policy is an ordinary, single-threaded data structure.
 
 mod adaptive;
+mod checked;
 mod chooser;
 mod fifo;
 mod ghost;
@@ -19,6 +20,7 @@ mod simulate;
 mod switch;
 
 pub use adaptive::Adaptive;
+pub(crate) use checked::Checked;
 pub use chooser::{Choice, Chooser};
 pub use fifo::Fifo;
 pub use kind::PolicyKind;
@@ -93,7 +95,9 @@ pub enum Hits {
 ///
 /// Between `on_insert` and the moment when it is removed or answered by `victim`, a slot is *held*
 /// by the policy. Each call must cost O(1), amortized, and none may panic or block: the shard is
-/// locked meanwhile.
+/// locked meanwhile. What a policy answers wrongly costs hits, but neither entries nor the bounds: the
+/// cache keeps a list of its own beside a
+/// [custom policy](crate::CacheBuilder::custom_policy).
 ///
 /// ```
 /// use perf_cache::policy::{Entries, Hits, Policy, Simulation, Slot};

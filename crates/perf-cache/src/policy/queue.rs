@@ -99,6 +99,11 @@ impl<const N: usize> Queues<N> {
         (front != NONE).then_some(Slot::new(front))
     }
 
+    /// All slots that were ever in a queue have an index below this.
+    pub(crate) const fn slots(&self) -> usize {
+        self.links.len()
+    }
+
     /// How many slots are in this queue.
     #[inline]
     pub(crate) fn len(&self, queue: usize) -> usize {

@@ -12,6 +12,7 @@ mod loading;
 mod many;
 mod model;
 mod negatives;
+mod policies;
 mod spawner;
 mod staleness;
 mod threads;
