@@ -2,7 +2,7 @@
 
 use crate::budget::Budget;
 use crate::cache::entry_overhead;
-use crate::expiry::Lifetimes;
+use crate::expiry::ExpirySettings;
 use crate::hazard::Readers;
 use crate::inner::{Inner, Limbo, SAMPLE_NONE, Settings, Weigher};
 use crate::loading::LoadOptions;
@@ -30,6 +30,7 @@ pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
     weigher: Option<Weigher<K, V>>,
     ttl: Duration,
     jitter: Ratio,
+    pub(crate) expiry: ExpirySettings<K, V>,
     clock: Clock,
     shards: Option<usize>,
     policy: Chosen,
@@ -69,6 +70,7 @@ impl<K, V> CacheBuilder<K, V> {
             weigher: None,
             ttl: Duration::ZERO,
             jitter: Ratio::ZERO,
+            expiry: ExpirySettings::new(),
             clock: Clock::system(),
             shards: None,
             policy: Chosen::Kind(PolicyKind::Adaptive),
@@ -168,6 +170,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             weigher,
             ttl,
             jitter,
+            expiry,
             clock,
             shards,
             policy,
@@ -181,6 +184,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             weigher,
             ttl,
             jitter,
+            expiry,
             clock,
             shards,
             policy,
@@ -249,7 +253,8 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             default_weight,
             entries: Budget::new(self.max_entries),
             bytes: Budget::new(max_bytes),
-            lifetimes: Lifetimes::new(self.ttl, Duration::ZERO, self.jitter.as_f64(), None),
+            tracks_entries: self.expiry.tracks_entries,
+            lifetimes: self.expiry.lifetimes(self.ttl, self.jitter.as_f64()),
             since: AtomicU64::new(since),
             counted_before: Mutex::new((0, 0)),
             settings: Mutex::new(settings),
@@ -302,6 +307,7 @@ impl<K, V, S> fmt::Debug for CacheBuilder<K, V, S> {
             .field("max_bytes", &self.max_bytes)
             .field("time_to_live", &self.ttl)
             .field("jitter", &self.jitter)
+            .field("expiry", &self.expiry)
             .field("shards", &self.shards)
             .field("loading", &self.loading)
             .finish_non_exhaustive()

@@ -21,7 +21,6 @@ pub(crate) struct Entry<K, V> {
 
 /// What only some entries have.
 #[derive(Debug, Default)]
-#[expect(dead_code, reason = "until entries carry marks")]
 pub(crate) struct Extra {
     pub(crate) life: Life,
     pub(crate) marks: Marks,

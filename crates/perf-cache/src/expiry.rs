@@ -7,14 +7,14 @@
 mod custom;
 #[cfg_attr(not(test), expect(dead_code, reason = "until loaders refresh"))]
 mod life;
-#[cfg_attr(not(test), expect(dead_code, reason = "until all of it can be set"))]
 mod lifetimes;
+mod settings;
 mod sweep;
 
 pub use custom::Expiry;
-pub(crate) use life::Life;
-pub(crate) use life::{State, end_of, look_closer};
-pub(crate) use lifetimes::Lifetimes;
+pub(crate) use life::{Life, State, deadline_of, end_of, look_closer};
+pub(crate) use lifetimes::{Lifetimes, remaining};
+pub(crate) use settings::ExpirySettings;
 pub(crate) use sweep::Sweep;
 
 use perf_core::Clock;

@@ -37,6 +37,8 @@ pub(crate) struct Inner<K, V> {
     pub(crate) entries: Budget,
     pub(crate) bytes: Budget,
     pub(crate) lifetimes: Lifetimes<K, V>,
+    /// Whether each entry keeps account of its use.
+    pub(crate) tracks_entries: bool,
     /// When counting began, in nanoseconds of the clock.
     pub(crate) since: AtomicU64,
     /// What the records of the readers had counted then.

@@ -6,7 +6,7 @@
 //! be evicted later.
 
 use crate::budget::Deal;
-use crate::entry::{Entry, Extra};
+use crate::entry::Entry;
 use crate::eviction::Leavers;
 use crate::inner::{Incoming, Inner, Origin};
 use crate::stats::Cause;
@@ -27,10 +27,9 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             terms = self.loading.complete(terms, self.lifetimes.time_to_live());
         }
         let weight = self.weigh(&key, &value);
-        let begins = self.lifetimes.begin(&key, &value, &terms, None, hash, &self.clock);
+        let begins = self.begin_entry(hash, &key, &value, &terms);
         let is_dead = begins.is_none();
-        let (look_at, life) = begins.map_or((0, None), |begins| (begins.look_at, begins.life));
-        let extra = life.map(|life| Box::new(Extra { life, ..Extra::default() }));
+        let (look_at, extra) = begins.map_or((0, None), |begins| (begins.look_at, begins.extra));
         let era = self.era.load(Ordering::Relaxed);
         // What leaves is dropped after the lock: these are declared before the guard.
         let mut left = self.leavers();

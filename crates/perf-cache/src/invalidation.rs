@@ -23,6 +23,7 @@ pub(crate) use patterns::Era;
 pub use refusal::{Invalidated, Refusal};
 #[expect(unused_imports, reason = "until the shards sweep by it")]
 pub(crate) use round::{Round, Step};
+pub(crate) use tags::Name;
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::{Cause, KeyText, Terms};
@@ -35,7 +36,7 @@ use round::Rounds;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tags::{Label, Name, Tag, Tags};
+use tags::{Label, Tag, Tags};
 
 /// All that was invalidated in one cache.
 pub(crate) struct Invalidations<K> {

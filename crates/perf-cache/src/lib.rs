@@ -117,7 +117,6 @@ mod listener;
 mod load;
 mod loading;
 mod lookup;
-#[cfg_attr(not(test), expect(dead_code, reason = "until entries carry it"))]
 mod metadata;
 pub mod policy;
 mod removal;
@@ -141,6 +140,7 @@ pub use iter::Iter;
 pub use key_text::KeyText;
 pub use listener::{Cause, EvictionListener};
 pub use loading::{LoadError, LoadFailure, RefreshAfter, Spawn, Threads, Work};
+pub use metadata::CacheEntry;
 pub use perf_core::ConfigError;
 pub use stats::{CacheStats, Evictions};
 pub use terms::Terms;

@@ -99,6 +99,13 @@ impl Life {
         }
     }
 
+    /// Nothing but a deadline.
+    pub(crate) fn until(deadline: u64) -> Life {
+        let life = Life::default();
+        life.set_deadline(deadline);
+        life
+    }
+
     /// The first instant at which a reader must look closer.
     pub(crate) fn look_at(&self) -> u64 {
         if self.idle != NEVER || self.asks_on_read {
@@ -212,6 +219,11 @@ pub(crate) fn look_closer(look_at: u64, life: Option<&Life>, clock: &Clock) -> S
 /// The first instant at which an entry may be of no more use to anyone.
 pub(crate) fn end_of(look_at: u64, life: Option<&Life>) -> u64 {
     life.map_or(look_at, Life::end)
+}
+
+/// The end of the time to live of an entry.
+pub(crate) fn deadline_of(look_at: u64, life: Option<&Life>) -> u64 {
+    life.map_or(look_at, Life::deadline)
 }
 
 /// A duration in nanoseconds, where what is longer than 584 years is for ever.

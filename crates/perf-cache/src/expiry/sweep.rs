@@ -4,8 +4,8 @@
 //! insertion a look at a few places that lie side by side in memory, and only while something may
 //! have expired.
 
-use super::NEVER;
-use perf_core::{Clock, Instant};
+use super::{NEVER, has_passed};
+use perf_core::Clock;
 
 /// Walks the places of a shard in rounds, a few at a time, and knows when it is not worth it.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Sweep {
 
     /// Whether something may have expired.
     pub(crate) fn is_due(&self, clock: &Clock) -> bool {
-        self.earliest != NEVER && clock.coarse() >= Instant::from_nanos(self.earliest)
+        has_passed(self.earliest, clock)
     }
 
     /// The next place to look at, out of `places`; ends a round where they end.
