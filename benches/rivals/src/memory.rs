@@ -7,7 +7,7 @@ mod pairs;
 use crate::machine::{Resident, add_arithmetic, add_resident};
 use crate::measure::{Bench, Measurement};
 use anyhow::{Result, bail, ensure};
-use caches::{Foyer, Moka, Mutexed, Ours, Quick, Rival};
+use caches::{Foyer, Moka, Mutexed, Ours, OursPlain, Quick, Rival};
 use drive::{Mix, Operations, drive, expected_of_lru};
 use pairs::{Numbers, Pairs, Texts};
 use std::cell::RefCell;
@@ -21,59 +21,89 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         let operations = Operations::new(bench, mix)?;
         let rounds = bench.parameter("repeats")? + 1;
         let of_lru = expected_of_lru(&operations, bench.parameter("capacity")?, rounds);
-        measure::<Numbers>(bench, mix, &operations, &of_lru)?;
-        measure::<Texts>(bench, mix, &operations, &of_lru)?;
+        let run = Run { mix, operations: &operations, of_lru: &of_lru };
+        run.measure::<Numbers>(bench, "u64", &subjects::<Ours<Numbers>, Numbers>())?;
+        run.measure::<Numbers>(bench, "plain-u64", &nearest::<OursPlain, Numbers>())?;
+        run.measure::<Texts>(bench, "string", &subjects::<Ours<Texts>, Texts>())?;
     }
-    add_resident(bench, "memory", "u64/1M/resident", "bytes_per_entry", &SUBJECTS)
+    add_resident(bench, "memory", "u64/1M/resident", "bytes_per_entry", &RESIDENT)
 }
 
-const SUBJECTS: [&str; 5] = ["perf-cache", "moka", "quick_cache", "foyer", "lru"];
+const RESIDENT: [&str; 6] = ["perf-cache", PLAIN, "moka", "quick_cache", "foyer", "lru"];
+const PLAIN: &str = "perf-cache plain";
 
-/// One mix with one kind of pairs, in every arrangement of threads.
-fn measure<P: Pairs>(
-    bench: &mut Bench,
+/// A subject that has not been filled yet.
+type Make = (&'static str, for<'a> fn(usize, &'a Operations) -> Box<dyn Subject + 'a>);
+
+/// Ours and all others.
+fn subjects<O: Rival<P> + 'static, P: Pairs>() -> Vec<Make> {
+    let mut subjects = nearest::<O, P>();
+    subjects.push(("foyer", filled::<Foyer<P>, P>));
+    subjects.push(("lru", filled::<Mutexed<P>, P>));
+    subjects
+}
+
+/// Ours and those that figures are compared with.
+fn nearest<O: Rival<P> + 'static, P: Pairs>() -> Vec<Make> {
+    vec![
+        ("perf-cache", filled::<O, P>),
+        ("moka", filled::<Moka<P>, P>),
+        ("quick_cache", filled::<Quick<P>, P>),
+    ]
+}
+
+fn filled<'a, C: Rival<P> + 'static, P: Pairs>(
+    room: usize,
+    operations: &'a Operations,
+) -> Box<dyn Subject + 'a> {
+    Box::new(Filled::<C, P>::new(room, operations))
+}
+
+/// One mix, for every kind of pairs.
+struct Run<'a> {
     mix: Mix,
-    operations: &Operations,
-    of_lru: &[u64],
-) -> Result<()> {
-    let cases = cases::<P>(bench, mix)?;
-    if !cases.iter().any(|case| bench.wants(&case.name)) {
-        return Ok(());
-    }
-    bench.say(&format!("{}/{}: filling caches", P::NAME, mix.name()), true);
-    let room = bench.parameter("capacity")?;
-    let caches: [Box<dyn Subject + '_>; 5] = [
-        Box::new(Filled::<Ours<P>, P>::new(room, operations)),
-        Box::new(Filled::<Moka<P>, P>::new(room, operations)),
-        Box::new(Filled::<Quick<P>, P>::new(room, operations)),
-        Box::new(Filled::<Foyer<P>, P>::new(room, operations)),
-        Box::new(Filled::<Mutexed<P>, P>::new(room, operations)),
-    ];
-    for case in &cases {
-        let ratios = RefCell::new(BTreeMap::<&str, Vec<f64>>::new());
-        let mut measurements: Vec<(&str, Measurement<'_>)> = Vec::new();
-        for (name, cache) in SUBJECTS.into_iter().zip(&caches) {
-            let ratios = &ratios;
-            let mut round = 0;
-            let measurement = move || {
-                let done = cache.drive(case, round)?;
-                check(mix, name, case, &done, of_lru[round])?;
-                round += 1;
-                let ratio = done.found as f64 / done.reads as f64;
-                ratios.borrow_mut().entry(name).or_default().push(ratio);
-                Ok(done.nanoseconds)
-            };
-            measurements.push((name, Box::new(measurement)));
+    operations: &'a Operations,
+    of_lru: &'a [u64],
+}
+
+impl Run<'_> {
+    /// One kind of pairs, in every arrangement of threads.
+    fn measure<P: Pairs>(&self, bench: &mut Bench, kind: &str, subjects: &[Make]) -> Result<()> {
+        let mix = self.mix;
+        let cases = cases(bench, kind, mix)?;
+        if !cases.iter().any(|case| bench.wants(&case.name)) {
+            return Ok(());
         }
-        bench.measure(&case.name, "ns_per_op", "ns", &mut measurements)?;
-        drop(measurements);
-        if mix != Mix::Hits {
-            for (name, ratios) in ratios.take() {
-                bench.add(&case.name, name, "hit_ratio", "ratio", &ratios[1..])?;
+        bench.say(&format!("{kind}/{}: filling caches", mix.name()), true);
+        let room = bench.parameter("capacity")?;
+        let caches: Vec<_> =
+            subjects.iter().map(|&(name, make)| (name, make(room, self.operations))).collect();
+        for case in &cases {
+            let ratios = RefCell::new(BTreeMap::<&str, Vec<f64>>::new());
+            let mut measurements: Vec<(&str, Measurement<'_>)> = Vec::new();
+            for (name, cache) in &caches {
+                let (name, ratios) = (*name, &ratios);
+                let mut round = 0;
+                let measurement = move || {
+                    let done = cache.drive(case, round)?;
+                    check(mix, name, case, &done, self.of_lru[round])?;
+                    round += 1;
+                    let ratio = done.found as f64 / done.reads as f64;
+                    ratios.borrow_mut().entry(name).or_default().push(ratio);
+                    Ok(done.nanoseconds)
+                };
+                measurements.push((name, Box::new(measurement)));
+            }
+            bench.measure(&case.name, "ns_per_op", "ns", &mut measurements)?;
+            drop(measurements);
+            if mix != Mix::Hits {
+                for (name, ratios) in ratios.take() {
+                    bench.add(&case.name, name, "hit_ratio", "ratio", &ratios[1..])?;
+                }
             }
         }
+        add_harness::<P>(bench, &cases, mix, self.operations)
     }
-    add_harness::<P>(bench, mix, operations)
 }
 
 /// One arrangement of threads.
@@ -84,10 +114,10 @@ struct Case {
     offset: bool,
 }
 
-fn cases<P: Pairs>(bench: &Bench, mix: Mix) -> Result<Vec<Case>> {
+fn cases(bench: &Bench, kind: &str, mix: Mix) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for threads in bench.definition.parameter::<Vec<usize>>("threads")? {
-        let name = format!("{}/{}/t{threads}", P::NAME, mix.name());
+        let name = format!("{kind}/{}/t{threads}", mix.name());
         cases.push(Case { name: name.clone(), threads, offset: false });
         if threads > 1 {
             cases.push(Case { name: format!("{name}/offset"), threads, offset: true });
@@ -168,9 +198,14 @@ fn check(mix: Mix, subject: &str, case: &Case, done: &Done, of_lru: u64) -> Resu
 }
 
 /// What the loop and making a key take without any cache, for those who want to subtract it.
-fn add_harness<P: Pairs>(bench: &mut Bench, mix: Mix, operations: &Operations) -> Result<()> {
-    let case = format!("{}/{}/t1", P::NAME, mix.name());
-    if mix != Mix::Hits || !bench.wants(&case) {
+fn add_harness<P: Pairs>(
+    bench: &mut Bench,
+    cases: &[Case],
+    mix: Mix,
+    operations: &Operations,
+) -> Result<()> {
+    let Some(case) = cases.iter().find(|case| case.threads == 1) else { return Ok(()) };
+    if mix != Mix::Hits || !bench.wants(&case.name) {
         return Ok(());
     }
     let figures: Vec<f64> = (0..bench.parameter("repeats")?)
@@ -182,7 +217,7 @@ fn add_harness<P: Pairs>(bench: &mut Bench, mix: Mix, operations: &Operations) -
             start.elapsed().as_nanos() as f64 / operations.list.len() as f64
         })
         .collect();
-    bench.add(&case, "no cache", "ns_per_op", "ns", &figures)
+    bench.add(&case.name, "no cache", "ns_per_op", "ns", &figures)
 }
 
 /// A cache of pairs of u64, as many as it has room for.
@@ -206,6 +241,7 @@ pub(crate) fn resident(subject: &str, count: usize) -> Result<Resident> {
     }
     match subject {
         "perf-cache" => fill::<Ours<Numbers>>(count),
+        PLAIN => fill::<OursPlain>(count),
         "moka" => fill::<Moka<Numbers>>(count),
         "quick_cache" => fill::<Quick<Numbers>>(count),
         "foyer" => fill::<Foyer<Numbers>>(count),

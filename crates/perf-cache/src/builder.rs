@@ -284,7 +284,7 @@ fn first_places<K, V>(share: Option<usize>, limbo: &Limbo) -> usize {
 /// 64 MiB, which are not touched before they are used.
 const FIRST_PIECE: usize = 64 << 20;
 
-fn default_shards(max_entries: Option<u64>, max_bytes: Option<u64>) -> usize {
+pub(crate) fn default_shards(max_entries: Option<u64>, max_bytes: Option<u64>) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let wanted = (4 * cores).next_power_of_two().min(MAX_SHARDS);
     let sensible =
@@ -294,7 +294,7 @@ fn default_shards(max_entries: Option<u64>, max_bytes: Option<u64>) -> usize {
     wanted.min(1 << sensible.ilog2())
 }
 
-const MAX_SHARDS: usize = 1024;
+pub(crate) const MAX_SHARDS: usize = 1024;
 /// Fewer entries than this cost hit ratio, since each shard evicts by its own order.
 const MIN_SHARD_ENTRIES: u64 = 128;
 const MIN_SHARD_BYTES: u64 = 256 << 10;

@@ -28,18 +28,19 @@
 //! for another key.
 
 use crate::policy::Slot;
+use crate::sync::{AtomicU32, AtomicU64, OnceLock, Ordering};
 use std::fmt;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The slots of one shard by the hashes of their keys.
+#[repr(C)]
 pub(crate) struct Index {
     /// Which of the levels is in use. Lower ones are kept for readers that are still in them.
     level: AtomicU32,
-    entries: AtomicU32,
     first: Box<[Bucket]>,
     /// Each twice as long as the one before.
     grown: [OnceLock<Box<[Bucket]>>; LEVELS],
+    /// Far from the first fields: it is written often, and those are read by everybody.
+    entries: AtomicU32,
 }
 
 /// Cells of a bucket.
@@ -65,9 +66,9 @@ impl Index {
         }
         Index {
             level: AtomicU32::new(0),
-            entries: AtomicU32::new(0),
             first: new_level(buckets as usize),
-            grown: [const { OnceLock::new() }; LEVELS],
+            grown: std::array::from_fn(|_| OnceLock::new()),
+            entries: AtomicU32::new(0),
         }
     }
 
@@ -236,20 +237,15 @@ impl Bucket {
         loop {
             let mut asked = false;
             let tags = self.tags.load(Ordering::Acquire);
-            for (mut agree, first) in
-                [(agreeing(tags, tag), 0), (agreeing(rest, tag) & LAST_FOUR, 8)]
-            {
-                while agree != 0 {
-                    let cell = first + (agree.trailing_zeros() / 8) as usize;
-                    agree &= agree - 1;
-                    let Some(slot) = self.slots.get(cell) else { break };
-                    // Acquire: of a slot that was put in the place of another.
-                    let slot = Slot::new(slot.load(Ordering::Acquire));
-                    if let Some(found) = probe(slot) {
-                        return Ok(found);
-                    }
-                    asked = true;
+            let mut agree = Agreeing::of(tags, rest, tag);
+            while let Some(cell) = agree.next() {
+                let Some(slot) = self.slots.get(cell) else { break };
+                // Acquire: of a slot that was put in the place of another.
+                let slot = Slot::new(slot.load(Ordering::Acquire));
+                if let Some(found) = probe(slot) {
+                    return Ok(found);
                 }
+                asked = true;
             }
             if !asked {
                 return Err(rest);
@@ -426,15 +422,39 @@ fn tag(hash: u64) -> u64 {
 
 const LOWEST: u64 = 0x0101_0101_0101_0101;
 const HIGHEST: u64 = LOWEST << 7;
+
+/// The cells whose tags agree, both words in one: bit 8i is cell i, bit 8i + 4 cell 8 + i. A loop
+/// over two words would branch on where an entry happens to lie, which no processor can foresee.
+struct Agreeing(u64);
+
+impl Agreeing {
+    #[inline]
+    fn of(tags: u64, rest: u64, tag: u64) -> Agreeing {
+        Agreeing((bytes_equal(tags, tag) >> 7) | ((bytes_equal(rest, tag) & LAST_FOUR) >> 3))
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let bit = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some((bit >> 3) + ((bit & 4) << 1))
+    }
+}
+
 const LAST_FOUR: u64 = 0xffff_ffff;
 
-/// The highest bit of each byte that agrees; also of a byte above one that agrees if it differs in
+/// The highest bit of each byte that is the same; also of a byte above such a one if it differs in
 /// the lowest bit alone, which costs a needless question.
 #[inline]
-fn agreeing(tags: u64, tag: u64) -> u64 {
+fn bytes_equal(tags: u64, tag: u64) -> u64 {
     let differs = tags ^ tag;
     differs.wrapping_sub(LOWEST) & !differs & HIGHEST
 }
 
-#[cfg(test)]
+#[cfg(all(test, perf_loom))]
+mod model;
+#[cfg(all(test, not(perf_loom)))]
 mod tests;

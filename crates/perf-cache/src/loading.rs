@@ -14,7 +14,7 @@ mod leader;
 mod many;
 pub(crate) mod negatives;
 mod options;
-mod scope;
+pub(crate) mod scope;
 mod single;
 mod spawn;
 mod start;

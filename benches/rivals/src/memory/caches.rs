@@ -1,6 +1,6 @@
 //! The subjects behind one face.
 
-use super::pairs::Pairs;
+use super::pairs::{Numbers, Pairs};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -29,6 +29,30 @@ impl<P: Pairs> Rival<P> for Ours<P> {
 
     #[inline]
     fn insert(&self, key: P::Key, value: P::Value) {
+        self.0.insert(key, value);
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Ours for values that are words.
+pub(super) struct OursPlain(perf_cache::PlainCache<u64, u64>);
+
+impl Rival<Numbers> for OursPlain {
+    fn with_room_for(entries: usize) -> OursPlain {
+        let cache = perf_cache::PlainCache::builder().max_entries(entries as u64).build();
+        OursPlain(cache.expect("a plain bound is valid"))
+    }
+
+    #[inline]
+    fn get(&self, key: &u64) -> Option<u64> {
+        self.0.get(key).map(|value| Numbers::number(&value))
+    }
+
+    #[inline]
+    fn insert(&self, key: u64, value: u64) {
         self.0.insert(key, value);
     }
 

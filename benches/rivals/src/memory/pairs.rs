@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 /// Keys and values made from numbers, so that a wrong answer can be told.
 pub(super) trait Pairs: Send + Sync + 'static {
-    const NAME: &str;
     type Key: Borrow<Self::Asked> + Hash + Eq + Clone + Debug + Send + Sync + 'static;
     /// What a key is looked up by.
     type Asked: Hash + Eq + ToOwned<Owned = Self::Key> + ?Sized;
@@ -30,7 +29,6 @@ pub(super) struct Numbers;
 const MASK: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Pairs for Numbers {
-    const NAME: &str = "u64";
     type Key = u64;
     type Asked = u64;
     type Value = u64;
@@ -58,7 +56,6 @@ const KEY_BYTES: usize = 24;
 const VALUE_BYTES: usize = 256;
 
 impl Pairs for Texts {
-    const NAME: &str = "string";
     type Key = String;
     type Asked = str;
     type Value = Arc<[u8]>;

@@ -13,6 +13,7 @@ mod loading;
 mod many;
 mod model;
 mod negatives;
+mod plain;
 mod policies;
 mod spawner;
 mod staleness;

@@ -1,0 +1,119 @@
+//! Every order in which a reader and a writer can meet.
+
+use super::*;
+use loom::sync::Arc;
+use loom::thread;
+
+/// The index with what stands in its slots: a key, or nothing once it has been retired.
+struct Shard {
+    index: Index,
+    keys: Vec<AtomicU64>,
+}
+
+/// All keys of these models begin in the same bucket, and have one of two tags.
+fn hash(key: u64) -> u64 {
+    key % 2
+}
+
+impl Shard {
+    fn new(keys: u64, slots: usize, capacity: u64) -> Arc<Shard> {
+        let shard = Shard {
+            index: Index::with_capacity(capacity),
+            keys: (0..slots).map(|_| AtomicU64::new(0)).collect(),
+        };
+        (1..=keys).for_each(|key| shard.insert(key, key as u32));
+        Arc::new(shard)
+    }
+
+    fn rehash(&self, slot: Slot) -> u64 {
+        hash(self.keys[slot.index()].load(Ordering::Relaxed))
+    }
+
+    fn insert(&self, key: u64, slot: u32) {
+        self.keys[slot as usize].store(key, Ordering::Release);
+        self.index.insert(hash(key), Slot::new(slot), |slot| self.rehash(slot));
+    }
+
+    fn remove(&self, key: u64, slot: u32) {
+        assert!(self.index.remove(hash(key), Slot::new(slot), |slot| self.rehash(slot)));
+        self.keys[slot as usize].store(0, Ordering::Release);
+    }
+
+    fn replace(&self, key: u64, old: u32, new: u32) {
+        self.keys[new as usize].store(key, Ordering::Release);
+        assert!(self.index.replace(hash(key), Slot::new(old), Slot::new(new)));
+        self.keys[old as usize].store(0, Ordering::Release);
+    }
+
+    fn has(&self, key: u64) -> bool {
+        let is_it = |slot: Slot| self.keys[slot.index()].load(Ordering::Acquire) == key;
+        self.index.find(hash(key), |slot| is_it(slot).then_some(())).is_some()
+    }
+}
+
+fn check(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.max_branches = 10_000;
+    builder.check(model);
+}
+
+#[test]
+fn loom_an_entry_that_gets_new_slots_is_always_found() {
+    check(|| {
+        let shard = Shard::new(1, 4, 12);
+        let writer = Arc::clone(&shard);
+        let writer = thread::spawn(move || {
+            writer.replace(1, 1, 2);
+            // The old slot is used again for the same key: it looks as it did before.
+            writer.replace(1, 2, 1);
+        });
+        assert!(shard.has(1));
+        writer.join().unwrap();
+        assert!(shard.has(1));
+    });
+}
+
+#[test]
+fn loom_an_entry_that_moves_back_is_always_found() {
+    check(|| {
+        // Twelve fill the first bucket; the thirteenth is in the next.
+        let shard = Shard::new(13, 14, 24);
+        let writer = Arc::clone(&shard);
+        let writer = thread::spawn(move || writer.remove(5, 5));
+        assert!(shard.has(13));
+        writer.join().unwrap();
+        assert!(shard.has(13) && !shard.has(5));
+    });
+}
+
+#[test]
+fn loom_an_entry_is_found_while_the_index_grows() {
+    check(|| {
+        let shard = Shard::new(10, 13, 1);
+        let writer = Arc::clone(&shard);
+        let writer = thread::spawn(move || {
+            writer.insert(11, 11);
+            writer.replace(3, 3, 12);
+        });
+        assert!(shard.has(3));
+        writer.join().unwrap();
+        assert!(shard.has(3) && shard.has(11));
+    });
+}
+
+#[test]
+fn loom_what_is_found_was_there() {
+    check(|| {
+        let shard = Shard::new(1, 4, 12);
+        let writer = Arc::clone(&shard);
+        let writer = thread::spawn(move || {
+            writer.remove(1, 1);
+            writer.insert(3, 1);
+        });
+        // Never in this order: the second is there only after the first is gone.
+        assert!(!(shard.has(3) && shard.has(1)));
+        writer.join().unwrap();
+        assert!(shard.has(3) && !shard.has(1));
+    });
+}

@@ -1,0 +1,126 @@
+//! `#[derive(Plain)]`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Data, DataEnum, DeriveInput, Error, Fields, Ident, Index, Member, Result};
+
+/// The implementation for a type.
+pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
+    if !input.generics.params.is_empty() {
+        let problem = "`Plain` cannot be derived for a type with parameters: how many words it \
+                       takes must be known here; implement the trait by hand";
+        return Err(Error::new_spanned(&input.generics, problem));
+    }
+    match &input.data {
+        Data::Struct(data) => Ok(of_struct(&input.ident, &data.fields)),
+        Data::Enum(data) => of_enum(&input.ident, data),
+        Data::Union(_) => {
+            let problem = "`Plain` cannot be derived for a union: nobody knows which field to read";
+            Err(Error::new_spanned(&input.ident, problem))
+        }
+    }
+}
+
+/// The words of the fields, one after the other.
+fn of_struct(name: &Ident, fields: &Fields) -> TokenStream {
+    let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
+    let members: Vec<Member> = fields
+        .iter()
+        .zip(0..)
+        .map(|(field, index)| match &field.ident {
+            Some(name) => Member::Named(name.clone()),
+            None => Member::Unnamed(Index::from(index)),
+        })
+        .collect();
+    quote! {
+        #[automatically_derived]
+        impl ::perf_cache::Plain for #name {
+            const WORDS: usize = 0 #(+ <#types as ::perf_cache::Plain>::WORDS)*;
+
+            #[inline]
+            #[allow(unused_variables, reason = "a struct may have no fields")]
+            fn write(&self, put: &mut impl ::core::ops::FnMut(u64)) {
+                #(<#types as ::perf_cache::Plain>::write(&self.#members, put);)*
+            }
+
+            #[inline]
+            #[allow(unused_variables, reason = "a struct may have no fields")]
+            fn read(take: &mut impl ::core::ops::FnMut() -> u64) -> Self {
+                #name { #(#members: <#types as ::perf_cache::Plain>::read(take),)* }
+            }
+        }
+    }
+}
+
+/// The place of the variant among the others.
+fn of_enum(name: &Ident, data: &DataEnum) -> Result<TokenStream> {
+    if let Some(variant) =
+        data.variants.iter().find(|variant| !matches!(variant.fields, Fields::Unit))
+    {
+        let problem = "`Plain` cannot be derived for an enum whose variants carry something; \
+                       implement the trait by hand";
+        return Err(Error::new_spanned(variant, problem));
+    }
+    let variants: Vec<_> = data.variants.iter().map(|variant| &variant.ident).collect();
+    let Some((first, others)) = variants.split_first() else {
+        let problem = "`Plain` cannot be derived for an enum without variants: it has no values";
+        return Err(Error::new_spanned(name, problem));
+    };
+    let (places, other_places) = (0_u64.., 1_u64..);
+    let (places, other_places) = (places.take(variants.len()), other_places.take(others.len()));
+    Ok(quote! {
+        #[automatically_derived]
+        impl ::perf_cache::Plain for #name {
+            const WORDS: usize = 1;
+
+            #[inline]
+            fn write(&self, put: &mut impl ::core::ops::FnMut(u64)) {
+                put(match self {
+                    #(#name::#variants => #places,)*
+                });
+            }
+
+            #[inline]
+            fn read(take: &mut impl ::core::ops::FnMut() -> u64) -> Self {
+                match take() {
+                    #(#other_places => #name::#others,)*
+                    _ => #name::#first,
+                }
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::derive;
+    use syn::parse_quote;
+
+    #[track_caller]
+    fn refused(input: &syn::DeriveInput, says: &str) {
+        let error = derive(input).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+
+    #[test]
+    fn what_is_refused_says_why() {
+        refused(&parse_quote! { struct A<T>(T); }, "type with parameters");
+        refused(&parse_quote! { struct A<'a>(&'a str); }, "type with parameters");
+        refused(&parse_quote! { struct A<const N: usize>([u8; N]); }, "type with parameters");
+        refused(&parse_quote! { enum A { B(u8) } }, "carry something");
+        refused(&parse_quote! { enum A {} }, "without variants");
+        refused(&parse_quote! { union A { b: u8 } }, "union");
+    }
+
+    #[test]
+    fn structs_of_every_shape_are_taken() {
+        for input in [
+            parse_quote! { struct A; },
+            parse_quote! { struct A(u8, u16); },
+            parse_quote! { struct A { b: u8, c: [f32; 3] } },
+            parse_quote! { enum A { B, C = 7 } },
+        ] {
+            derive(&input).unwrap();
+        }
+    }
+}
