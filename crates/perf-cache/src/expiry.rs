@@ -5,7 +5,6 @@
 //! coarse reading; what never expires reads no clock.
 
 mod custom;
-#[cfg_attr(not(test), expect(dead_code, reason = "until loaders refresh"))]
 mod life;
 mod lifetimes;
 mod settings;

@@ -124,6 +124,7 @@ mod removal;
 pub mod replay;
 mod shard;
 mod slots;
+mod snapshot;
 mod stats;
 mod sync;
 #[cfg_attr(not(test), expect(dead_code, reason = "until entries carry it"))]

@@ -111,7 +111,7 @@ fn make(tick: u64) -> (Cache<u8, u64>, ManualClock, Model) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 256, rng_seed: RngSeed::Fixed(0x11fe), ..Default::default()
+        cases: 256, rng_seed: RngSeed::Fixed(0x11fe), failure_persistence: None, ..Default::default()
     })]
 
     #[test]

@@ -15,6 +15,7 @@ mod model;
 mod negatives;
 mod plain;
 mod policies;
+mod snapshots;
 mod spawner;
 mod staleness;
 mod threads;
