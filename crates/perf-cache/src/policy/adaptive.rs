@@ -108,8 +108,8 @@ impl Adaptive {
         // So many steps use up all hits that can be noted. Hits that come meanwhile do not make it
         // longer.
         let held = self.queues.len(COLD) + self.queues.len(HOT);
-        let most = (MAX_HITS as usize + 1) * held + MOVES;
-        let mut moves = 0;
+        let most = (MAX_HITS as usize + 1) * held + 1;
+        let mut frees = self.clock.is_multiple_of(FREE);
         for step in 0..=most {
             let (cold, hot) = (self.queues.weight(COLD), self.queues.weight(HOT));
             let (few, many) = self.bounds(cold + hot);
@@ -124,15 +124,16 @@ impl Adaptive {
                 if hits == 0 {
                     return Some(slot);
                 }
-                entries.set_hits(slot, hits - 1);
                 if self.choice.is_recency() {
+                    entries.set_hits(slot, 0);
                     self.queues.push_back(COLD, slot, weight);
                 } else {
+                    entries.set_hits(slot, hits - 1);
                     self.heat(slot, weight);
                 }
-            } else if cold > many && self.queues.len(COLD) > 0 && moves < MOVES {
-                // The hot queue is not full: nothing in it is worth less than this.
-                moves += 1;
+            } else if cold > many && frees && self.queues.len(COLD) > 0 {
+                // The hot queue has room that nothing has earned.
+                frees = false;
                 entries.set_hits(slot, 0);
                 self.heat(slot, weight);
             } else if hits == 0 {
@@ -140,7 +141,8 @@ impl Adaptive {
                 self.clock += 1;
                 return Some(slot);
             } else if self.choice.is_recency() {
-                entries.set_hits(slot, hits - 1);
+                // CLOCK: one hit is as good as many, or what was popular once would stay for long.
+                entries.set_hits(slot, 0);
                 self.queues.push_back(COLD, slot, weight);
             } else {
                 entries.set_hits(slot, 0);
@@ -293,9 +295,10 @@ impl Policy for Adaptive {
 const COLD: usize = 0;
 const HOT: usize = 1;
 const MAX_HITS: u8 = 3;
-/// How many entries move to the hot queue without a hit in one eviction, where a new choice made
-/// room there: two for each that comes in, so that the move is neither a stall nor takes long.
-const MOVES: usize = 2;
+/// While the hot queue has room, with one eviction of so many an entry moves there without a hit.
+/// More would make it one stretch of what came, and a stall of a new choice that makes much room;
+/// none, and a loop would never be kept.
+const FREE: u64 = 4;
 /// Times are told apart to so small a part of what the shard holds.
 const EPOCHS: usize = 64;
 /// Half of the epochs that stamps can count.

@@ -27,16 +27,15 @@ impl Choice {
     pub const STEADY: Choice = Choice { cold: 1311 };
     /// Keeps what returns: for skewed popularity.
     pub const FREQUENT: Choice = Choice { cold: 6554 };
-    /// Half and half: what a cache begins with.
+    /// Half and half.
     pub const EVEN: Choice = Choice { cold: 1 << 15 };
     /// Keeps what was used last: close to LRU.
     pub const RECENT: Choice = Choice { cold: u16::MAX };
 
     /// All candidates.
     pub const ALL: [Choice; 4] = [Choice::STEADY, Choice::FREQUENT, Choice::EVEN, Choice::RECENT];
-    /// The one before anything is known: of what LRU would hit, half is hit, and of what a loop
-    /// would let one keep, half is kept.
-    pub(crate) const START: Choice = Choice::EVEN;
+    /// The one before anything is known: no worse than LRU to begin with.
+    pub(crate) const START: Choice = Choice::RECENT;
 
     /// With this share of the cold queue, from 0 to 1, for experiments.
     #[must_use]
@@ -383,7 +382,7 @@ const N: usize = Choice::ALL.len();
 /// The bits of all shadows.
 const ALL: u8 = (1 << N) - 1;
 /// The place of [`Choice::START`].
-const START: usize = 2;
+const START: usize = 3;
 /// Entries of a shadow; a sample brings at least half as many.
 const MOST: usize = 1_024;
 /// Accesses that count, for each entry of a shadow, and at least.
