@@ -74,8 +74,44 @@
 //! | [`get_with_terms`](Cache::get_with_terms), [`try_get_with_terms`](Cache::try_get_with_terms) | a loader that sets the entry's time to live and tags |
 //! | [`fetch`](Cache::fetch) | loads in the background, with time-outs |
 //!
-//! Each has a form ending in `_async` for futures on any runtime. What is remembered of failures,
-//! how long callers wait and where loads run is set in the [builder](CacheBuilder).
+//! Each has a form ending in `_async` for futures on any runtime.
+//!
+//! What to do about values that are old, late, or not to be had is set in the builder. This cache
+//! renews a price that is asked for in the last fifth of its minute, answers an old one for another
+//! ten minutes if the origin is down, and asks the origin no more than once a second then:
+//!
+//! ```
+//! use perf_cache::Cache;
+//! use perf_core::{Clock, Ratio};
+//! use std::time::Duration;
+//!
+//! let (clock, hand) = Clock::manual();
+//! let prices: Cache<&str, u64> = Cache::builder()
+//!     .max_entries(1_000)
+//!     .time_to_live(Duration::from_secs(60))
+//!     .refresh_after(Ratio::new(0.8)?)
+//!     .stale_if_error(Duration::from_secs(600))
+//!     .negative_ttl(Duration::from_secs(1))
+//!     .clock(clock)
+//!     .build()?;
+//! assert_eq!(prices.try_get_with("tea", || Ok::<_, &str>(3)), Ok(3));
+//! hand.advance(Duration::from_secs(50));
+//! assert_eq!(prices.try_get_with("tea", || Ok::<_, &str>(4)), Ok(4));
+//! hand.advance(Duration::from_secs(100));
+//! assert_eq!(prices.try_get_with("tea", || Err("the origin is down")), Ok(4));
+//! assert_eq!(prices.try_get_with("tea", || -> Result<u64, &str> { unreachable!() }), Ok(4));
+//!
+//! let stats = prices.stats();
+//! assert_eq!((stats.loads, stats.refreshes, stats.load_failures), (3, 1, 1));
+//! assert_eq!((stats.stale_served, stats.negative_hits), (2, 1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`fetch`](Cache::fetch) gives its loader to a [`Spawn`]: threads, a tokio runtime, or any
+//! function. Then a refresh keeps nobody waiting, and a caller whose
+//! [`soft_timeout`](CacheBuilder::soft_timeout) or [`hard_timeout`](CacheBuilder::hard_timeout) is up
+//! goes on with an old value or an error, while the load goes on as well. A loader that runs on the
+//! caller's own thread is ended by no time-out.
 //!
 //! # Policies
 //!

@@ -106,7 +106,6 @@ where
         let inner = &self.inner;
         let mut asked = Asked::new(self.hash(&key));
         let mut patience = Patience::new();
-        let leader = asked.leader;
         loop {
             let (running, present) = match inner.step(&key, &mut asked) {
                 Step::Done(done) => return done,
@@ -118,6 +117,7 @@ where
                     }
                 }
             };
+            let leader = running.leader();
             let lead =
                 Leader::new(Arc::clone(inner), asked.hash, Arc::clone(&running), present.is_some());
             let place = match Background::find(inner, present.is_some()) {
@@ -173,7 +173,6 @@ where
         let inner = &self.inner;
         let mut asked = Asked::new(self.hash(&key));
         let mut timers = Timers::new();
-        let leader = asked.leader;
         loop {
             let (running, present) = match inner.step(&key, &mut asked) {
                 Step::Done(done) => return done,
@@ -185,6 +184,7 @@ where
                     }
                 }
             };
+            let leader = running.leader();
             let lead =
                 Leader::new(Arc::clone(inner), asked.hash, Arc::clone(&running), present.is_some());
             let place = match Background::find(inner, present.is_some()) {

@@ -31,13 +31,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
             let got = match self.start(&key, &mut asked) {
                 Start::Hit(value) => return Got::Value(value),
                 Start::Refresh(value, running) => {
+                    let id = running.leader();
                     let leader = Leader::new(self, asked.hash, running, true);
-                    let made = asked.leader.run(load);
+                    let made = id.run(load);
                     return leader.finish(key, made).or(Some(value));
                 }
                 Start::Lead(running) => {
+                    let id = running.leader();
                     let leader = Leader::new(self, asked.hash, running, false);
-                    let made = asked.leader.run(load);
+                    let made = id.run(load);
                     return leader.finish(key, made);
                 }
                 Start::Refused(refusal) => self.refused(&key, &mut asked, &refusal, takes_absent),
@@ -70,13 +72,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
             let got = match self.start(&key, &mut asked) {
                 Start::Hit(value) => return Got::Value(value),
                 Start::Refresh(value, running) => {
+                    let id = running.leader();
                     let leader = Leader::new(self, asked.hash, running, true);
-                    let made = asked.leader.scope(load).await;
+                    let made = id.scope(load).await;
                     return leader.finish(key, made).or(Some(value));
                 }
                 Start::Lead(running) => {
+                    let id = running.leader();
                     let leader = Leader::new(self, asked.hash, running, false);
-                    let made = asked.leader.scope(load).await;
+                    let made = id.scope(load).await;
                     return leader.finish(key, made);
                 }
                 Start::Refused(refusal) => self.refused(&key, &mut asked, &refusal, takes_absent),

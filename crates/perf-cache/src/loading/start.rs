@@ -11,8 +11,8 @@ use std::sync::Arc;
 /// One call, however often it has to come back.
 pub(super) struct Asked<V> {
     pub(super) hash: u64,
-    /// Who will lead, if anybody must.
-    pub(super) leader: LeaderId,
+    /// Who leads, once somebody has to.
+    leader: Option<LeaderId>,
     /// Whether this is the first time that it asks: one call is one lookup.
     first: bool,
     /// Whether the answer of an earlier load that gave no value is of no use to it.
@@ -34,13 +34,17 @@ pub(super) enum Start<V> {
 }
 
 impl<V> Asked<V> {
-    pub(super) fn new(hash: u64) -> Asked<V> {
-        Asked::by(LeaderId::new(), hash)
+    pub(super) const fn new(hash: u64) -> Asked<V> {
+        Asked { hash, leader: None, first: true, ignores_refusals: false, late: None }
     }
 
     /// By one who may lead several loads.
-    pub(super) const fn by(leader: LeaderId, hash: u64) -> Asked<V> {
-        Asked { hash, leader, first: true, ignores_refusals: false, late: None }
+    pub(super) fn by(leader: LeaderId, hash: u64) -> Asked<V> {
+        Asked { leader: Some(leader), ..Asked::new(hash) }
+    }
+
+    fn load(&mut self) -> Arc<Load<V>> {
+        Arc::new(Load::new(*self.leader.get_or_insert_with(LeaderId::new)))
     }
 }
 
@@ -92,7 +96,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         // The caller's code, as is what is dropped: not under the lock.
         let own = key.clone();
         let mut left = self.leavers();
-        let load = Arc::new(Load::new(asked.leader));
+        let load = asked.load();
         let ended;
         let mut held = shard.lock();
         if let Some(slot) = shard.find(&held, hash, key)
@@ -131,11 +135,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     }
 
     /// Begins to load a value anew that has been found, if that is due and nobody is at it.
-    fn refresh(&self, key: &K, asked: &Asked<V>, value: V) -> Start<V> {
+    fn refresh(&self, key: &K, asked: &mut Asked<V>, value: V) -> Start<V> {
         let hash = asked.hash;
         let shard = self.shard(hash);
         let own = key.clone();
-        let load = Arc::new(Load::new(asked.leader));
+        let load = asked.load();
         let mut held = shard.lock();
         let found = shard.find(&held, hash, key);
         let entry = found.and_then(|slot| shard.slots.get(&held.ledger, slot));

@@ -139,7 +139,7 @@ impl<V> Future for Waiting<'_, V> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(perf_loom)))]
 mod tests {
     use super::super::scope::LeaderId;
     use super::*;

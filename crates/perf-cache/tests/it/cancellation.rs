@@ -1,6 +1,7 @@
 //! A future may be dropped at any await; nobody is left waiting.
 
-use perf_cache::Cache;
+use perf_cache::{Cache, Terms};
+use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -134,4 +135,89 @@ fn a_cancelled_load_that_was_overtaken_leaves_the_next_one_alone() {
     assert_eq!(cache.stats().loading, 1);
     assert_eq!(poll(&mut new, Waker::noop()), Poll::Ready(2));
     assert_eq!(cache.get(&1), Some(2));
+}
+
+/// Every call that loads as a future: key 1, pending so many times, with this value.
+fn forms(cache: &Cache<u64, u64>, awaits: usize, value: u64) -> Vec<(&'static str, Running<'_>)> {
+    let one = |found: HashMap<u64, u64>| found[&1];
+    vec![
+        ("get_with", load(cache, awaits, value)),
+        ("get_with_terms", {
+            let load = async move { (after(awaits, value).await, Terms::new()) };
+            Box::pin(cache.get_with_terms_async(1, load))
+        }),
+        ("try_get_with", {
+            let load = async move { Ok::<_, ()>(after(awaits, value).await) };
+            Box::pin(async { cache.try_get_with_async(1, load).await.unwrap() })
+        }),
+        ("try_get_with_terms", {
+            let load = async move { Ok::<_, ()>((after(awaits, value).await, Terms::new())) };
+            Box::pin(async { cache.try_get_with_terms_async(1, load).await.unwrap() })
+        }),
+        ("optionally_get_with", {
+            let load = async move { Some(after(awaits, value).await) };
+            Box::pin(async { cache.optionally_get_with_async(1, load).await.unwrap() })
+        }),
+        ("get_many_with", {
+            let load = move |_| async move { [(1, after(awaits, value).await)] };
+            Box::pin(async move { one(cache.get_many_with_async([1], load).await) })
+        }),
+        ("try_get_many_with", {
+            let load = move |_| async move { Ok::<_, ()>([(1, after(awaits, value).await)]) };
+            Box::pin(async move { one(cache.try_get_many_with_async([1], load).await.unwrap()) })
+        }),
+        ("fetch", {
+            let load = async move { Ok::<_, ()>((after(awaits, value).await, Terms::new())) };
+            Box::pin(async { cache.fetch_async(1, load).await.unwrap() })
+        }),
+    ]
+}
+
+async fn after(awaits: usize, value: u64) -> u64 {
+    pend(awaits).await;
+    value
+}
+
+#[test]
+fn whatever_leads_may_be_cancelled_at_any_await_and_whatever_waits_follows() {
+    let count = forms(&cache(), 0, 0).len();
+    for polls in 1..=AWAITS {
+        for (leads, waits) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))) {
+            let cache = cache();
+            let (leads, mut leader) = forms(&cache, AWAITS, 1).swap_remove(leads);
+            let (waits, mut waiter) = forms(&cache, 1, 2).swap_remove(waits);
+            let what = format!("{leads} cancelled after {polls}, then {waits}");
+            for _ in 0..polls {
+                assert!(poll(&mut leader, Waker::noop()).is_pending(), "{what}");
+                assert!(poll(&mut waiter, Waker::noop()).is_pending(), "{what}");
+            }
+            assert_eq!((cache.stats().loading, cache.stats().joins), (1, 1), "{what}");
+            drop(leader);
+            assert_eq!(cache.stats().abandoned, 1, "{what}");
+            assert!(poll(&mut waiter, Waker::noop()).is_pending(), "it leads: {what}");
+            assert_eq!(poll(&mut waiter, Waker::noop()), Poll::Ready(2), "{what}");
+            assert_eq!((cache.get(&1), cache.stats().loading), (Some(2), 0), "{what}");
+        }
+    }
+}
+
+#[test]
+fn whatever_waits_may_be_cancelled_at_any_await() {
+    for polls in 1..=AWAITS {
+        for waits in 0..forms(&cache(), 0, 0).len() {
+            let cache = cache();
+            let mut leader = load(&cache, AWAITS, 1);
+            let (waits, mut waiter) = forms(&cache, 0, 2).swap_remove(waits);
+            for _ in 0..polls {
+                assert!(poll(&mut leader, Waker::noop()).is_pending());
+                assert!(poll(&mut waiter, Waker::noop()).is_pending());
+            }
+            drop(waiter);
+            for _ in polls..AWAITS {
+                assert!(poll(&mut leader, Waker::noop()).is_pending());
+            }
+            assert_eq!(poll(&mut leader, Waker::noop()), Poll::Ready(1), "{waits}");
+            assert_eq!((cache.stats().loads, cache.stats().abandoned), (1, 0), "{waits}");
+        }
+    }
 }

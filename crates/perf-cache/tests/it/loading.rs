@@ -248,6 +248,97 @@ fn a_waker_that_panics_strands_nobody_else() {
     assert_eq!((cache.get(&1), cache.stats().load_failures), (Some(1), 0));
 }
 
+/// Panics when it is cloned for the time that it was told.
+struct Fragile(Arc<AtomicU64>);
+
+impl Clone for Fragile {
+    fn clone(&self) -> Fragile {
+        if self.0.fetch_sub(1, Ordering::SeqCst) == 1 {
+            panic!("it broke");
+        }
+        Fragile(Arc::clone(&self.0))
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_cloned_strands_nobody() {
+    // The first clone goes into the cache, the second to those who wait, the third is a waiter's.
+    for at in 1..=3 {
+        let cache: Cache<u64, Fragile> = Cache::builder().max_entries(9).build().unwrap();
+        let left = Arc::new(AtomicU64::new(u64::MAX));
+        let (go, wait) = channel::<()>();
+        thread::scope(|scope| {
+            let (cache, left) = (&cache, &left);
+            let run = move |wait: Option<std::sync::mpsc::Receiver<()>>| {
+                let load = move || {
+                    if let Some(wait) = wait {
+                        wait.recv().unwrap();
+                        left.store(at, Ordering::SeqCst);
+                    }
+                    Fragile(Arc::clone(left))
+                };
+                catch_unwind(AssertUnwindSafe(|| drop(cache.get_with(1, load)))).is_err()
+            };
+            let leader = scope.spawn(move || run(Some(wait)));
+            while cache.stats().loading == 0 {
+                thread::yield_now();
+            }
+            let waiter = scope.spawn(move || run(None));
+            while cache.stats().joins == 0 {
+                thread::yield_now();
+            }
+            go.send(()).unwrap();
+            let broken = u64::from(leader.join().unwrap()) + u64::from(waiter.join().unwrap());
+            assert_eq!(broken, 1, "at clone {at}");
+        });
+        assert_eq!(cache.stats().loading, 0);
+    }
+}
+
+#[test]
+fn a_weigher_or_a_hook_that_panics_strands_nobody() {
+    let weighed = AtomicU64::new(0);
+    let cache: Cache<u64, u64> = Cache::builder()
+        .max_entries(9)
+        .weigher(move |_, _| match weighed.fetch_add(1, Ordering::SeqCst) {
+            0 => panic!("too heavy to weigh"),
+            _ => 1,
+        })
+        .on_load_failure(|_| panic!("no disk left for the log"))
+        .build()
+        .unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut leader = Box::pin(cache.get_with_async(1, async {
+        tokio::task::yield_now().await;
+        1
+    }));
+    assert!(leader.as_mut().poll(&mut context).is_pending());
+    let mut waiter = Box::pin(cache.get_with_async(1, async { 2 }));
+    assert!(waiter.as_mut().poll(&mut context).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| leader.as_mut().poll(&mut context))).is_err());
+    assert_eq!(waiter.as_mut().poll(&mut context), Poll::Ready(2));
+    let (go, wait) = channel::<()>();
+    thread::scope(|scope| {
+        let cache = &cache;
+        let leader = scope.spawn(move || {
+            let load = || {
+                wait.recv().unwrap();
+                Err("down")
+            };
+            catch_unwind(AssertUnwindSafe(|| cache.try_get_with(5, load))).is_err()
+        });
+        while cache.stats().loading == 0 {
+            thread::yield_now();
+        }
+        let waiter = scope.spawn(|| cache.try_get_with(5, || Err("not asked")));
+        await_joins(cache, 2);
+        go.send(()).unwrap();
+        assert!(leader.join().unwrap());
+        assert_eq!(*waiter.join().unwrap().unwrap_err(), "down");
+    });
+    assert_eq!(cache.stats().loading, 0);
+}
+
 #[test]
 fn a_loaded_value_brings_its_own_time_to_live() {
     let (clock, hand) = Clock::manual();
