@@ -1,5 +1,6 @@
 //! The caching gateway in front of a folder or an HTTP origin.
 
+mod access_log;
 mod body;
 mod component;
 mod config;
@@ -14,6 +15,7 @@ mod sweep;
 pub use config::{GatewayConfig, GatewayError};
 pub use origin::{Origin, ParseOriginError};
 
+use access_log::{AccessLog, LogLayer};
 use component::Front;
 use fetch::{Fetch, Source};
 use listener::{Connections, Limits, Stop};
@@ -119,6 +121,16 @@ impl Gateway {
             .collapsed_wait(config.timeout)
             .build()
             .map_err(setting("cache"))?;
+        let log = match &config.access_log {
+            Some(path) => Some(Arc::new(AccessLog::open(path).map_err(|error| {
+                let remedy = "name a file in a folder that this user may write to";
+                setting("access-log")(format!(
+                    "{} cannot be opened: {error}: {remedy}",
+                    path.display()
+                ))
+            })?)),
+            None => None,
+        };
         let measure = Measure::builder()
             .name("gateway")
             .clock(config.clock.clone())
@@ -129,7 +141,7 @@ impl Gateway {
         let fetch = Fetch::new(source, operations.clone(), config.timeout);
         let cached = responses.layer().layer(fetch);
         let screened = Screen::new(cached, Rules { hygiene, files: is_folder });
-        let stack = measure.layer().layer(screened);
+        let stack = LogLayer(log.clone()).layer(measure.layer().layer(screened));
 
         let listening = |source| GatewayError::Listen { listen: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listening)?;
@@ -140,7 +152,7 @@ impl Gateway {
             max_connections: config.max_connections,
             header_timeout: config.header_timeout,
             max_header: usize::try_from(config.max_header.as_u64()).unwrap_or(usize::MAX),
-            tell_peer: !is_folder,
+            tell_peer: !is_folder || log.is_some(),
         };
         // Ends with the gateway: every way out of it cancels this.
         tokio::spawn(sweep::run(responses.memory(), stop.accepting.clone()));
@@ -154,7 +166,7 @@ impl Gateway {
         Ok(Gateway {
             address,
             origin: config.origin,
-            front: Arc::new(Front { measure, connections }),
+            front: Arc::new(Front { measure, connections, log }),
             memory: Arc::new(responses.memory()),
             responses: Arc::new(responses),
             operations: Arc::new(operations),
@@ -224,14 +236,18 @@ impl Gateway {
     pub async fn shutdown(mut self, drain: Duration) -> usize {
         self.stop.accepting.cancel();
         let Some(mut accepting) = self.accepting.take() else { return 0 };
-        if tokio::time::timeout(drain, &mut accepting).await.is_ok() {
-            return 0;
+        let mut cut = 0;
+        if tokio::time::timeout(drain, &mut accepting).await.is_err() {
+            cut = self.connections();
+            self.stop.serving.cancel();
+            // Ends as soon as every connection has seen the signal; an error is a panic, which the
+            // runtime has reported.
+            let _ = accepting.await;
         }
-        let cut = self.connections();
-        self.stop.serving.cancel();
-        // Ends as soon as every connection has seen the signal; an error is a panic, which the
-        // runtime has reported.
-        let _ = accepting.await;
+        if let Some(log) = self.front.log.clone() {
+            // The same goes for this.
+            let _ = tokio::task::spawn_blocking(move || log.flush()).await;
+        }
         cut
     }
 }

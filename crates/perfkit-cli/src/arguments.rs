@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::bench::BenchArguments;
+use crate::cache::CacheArguments;
 use crate::gate::GateArguments;
 use crate::load::LoadArguments;
 use crate::span::Span;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Gate(GateArguments),
     /// Load a server over HTTP and tell what it bears
     Load(Box<LoadArguments>),
+    /// Replay recorded requests and tell what a cache would hit
+    Cache(CacheArguments),
     /// Measure a database, or the parts of perfkit on this machine
     Bench(BenchArguments),
 }
@@ -96,6 +99,9 @@ pub(crate) struct ServeArguments {
     /// Token for changes through the API; generated if not given
     #[arg(long, value_name = "TOKEN", env = "PERFKIT_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
+    /// Append a line for each answer, in the combined log format, which `perfkit cache replay` reads
+    #[arg(long, value_name = "FILE", env = "PERFKIT_ACCESS_LOG")]
+    pub(crate) access_log: Option<PathBuf>,
     /// How often components are sampled [default: 1s]
     #[arg(long, value_name = "TIME", env = "PERFKIT_SAMPLE_EVERY")]
     pub(crate) sample_every: Option<Span>,

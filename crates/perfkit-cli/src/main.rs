@@ -3,6 +3,7 @@
 mod arguments;
 mod bars;
 mod bench;
+mod cache;
 mod demo;
 mod failure;
 mod gate;
@@ -37,6 +38,7 @@ fn run() -> Result<ExitCode, Failure> {
         Command::Demo(arguments) => demo::run(&arguments)?,
         Command::Gate(arguments) => return gate::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments)?,
+        Command::Cache(arguments) => cache::run(&arguments)?,
         Command::Load(arguments) => return load::run(&arguments),
     }
     Ok(ExitCode::SUCCESS)

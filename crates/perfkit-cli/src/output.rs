@@ -17,6 +17,28 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Whether standard output shows colours.
+pub(crate) fn color() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Columns of the terminal at standard output; 100 where there is none and nobody says.
+pub(crate) fn width() -> usize {
+    let said = || std::env::var("COLUMNS").ok()?.parse().ok();
+    terminal_width().or_else(said).unwrap_or(100).clamp(40, 200)
+}
+
+#[cfg(unix)]
+fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+#[cfg(not(unix))]
+fn terminal_width() -> Option<usize> {
+    None
+}
+
 /// Writes a line to standard error. Nobody reading it is no reason to end.
 pub(crate) fn tell(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
@@ -71,7 +93,7 @@ fn writable(path: &Path) -> io::Result<()> {
 }
 
 /// Writes a page beside its place first: what stood there stays until the new one is whole.
-fn write(path: &Path, page: &str) -> io::Result<()> {
+pub(crate) fn write(path: &Path, page: &str) -> io::Result<()> {
     let former = fs::symlink_metadata(path).ok();
     if former.as_ref().is_some_and(|meta| !meta.is_file()) {
         // A link or a device stays what it is.
@@ -113,8 +135,7 @@ pub(crate) fn publish(
     match json {
         Some(json) => print(&format!("{json}\n"))?,
         None => {
-            let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            print(&document.terminal(width, color))?;
+            print(&document.terminal(width, color()))?;
         }
     }
     summarize(document);

@@ -14,6 +14,7 @@ use perf_core::ByteSize;
 use perf_server::{GatewayConfig, Origin, Token};
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Everything `perfkit serve` needs to know, with where each value comes from.
@@ -36,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) keep_host: Setting<bool>,
     pub(crate) name: Setting<String>,
     pub(crate) token: Option<Setting<Token>>,
+    pub(crate) access_log: Option<Setting<PathBuf>>,
     pub(crate) sample_every: Setting<Span>,
     pub(crate) drain: Setting<Span>,
 }
@@ -170,6 +172,7 @@ impl Settings {
             ),
             keep_host: pick.or("keep_host", given.keep_host, file.keep_host, false),
             name: pick.or("name", given.name.clone(), file.name, "perfkit".to_owned()),
+            access_log: pick.any("access_log", given.access_log.clone(), None, file.access_log),
             sample_every: pick
                 .any("sample_every", given.sample_every, known.sample_every, file.sample_every)
                 .unwrap_or_default_to(Span(DEFAULT_SAMPLE_EVERY)),
@@ -194,6 +197,7 @@ impl Settings {
         config.max_connections = self.max_connections.value;
         config.max_header = self.max_header.value;
         config.keep_host = self.keep_host.value;
+        config.access_log = self.access_log.as_ref().map(|setting| setting.value.clone());
         config
     }
 
@@ -227,6 +231,9 @@ impl Settings {
         line("max-header", quoted(&self.max_header.value), self.max_header.from);
         line("keep-host", self.keep_host.value.to_string(), self.keep_host.from);
         line("name", quoted(&self.name.value), self.name.from);
+        if let Some(log) = &self.access_log {
+            line("access-log", quoted(&log.value.display()), log.from);
+        }
         line("sample-every", quoted(&self.sample_every.value), self.sample_every.from);
         line("drain", quoted(&self.drain.value), self.drain.from);
         match &self.token {

@@ -52,7 +52,10 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "perf-engine",
         ],
     ),
-    ("perfkit-cli", &["perf-core", "perf-stats", "perf-bench", "perf-engine", "perf-server"]),
+    (
+        "perfkit-cli",
+        &["perf-core", "perf-stats", "perf-cache", "perf-bench", "perf-engine", "perf-server"],
+    ),
     (
         "perfkit-benches",
         &[

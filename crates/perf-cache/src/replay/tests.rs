@@ -1,8 +1,7 @@
 //! Against the definitions, on traces that are small enough for them.
 
 use super::*;
-use crate::capacity::Capacity;
-use crate::policy::{Entries, Hits, Policy, Slot};
+use crate::policy::{Entries, Hits, Policy, PolicyKind, Slot};
 use perf_core::ByteSize;
 use proptest::prelude::*;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -63,14 +62,14 @@ fn naive_lru(keys: &[u64], entries: usize) -> u64 {
     hits
 }
 
-/// Least recently used as a policy, from a list.
+/// Least recently used as a policy, from a list; first in, first out where hits are not reported.
 #[derive(Debug, Default)]
-struct ListLru {
+struct Listed {
     list: VecDeque<Slot>,
     reports: bool,
 }
 
-impl Policy for ListLru {
+impl Policy for Listed {
     fn name(&self) -> &'static str {
         "list"
     }
@@ -137,11 +136,10 @@ proptest! {
         keys in prop::collection::vec(0_u64..40, 1..400),
         entries in 1_usize..50,
     ) {
-        let mut policy = ListLru { reports: true, ..ListLru::default() };
-        let done = simulate(&trace(&keys), Capacity::entries(entries as u64), &mut policy);
+        let policy = Listed { reports: true, ..Listed::default() };
+        let done = simulate(&trace(&keys), Room::Entries(entries as u64), policy);
         prop_assert_eq!(done.hits, naive_lru(&keys, entries));
         prop_assert_eq!(done.entries as usize, entries.min(keys.iter().collect::<HashSet<_>>().len()));
-        prop_assert_eq!(policy.list.len() as u64, done.entries);
     }
 
     #[test]
@@ -170,8 +168,8 @@ proptest! {
                 }
             }
         }
-        let capacity = Capacity::bytes(ByteSize::from_bytes(bytes));
-        let done = simulate(&trace, capacity, &mut ListLru::default());
+        let room = Room::Bytes(ByteSize::from_bytes(bytes));
+        let done = simulate(&trace, room, Listed::default());
         prop_assert_eq!((done.hits, done.too_heavy), (hits, too_heavy));
     }
 }
@@ -209,7 +207,7 @@ fn nothing_is_a_trace_too() {
     assert_eq!(Optimal::new(&trace).hit_ratio(10), 0.0);
     assert_eq!(Curve::exact(&trace).hit_ratio(10), 0.0);
     assert!(Curve::sampled(&trace, 10).points(10).is_empty());
-    let done = simulate(&trace, Capacity::entries(1), &mut ListLru::default());
+    let done = simulate(&trace, Room::Entries(1), Listed::default());
     assert_eq!(done, Replayed::default());
     assert_eq!(trace.repeats(), 0.0);
 }
@@ -217,8 +215,27 @@ fn nothing_is_a_trace_too() {
 #[test]
 fn no_room_is_no_hit() {
     let trace = trace(&[1, 1, 1]);
-    let done = simulate(&trace, Capacity::entries(0), &mut ListLru::default());
+    let done = simulate(&trace, Room::Entries(0), Listed::default());
     assert_eq!((done.hits, done.too_heavy), (0, 3));
     assert_eq!(Optimal::new(&trace).hits(0), 0);
     assert_eq!(Curve::exact(&trace).miss_ratio(0), 1.0);
+}
+
+#[test]
+fn a_kind_is_its_policy() {
+    let keys = zipf(20_000, 2_000, 5);
+    let trace = trace(&keys);
+    let curve = Curve::exact(&trace);
+    for entries in [50, 500] {
+        let lru = simulate_kind(&trace, Room::Entries(entries), PolicyKind::Lru);
+        assert!((lru.hit_ratio - curve.hit_ratio(entries)).abs() < 1e-9);
+        let best = Optimal::new(&trace).hits(entries);
+        for kind in PolicyKind::ALL {
+            let done = simulate_kind(&trace, Room::Entries(entries), kind);
+            let boxed = simulate(&trace, Room::Entries(entries), kind.build(0x5eed));
+            assert_eq!(done, boxed, "{kind}");
+            assert!(done.hits > 0 && done.hits <= best, "{kind}");
+            assert!(done.entries <= entries, "{kind}");
+        }
+    }
 }

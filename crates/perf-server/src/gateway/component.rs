@@ -1,5 +1,6 @@
 //! What the engine sees of the gateway itself.
 
+use super::access_log::AccessLog;
 use super::listener::Connections;
 use perf_core::{Component, Knob, KnobError, Observe, Signal, Tune, Turn, Turned};
 use perf_http::Measure;
@@ -10,12 +11,16 @@ use std::sync::Arc;
 pub(super) struct Front {
     pub(super) measure: Measure,
     pub(super) connections: Arc<Connections>,
+    pub(super) log: Option<Arc<AccessLog>>,
 }
 
 impl Observe for Front {
     fn observe(&self, visit: &mut dyn FnMut(Signal<'_>)) {
         self.measure.observe(visit);
         self.connections.observe(visit);
+        if let Some(log) = &self.log {
+            log.observe(visit);
+        }
     }
 }
 

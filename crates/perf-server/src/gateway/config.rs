@@ -54,6 +54,10 @@ pub struct GatewayConfig {
     pub max_connections: usize,
     /// Whether an upstream gets the client's `Host` instead of its own name.
     pub keep_host: bool,
+    /// Where each answer gets a line in the combined log format; the file is appended to. Clients
+    /// that are turned away before they have asked, as the 503 of `max_connections` and the 431 of
+    /// `max_header`, get none.
+    pub access_log: Option<PathBuf>,
     /// Where time comes from.
     pub clock: Clock,
 }
@@ -79,6 +83,7 @@ impl GatewayConfig {
             max_header: GatewayConfig::DEFAULT_MAX_HEADER,
             max_connections: GatewayConfig::DEFAULT_MAX_CONNECTIONS,
             keep_host: false,
+            access_log: None,
             clock: Clock::system(),
         }
     }

@@ -6,7 +6,7 @@ use perf_core::ByteSize;
 use perf_server::Origin;
 use serde::{Deserialize, Deserializer};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a configuration file may hold: the flags of `perfkit serve`, by their names.
 #[derive(Debug, Default, Deserialize)]
@@ -30,6 +30,7 @@ pub(super) struct File {
     pub(super) keep_host: Option<bool>,
     pub(super) name: Option<String>,
     pub(super) token: Option<String>,
+    pub(super) access_log: Option<PathBuf>,
     pub(super) sample_every: Option<Span>,
     pub(super) drain: Option<Span>,
 }

@@ -35,11 +35,17 @@ fn flags_beat_the_environment_beats_the_file_beats_defaults() {
 
 #[test]
 fn what_is_printed_can_be_read_again() {
-    let settings = gather(&["--origin", "./a \"b\"", "--max-header", "32KiB"], "", &[]).unwrap();
+    let settings = gather(
+        &["--origin", "./a \"b\"", "--max-header", "32KiB", "--access-log", "a.log"],
+        "",
+        &[],
+    )
+    .unwrap();
     let text = settings.to_toml();
     let again = gather(&[], &text, &[]).unwrap();
     assert_eq!(again.origin.value, settings.origin.value);
     assert_eq!(again.max_header.value, ByteSize::kib(32));
+    assert_eq!(again.access_log.unwrap().value.to_str(), Some("a.log"));
     assert!(text.contains("# flag") && text.contains("# default"), "{text}");
 }
 

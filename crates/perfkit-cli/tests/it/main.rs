@@ -5,6 +5,7 @@
 mod answers;
 mod bench;
 mod budgets;
+mod cache;
 mod demo;
 mod gate;
 mod lifecycle;

@@ -1,0 +1,101 @@
+//! The command line of `perfkit cache`.
+
+use super::sizes::Size;
+use clap::{Args, Subcommand};
+use perf_bench::trace::{Statuses, TraceFormat};
+use perf_cache::policy::PolicyKind;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// `perfkit cache`.
+#[derive(Args, Debug)]
+pub(crate) struct CacheArguments {
+    #[command(subcommand)]
+    pub(super) command: CacheCommand,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheCommand {
+    /// Replay recorded requests against every policy and size, and recommend one
+    Replay(Box<ReplayArguments>),
+}
+
+/// `perfkit cache replay`.
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub(super) struct ReplayArguments {
+    /// Access logs, lists of keys or traces, also as gz, xz or zst; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Sizes of the cache: a share of the distinct keys, entries, or bytes by the sizes in the file
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "1%,2%,5%,10%,20%,50%"
+    )]
+    pub(super) sizes: Vec<Size>,
+    /// Policies: lru, lfu, fifo, random, s3-fifo, adaptive [default: all of them]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(super) policies: Vec<PolicyKind>,
+    /// How the files are written: log, json, keys, arc, lirs, u32, u64, sized, address
+    /// [default: as their content says]
+    #[arg(long, value_name = "NAME")]
+    pub(super) format: Option<TraceFormat>,
+    /// The field of JSON lines that holds the key, as request.uri [default: the usual names]
+    #[arg(long, value_name = "FIELD")]
+    pub(super) key: Option<String>,
+    /// Only answers with such a status, as 200,304 or 2xx [default: any]
+    #[arg(long, value_name = "LIST")]
+    pub(super) status: Option<Statuses>,
+    /// Read at most so many requests of each file
+    #[arg(long, value_name = "N", default_value_t = 100_000_000)]
+    pub(super) limit: u64,
+    /// Draw the miss-ratio curve from about so many keys [default: from all of them, and from 65536
+    /// where a file has more than 50 million requests]
+    #[arg(long, value_name = "KEYS")]
+    pub(super) sample: Option<NonZeroUsize>,
+    /// Threads that replay [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<NonZeroUsize>,
+    /// Write the miss-ratio curves as one self-contained SVG too
+    #[arg(long, value_name = "FILE")]
+    pub(super) svg: Option<PathBuf>,
+    /// Print one JSON object on standard output instead of tables and plots
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const HELP: &str = "\
+What a file is, its content says; --format overrules it:
+  log      access logs in the common or combined format: GET and HEAD count, the key is the path with
+           its query; `perfkit serve --access-log FILE` writes such a log
+  json     one JSON object a line; the key is the field of --key, or else key, path, uri, url,
+           request_uri, request.uri, request.path, object or id, and then only GET and HEAD count
+  keys     one key a line, any text
+  lirs     one number a line
+  arc      `start count ignored sequence` a line: so many keys in a row
+  sized    `time key size` a line
+  address  `l|s 0xADDRESS n` a line
+  u32 u64  big-endian keys back to back
+
+Each file is a trace of its own. Every policy starts empty, and takes in what it misses. `optimal` knows
+the future (Belady): nothing can beat it. It and the miss-ratio curve take every entry as equally
+large; sizes in bytes have no optimum. One key weighs what its largest answer weighs.
+
+The curve is that of lru, exact for every size (Mattson's stack distances), or drawn from a sample of
+keys (SHARDS). The recommended size is the knee, beyond which an entry brings less than the mean one,
+or a larger one up to which doublings spare a fifth of the misses.
+
+--json prints {\"traces\": [...], \"rows\": [{trace, requests, keys, size, entries, policy, hit_ratio,
+optimal}]}; ratios lie between 0 and 1, `size` is the argument, `optimal` is null for bytes.
+
+Examples:
+  perfkit cache replay access.log
+  perfkit cache replay /var/log/nginx/access.log.*.gz --status 2xx,304 --sizes 64MiB,256MiB,1GiB
+  perfkit cache replay events.jsonl --key user.id --policies lru,adaptive --sizes 1000,10000
+  perfkit cache replay OLTP.lis.zst --sizes 1%,5%,20% --svg curve.svg
+  zcat keys.gz | perfkit cache replay - --json
+
+Exit codes: 0 done, 1 a file cannot be read, 2 the command is wrong or a file holds no requests.";
