@@ -14,7 +14,7 @@ use crate::{Cache, ConfigError};
 use hashbrown::DefaultHashBuilder;
 use perf_core::{ByteSize, Clock, Ratio};
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
     ttl: Duration,
     jitter: Ratio,
     pub(crate) expiry: ExpirySettings<K, V>,
+    pub(crate) insight: bool,
     clock: Clock,
     shards: Option<usize>,
     policy: Chosen,
@@ -71,6 +72,7 @@ impl<K, V> CacheBuilder<K, V> {
             ttl: Duration::ZERO,
             jitter: Ratio::ZERO,
             expiry: ExpirySettings::new(),
+            insight: true,
             clock: Clock::system(),
             shards: None,
             policy: Chosen::Kind(PolicyKind::Adaptive),
@@ -171,6 +173,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             ttl,
             jitter,
             expiry,
+            insight,
             clock,
             shards,
             policy,
@@ -185,6 +188,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             ttl,
             jitter,
             expiry,
+            insight,
             clock,
             shards,
             policy,
@@ -244,6 +248,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             readers: Readers::new(),
             era: AtomicU32::new(0),
             sample_mask: AtomicU64::new(SAMPLE_NONE),
+            observer: Inner::<K, V>::observer(self.insight, max_bytes.is_some()),
             limbo,
             is_observed: false,
             last_reclaimed: AtomicU64::new(0),
@@ -260,6 +265,8 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             settings: Mutex::new(settings),
             loading: self.loading,
         };
+        inner.sample_mask.store(inner.watched_mask(SAMPLE_NONE), Ordering::Relaxed);
+        inner.watch_bounds();
         Ok(Cache::new(Arc::new(inner), self.hasher))
     }
 }
@@ -308,6 +315,7 @@ impl<K, V, S> fmt::Debug for CacheBuilder<K, V, S> {
             .field("time_to_live", &self.ttl)
             .field("jitter", &self.jitter)
             .field("expiry", &self.expiry)
+            .field("insight", &self.insight)
             .field("shards", &self.shards)
             .field("loading", &self.loading)
             .finish_non_exhaustive()

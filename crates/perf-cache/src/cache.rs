@@ -115,6 +115,7 @@ impl<K, V, S> Cache<K, V, S> {
         if let Some(bytes) = capacity.bytes {
             self.inner.bytes.set_max(bytes.as_u64());
         }
+        self.inner.watch_bounds();
     }
 
     pub(crate) fn evict_first_excess(&self) {

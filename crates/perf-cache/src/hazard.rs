@@ -59,9 +59,17 @@ impl Default for Record {
 
 impl Record {
     #[inline]
-    pub(crate) fn count_hit(&self) {
+    pub(crate) fn count_hit(&self) -> u64 {
         // Load and store: this thread is the only one that writes it.
-        self.hits.store(self.hits.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        let hits = self.hits.load(Ordering::Relaxed).wrapping_add(1);
+        self.hits.store(hits, Ordering::Relaxed);
+        hits
+    }
+
+    /// Hits and misses of this thread and of those that had its record before.
+    pub(crate) fn turn(&self) -> u64 {
+        let misses = self.misses.load(Ordering::Relaxed);
+        self.hits.load(Ordering::Relaxed).wrapping_add(misses)
     }
 
     #[inline]

@@ -3,6 +3,7 @@
 use crate::budget::Budget;
 use crate::expiry::Lifetimes;
 use crate::hazard::Readers;
+use crate::insight::Observer;
 use crate::loading::LoadOptions;
 use crate::loading::flight::Load;
 use crate::policy::PolicyKind;
@@ -25,6 +26,8 @@ pub(crate) struct Inner<K, V> {
     pub(crate) era: AtomicU32,
     /// Accesses whose hash has none of these bits are sampled.
     pub(crate) sample_mask: AtomicU64,
+    /// What learns from the sample.
+    pub(crate) observer: Option<Observer>,
     pub(crate) limbo: Limbo,
     /// Whether somebody is told of entries that leave.
     pub(crate) is_observed: bool,

@@ -90,6 +90,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     drop(held);
                     drop(ended);
                     self.see_off(left);
+                    self.sample_insertion(hash, weight, old.is_some());
                     return true;
                 }
                 deal.freed(self.withdraw(shard, &mut held, slot, Cause::Replaced, &mut left));
@@ -105,6 +106,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     drop(held);
                     drop(ended);
                     self.see_off(left);
+                    self.sample_insertion(hash, weight, old.is_some());
                     return true;
                 }
                 if !self.is_at_its_share(index, deal.wants_bytes()) {
@@ -127,6 +129,14 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                 deal.give_back();
                 std::thread::yield_now();
             }
+        }
+    }
+
+    /// Takes an insertion into account if it is one of the sampled ones.
+    #[inline]
+    fn sample_insertion(&self, hash: u64, weight: u64, replaced: bool) {
+        if hash & self.sample_mask.load(Ordering::Relaxed) == 0 {
+            self.watch_insertion(hash, weight, replaced);
         }
     }
 

@@ -19,8 +19,7 @@ mod stack;
 mod tests;
 
 pub use curve::MissRatioCurve;
-#[cfg_attr(not(test), expect(unused_imports, reason = "until lookups tell it of their keys"))]
-pub(crate) use observer::Observer;
+pub(crate) use observer::{Observer, wanted};
 pub use shards::Shards;
 
 use crate::policy::PolicyKind;

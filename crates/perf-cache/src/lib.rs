@@ -142,7 +142,6 @@ mod hazard;
 mod index;
 mod inner;
 mod insertion;
-#[cfg_attr(not(test), expect(dead_code, reason = "until lookups tell it of their keys"))]
 pub mod insight;
 #[expect(dead_code, reason = "until the entries of the table carry it")]
 mod invalidation;
@@ -165,6 +164,7 @@ mod stats;
 mod sync;
 #[cfg_attr(not(test), expect(dead_code, reason = "until entries carry it"))]
 mod terms;
+mod watching;
 mod weights;
 
 pub use builder::CacheBuilder;

@@ -4,6 +4,7 @@ use crate::entry::Entry;
 use crate::expiry::{NEVER, State, look_closer};
 use crate::hazard::Record;
 use crate::inner::Inner;
+use crate::insight::ONE_HIT_IN;
 use crate::shard::{Held, REPORTED, Shard};
 use crate::slots::{Look, Protected, tag_of};
 use crate::stats::Cause;
@@ -49,7 +50,7 @@ impl<K, V> Inner<K, V> {
     {
         let shard = self.shard(hash);
         let found = match self.protect(shard, record, hash, key) {
-            Look::Live(entry) => self.admit(shard, record, entry),
+            Look::Live(entry) => self.admit(shard, record, hash, entry),
             Look::Gone => Lookup::Miss,
             Look::NoWord => return Lookup::Locked,
         };
@@ -163,6 +164,7 @@ impl<K, V> Inner<K, V> {
         &self,
         shard: &Shard<K, V>,
         record: &Record,
+        hash: u64,
         entry: Protected<'a, K, V>,
     ) -> Lookup<'a, K, V> {
         // Nearly always: nothing is known of it but its key and value.
@@ -178,7 +180,9 @@ impl<K, V> Inner<K, V> {
         if entry.hits() < shard.most_hits() {
             note_hit(shard, &entry);
         }
-        record.count_hit();
+        if record.count_hit().is_multiple_of(ONE_HIT_IN) {
+            self.watch_hit(hash);
+        }
         Lookup::Hit(entry)
     }
 
@@ -225,7 +229,9 @@ impl<K, V> Inner<K, V> {
 
     /// Takes an access into account that is one of the sampled ones.
     #[cold]
-    fn sample(&self, _hash: u64, _was_hit: bool) {}
+    fn sample(&self, hash: u64, _was_hit: bool) {
+        self.watch_access(hash);
+    }
 }
 
 /// Lets the policy know of a hit, in the way it wants to.

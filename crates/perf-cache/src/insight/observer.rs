@@ -33,6 +33,7 @@ struct State {
     shadowed: u64,
     one_in: u64,
     capacity: u64,
+    entries: u64,
     weights: Histogram,
     changes: Changes,
     /// Accesses to all keys when the samples were last corrected.
@@ -118,12 +119,11 @@ impl Observer {
         }
     }
 
-    /// The cache has other bounds from now on: what was learnt is forgotten where it depends on
-    /// them. `accesses` is as for the others.
-    pub(crate) fn on_capacity(&self, capacity: u64, entries: u64, accesses: u64) {
+    /// The cache has other bounds from now on, or it will be told of every `one_in`th key: what was
+    /// learnt is forgotten where it depends on that.
+    pub(crate) fn on_capacity(&self, capacity: u64, entries: u64, one_in: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.correct(accesses);
-        state.resize(capacity, entries);
+        state.resize(capacity, entries, one_in.max(1));
         self.recent.clear();
         self.interest.store(state.interest(), Ordering::Relaxed);
     }
@@ -160,30 +160,35 @@ impl State {
             shards: Shards::new(0),
             shadows: Shadows::new(1, 1),
             shadowed: 0,
-            one_in: one_in.max(1),
+            one_in: 0,
             capacity,
+            entries: 0,
             weights: Histogram::new(),
             changes: Changes::new(),
             corrected_at: 0,
             until_fade: FADE_AFTER,
         };
-        state.resize(capacity, entries);
+        state.resize(capacity, entries, one_in.max(1));
         state
     }
 
-    fn resize(&mut self, capacity: u64, entries: u64) {
-        let samples = (entries / 2).clamp(512, 4_096) as usize;
+    fn resize(&mut self, capacity: u64, entries: u64, one_in: u64) {
         self.capacity = capacity;
-        // Small caches can afford to look at more of their keys than large ones.
-        let wanted = (entries / 256).clamp(MOST_OF_A_SMALL_CACHE, 1 << 10);
-        self.shards = Shards::new(samples)
-            .one_in(self.one_in)
-            .thinned(self.one_in as f64 / wanted as f64)
-            .farthest(capacity.saturating_mul(FARTHEST_IN_CAPACITIES));
-        self.shadows = Shadows::new(entries, self.one_in);
-        let share = self.shadows.rate() * self.one_in as f64;
-        self.shadowed = if share >= 1.0 { u64::MAX } else { (share * 2_f64.powi(64)) as u64 };
-        self.until_fade = FADE_AFTER;
+        let farthest = capacity.saturating_mul(FARTHEST_IN_CAPACITIES);
+        if self.one_in == one_in {
+            // The curve goes on: it does not depend on how large the cache is.
+            self.shards.set_farthest(farthest);
+        } else {
+            let samples = (entries / 2).clamp(512, 4_096) as usize;
+            let share = one_in as f64 / wanted(entries) as f64;
+            self.shards = Shards::new(samples).one_in(one_in).thinned(share).farthest(farthest);
+        }
+        if (self.one_in, self.entries) != (one_in, entries) {
+            self.shadows = Shadows::new(entries, one_in);
+            let share = self.shadows.rate() * one_in as f64;
+            self.shadowed = if share >= 1.0 { u64::MAX } else { (share * 2_f64.powi(64)) as u64 };
+        }
+        (self.one_in, self.entries) = (one_in, entries);
     }
 
     /// Keys with a mixed hash above this are in no sample.
@@ -205,6 +210,12 @@ impl State {
     fn usual_weight(&self) -> u32 {
         self.weights.mean().map_or(1, |mean| mean as u32)
     }
+}
+
+/// One key in how many is looked at, in a cache of so many entries: small caches can afford to look
+/// at more of their keys than large ones. A power of two.
+pub(crate) fn wanted(entries: u64) -> u64 {
+    1 << (entries / 256).clamp(MOST_OF_A_SMALL_CACHE, 1 << 10).ilog2()
 }
 
 /// Accesses to keys of the sample: what is older than twice this hardly counts.

@@ -74,6 +74,11 @@ impl Shards {
         self
     }
 
+    pub(super) fn set_farthest(&mut self, distance: u64) {
+        self.farthest = distance.max(1);
+        self.keep_bounds();
+    }
+
     /// Says that [`record`](Shards::record) only sees every `one_in`th key.
     #[must_use]
     pub fn one_in(mut self, one_in: u64) -> Shards {

@@ -252,15 +252,18 @@ fn an_insight_tells_what_twice_the_capacity_would_give() {
 }
 
 #[test]
-fn other_bounds_begin_a_new_sample() {
+fn other_bounds_begin_new_shadows_and_another_sample_a_new_curve() {
     let observer = Observer::new(1_000, 1_000, false, 1);
     (0..20_000).for_each(|n| observer.on_access(hash(n % 1_000), n, || n));
-    observer.on_capacity(2_000, 2_000, 20_000);
+    let miss_ratio = |insight: &Insight| insight.curve.miss_ratio_at(1_500).unwrap();
+    let before = observer.snapshot(20_000, None);
+    assert!(miss_ratio(&before) < 0.1 && !before.policies.is_empty());
+    observer.on_capacity(2_000, 2_000, 1);
+    let resized = observer.snapshot(20_000, None);
+    assert_eq!((resized.capacity, miss_ratio(&resized)), (2_000, miss_ratio(&before)));
+    assert!(resized.policies.is_empty(), "they begin anew");
+    observer.on_capacity(2_000, 2_000, 4);
     assert!(observer.snapshot(20_000, None).curve.is_empty());
-    (0..20_000).for_each(|n| observer.on_access(hash(n % 1_000), n, || n));
-    let insight = observer.snapshot(40_000, None);
-    assert_eq!(insight.capacity, 2_000);
-    assert!(insight.curve.miss_ratio_at(1_500).unwrap() < 0.1);
 }
 
 #[test]

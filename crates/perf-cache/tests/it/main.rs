@@ -8,6 +8,7 @@ mod component;
 mod drops;
 mod expiry;
 mod fetch;
+mod insight;
 mod lifetimes;
 mod loading;
 mod many;

@@ -1,0 +1,121 @@
+//! How what happens in a cache reaches its [`Observer`], and what that has found.
+
+use crate::inner::{Inner, SAMPLE_NONE};
+use crate::insight::{Insight, ONE_HIT_IN, Observer, wanted};
+use crate::{Cache, CacheBuilder};
+use std::sync::atomic::Ordering;
+
+impl<K, V, S> CacheBuilder<K, V, S> {
+    /// Whether the cache watches a sample of its keys, for [`insight`](Cache::insight) and
+    /// [`hottest`](Cache::hottest). On if not set.
+    ///
+    /// Costs a lookup of a key outside of the sample a few instructions, one of a key in it some
+    /// hundred nanoseconds, which is one key in 16 for a small cache and one in 1 024 for a large
+    /// one, and the cache up to 600 KB as they fill, less for small caches.
+    pub fn insight(mut self, on: bool) -> Self {
+        self.insight = on;
+        self
+    }
+}
+
+impl<K, V, S> Cache<K, V, S> {
+    /// What the cache knows of its workload, and what other settings would make of it. `None` if it
+    /// was built without [`insight`](CacheBuilder::insight).
+    ///
+    /// Takes about as long as sorting the sample: a millisecond at most.
+    ///
+    /// ```
+    /// use perf_cache::Cache;
+    ///
+    /// let cache: Cache<u64, u64> = Cache::builder().max_entries(1_000).build()?;
+    /// // A loop over twice as many keys as there is room for.
+    /// for key in (0..2_000).cycle().take(100_000) {
+    ///     cache.get_with(key, || key);
+    /// }
+    /// let insight = cache.insight().unwrap();
+    /// assert!(insight.curve.miss_ratio_at(1_000).unwrap() > 0.9);
+    /// assert!(insight.curve.miss_ratio_at(2_600).unwrap() < 0.2);
+    /// # Ok::<(), perf_cache::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn insight(&self) -> Option<Insight> {
+        let observer = self.inner.observer.as_ref()?;
+        let (counts, _) = self.inner.counts();
+        let lookups = counts.hits + counts.misses;
+        let hit_ratio = (lookups > 0).then(|| counts.hits as f64 / lookups as f64);
+        Some(observer.snapshot(lookups, hit_ratio))
+    }
+}
+
+impl<K, V> Inner<K, V> {
+    /// The bits that a hash has none of if its key is sampled, given those that another needs who
+    /// shares the sample: the fewer of both.
+    pub(crate) fn watched_mask(&self, other: u64) -> u64 {
+        if self.observer.is_none() {
+            return other;
+        }
+        let own = wanted(self.watched_bounds().1) - 1;
+        if other == SAMPLE_NONE { own } else { own & other }
+    }
+
+    /// Tells the observer of the bounds of the cache and of the sample.
+    pub(crate) fn watch_bounds(&self) {
+        if let Some(observer) = &self.observer {
+            let (capacity, entries) = self.watched_bounds();
+            let one_in = self.sample_mask.load(Ordering::Relaxed).wrapping_add(1);
+            observer.on_capacity(capacity, entries, one_in);
+        }
+    }
+
+    /// How much the cache may hold, and about how many entries that is.
+    fn watched_bounds(&self) -> (u64, u64) {
+        match (self.bytes.max(), self.entries.max()) {
+            (Some(bytes), Some(entries)) => (bytes, entries),
+            (None, Some(entries)) => (entries, entries),
+            // As far as it is filled now; in steps, so that it does not change all the time.
+            (bytes, None) => (bytes.unwrap_or(u64::MAX), self.len().max(512).next_power_of_two()),
+        }
+    }
+
+    /// An access to a sampled key.
+    pub(crate) fn watch_access(&self, hash: u64) {
+        if let Some(observer) = &self.observer {
+            let turn = self.readers.own().map_or(0, |own| own.turn());
+            observer.on_access(hash, turn, || {
+                let (counts, _) = self.counts();
+                counts.hits + counts.misses
+            });
+        }
+    }
+
+    /// A value came in for a sampled key.
+    pub(crate) fn watch_insertion(&self, hash: u64, weight: u64, replaced: bool) {
+        if let Some(observer) = &self.observer {
+            let weight = if self.weigher.is_some() { weight } else { 1 };
+            let now_ms = self.clock.coarse().as_nanos() / 1_000_000;
+            observer.on_insert(hash, weight, replaced, now_ms);
+        }
+    }
+
+    /// One hit of so many of this thread.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn watch_hit(&self, hash: u64) {
+        if let Some(observer) = &self.observer {
+            observer.on_hit(hash);
+        }
+    }
+
+    /// Hashes of keys that are hit often, with about how many hits, the hottest first.
+    pub(crate) fn hot_hashes(&self) -> Vec<(u64, u64)> {
+        let observer = self.observer.as_ref();
+        let counted = observer.map(Observer::hottest).unwrap_or_default();
+        counted.into_iter().map(|(hash, hits)| (hash, u64::from(hits) * ONE_HIT_IN)).collect()
+    }
+
+    /// The observer of a cache that is being built.
+    pub(crate) fn observer(on: bool, is_weighed: bool) -> Option<Observer> {
+        // It learns the bounds as soon as they are known.
+        on.then(|| Observer::new(1, 1, is_weighed, 1))
+    }
+}
