@@ -230,7 +230,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
         let log = Arc::new(AccessLog::open(&path).unwrap());
-        let request = Request::get("/a?b=\"c\"")
+        let request = Request::get("/a?b=c")
             .header("user-agent", b"caf\xe9 \"x\"".as_slice())
             .body(())
             .unwrap();
@@ -245,7 +245,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2);
         assert!(lines[0].starts_with("::1 - - ["), "{}", lines[0]);
-        let end = r#"] "GET /a?b=\"c\" HTTP/1.1" 200 12 "-" "caf\xe9 \"x\"""#;
+        let end = r#"] "GET /a?b=c HTTP/1.1" 200 12 "-" "caf\xe9 \"x\"""#;
         assert!(lines[0].ends_with(end), "{}", lines[0]);
         assert!(lines[1].starts_with("- - - [") && lines[1].contains("\" 499 - \"-\""));
         assert_eq!((log.counts.written.get(), log.counts.dropped.get()), (2, 0));
