@@ -5,16 +5,18 @@ use crate::cache::entry_overhead;
 use crate::expiry::ExpirySettings;
 use crate::hazard::Readers;
 use crate::inner::{Inner, Limbo, SAMPLE_NONE, Settings, Weigher};
+use crate::invalidation::{Declared, Invalidations};
+use crate::listener::Listeners;
 use crate::loading::LoadOptions;
 use crate::policy::{Checked, Policy, PolicyKind};
 use crate::shard::Shard;
 use crate::slots::place_size;
 use crate::weights::Weights;
-use crate::{Cache, ConfigError};
+use crate::{Cache, Cause, ConfigError, EvictionListener, KeyText};
 use hashbrown::DefaultHashBuilder;
 use perf_core::{ByteSize, Clock, Ratio};
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,6 +39,8 @@ pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
     policy: Chosen,
     hasher: S,
     pub(crate) loading: LoadOptions<K>,
+    pub(crate) declared: Declared<K>,
+    pub(crate) listeners: Listeners<K, V>,
 }
 
 type MakePolicy = Box<dyn Fn() -> Box<dyn Policy> + Send + Sync>;
@@ -78,6 +82,8 @@ impl<K, V> CacheBuilder<K, V> {
             policy: Chosen::Kind(PolicyKind::Adaptive),
             hasher: DefaultHashBuilder::default(),
             loading: LoadOptions::new(),
+            declared: Declared::default(),
+            listeners: Listeners::new(),
         }
     }
 }
@@ -159,6 +165,49 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         self
     }
 
+    /// Has each entry that leaves told to a closure, with why it left; see [`EvictionListener`].
+    /// Several are told in the order in which they were given.
+    pub fn on_eviction(self, told: impl Fn(&K, &V, Cause) + Send + Sync + 'static) -> Self {
+        self.eviction_listener(told)
+    }
+
+    /// The same for a listener that is not a closure.
+    pub fn eviction_listener(mut self, listener: impl EvictionListener<K, V> + 'static) -> Self {
+        self.listeners.add(Box::new(listener));
+        self
+    }
+
+    /// Declares a namespace: the keys that begin with this name and a colon. Its entries are counted
+    /// like those of a tag, so [`Cache::invalidate_namespace`] can say how many it ended, and the
+    /// name may have colons of its own. Costs each of its entries what a tag costs. At most 64.
+    pub fn namespace(mut self, name: impl Into<Box<str>>) -> Self
+    where
+        K: KeyText,
+    {
+        self.declared.namespaces.push(name.into());
+        self.key_text()
+    }
+
+    /// Lets the cache know from the start how its keys become text. Otherwise it learns that by the
+    /// first call that needs it, and does not know how entries depended on each other that have left
+    /// before.
+    pub fn key_text(mut self) -> Self
+    where
+        K: KeyText,
+    {
+        self.declared.text = Some(K::key_text);
+        self
+    }
+
+    /// How many tags, names of dependencies included, there may be at a time; 65 536 if not set.
+    /// Those that no entry has make room for others. A value with a tag for which there is no room
+    /// is not taken in, and is counted as
+    /// [`untaggable`](crate::InvalidationCounts::untaggable).
+    pub fn max_tags(mut self, tags: usize) -> Self {
+        self.declared.max_tags = tags;
+        self
+    }
+
     /// How keys are hashed. All 64 bits of a hash must be well mixed: entries of which many agree in
     /// the upper or lower half are slow to find.
     ///
@@ -179,6 +228,8 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             policy,
             hasher: _,
             loading,
+            declared,
+            listeners,
         } = self;
         CacheBuilder {
             name,
@@ -194,6 +245,8 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             policy,
             hasher,
             loading,
+            declared,
+            listeners,
         }
     }
 
@@ -221,6 +274,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             _ => {}
         }
         self.loading.check()?;
+        self.declared.check()?;
         let max_bytes = self.max_bytes.map(ByteSize::as_u64);
         let shards = match self.shards {
             Some(n) if n.is_power_of_two() && n <= MAX_SHARDS => n,
@@ -246,11 +300,11 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         let inner = Inner {
             shards: (0..shards as u64).map(shard).collect(),
             readers: Readers::new(),
-            era: AtomicU32::new(0),
+            invalidations: Invalidations::new(shards, self.declared),
             sample_mask: AtomicU64::new(SAMPLE_NONE),
             observer: Inner::<K, V>::observer(self.insight, max_bytes.is_some()),
             limbo,
-            is_observed: false,
+            listeners: self.listeners,
             last_reclaimed: AtomicU64::new(0),
             name: self.name,
             clock: self.clock,

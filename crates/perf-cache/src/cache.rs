@@ -229,6 +229,8 @@ impl<K, V, S> Cache<K, V, S> {
             joins: counts.joins,
             loading,
             load_duration: counts.load_duration,
+            invalidations: self.inner.invalidations.counts.read(),
+            listener_panics: self.inner.listeners.panics(),
             entries: self.inner.len(),
             bytes: self.memory_usage(),
             since: Instant::from_nanos(self.inner.since.load(Ordering::Relaxed)),
@@ -295,14 +297,14 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     #[doc(alias = "set")]
     #[doc(alias = "put")]
     pub fn insert(&self, key: K, value: V) {
-        self.inner.put(self.hash(&key), Incoming::new(key, value), &Origin::Caller);
+        let _ = self.inner.put(self.hash(&key), Incoming::new(key, value), &Origin::Caller);
     }
 
     /// Puts a value in on terms of its own. Answers whether it went in: it does not if it is heavier
-    /// than the whole cache may be, or its time to live is zero; what the key had before is gone
-    /// then as well.
+    /// than the whole cache may be, its time to live is zero, or there are too many tags; what the
+    /// key had before is gone then as well.
     pub fn insert_with(&self, key: K, value: V, terms: Terms) -> bool {
-        self.inner.put(self.hash(&key), Incoming { key, value, terms }, &Origin::Caller)
+        self.inner.put(self.hash(&key), Incoming { key, value, terms }, &Origin::Caller).is_ok()
     }
 
     /// Puts a value in for a time to live of its own, exactly; [`Duration::MAX`] is for ever, zero

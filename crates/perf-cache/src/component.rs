@@ -31,11 +31,28 @@ impl<K, V, S> Observe for Cache<K, V, S> {
             let signal = Signal::counter("evictions", n, since).help("Entries that left.");
             visit(signal.labels(&[("cause", cause)]));
         }
+        for (kind, n) in self.inner.invalidations.counts.read().by_kind() {
+            let signal = Signal::counter("invalidations", n, since);
+            let help = "Invalidations of more than one key.";
+            visit(signal.help(help).labels(&[("kind", kind)]));
+        }
+        let mut counter = |name, value, help| {
+            visit(Signal::counter(name, value, since).help(help));
+        };
+        let kept_out = self.inner.invalidations.counts.read();
+        let help = "Values kept out: they were read before an invalidation.";
+        counter("fenced", kept_out.fenced, help);
+        let help = "Values kept out: there were too many tags in use.";
+        counter("untaggable", kept_out.untaggable, help);
+        let help = "Panics of those who are told of evictions.";
+        counter("listener_panics", self.inner.listeners.panics(), help);
         let mut gauge = |name, unit, value: u64, help| {
             visit(Signal::gauge(name, unit, value as f64).help(help));
         };
         gauge("entries", Unit::Count, self.inner.len(), "Entries held.");
         gauge("bytes", Unit::Bytes, self.inner.weight(), "What the entries weigh.");
+        let dead = self.inner.invalidations.dead_by_tags().min(self.inner.len());
+        gauge("dead", Unit::Count, dead, "Entries ended by a tag and not yet freed, at most.");
         if let Some(max) = self.inner.entries.max() {
             gauge("capacity_entries", Unit::Count, max, "Entries that may be held.");
         }

@@ -59,7 +59,9 @@ impl<K, V> Inner<K, V> {
     }
 
     /// Tells whoever wants to know that an entry has left. Must not panic.
-    fn tell(&self, _entry: &Entry<K, V>, _cause: Cause) {}
+    pub(crate) fn tell(&self, entry: &Entry<K, V>, cause: Cause) {
+        self.listeners.tell(&entry.key, &entry.value, cause);
+    }
 
     #[cold]
     fn wait_for_barrier(&self, shard: &Shard<K, V>) {
@@ -163,7 +165,12 @@ impl<K, V> Inner<K, V> {
         left: &mut Leavers<'a, K, V>,
     ) {
         left.count += 1;
-        if self.is_observed {
+        if let Some(entry) = shard.slots.get(&held.ledger, slot)
+            && let Some(extra) = &entry.extra
+        {
+            extra.marks.leave();
+        }
+        if !self.listeners.is_empty() {
             left.told.push((shard, shard.detach(held, slot), cause));
         } else {
             shard.retire(held, slot);
@@ -204,7 +211,7 @@ impl<K, V> Inner<K, V> {
                 let end = next.saturating_add(CHUNK as u32).min(shard.slots.used());
                 for slot in (next..end).map(Slot::new) {
                     if shard.slots.get(&held.ledger, slot).is_some() {
-                        self.remove_slot(shard, &mut held, slot, Cause::Removed, &mut left);
+                        self.remove_slot(shard, &mut held, slot, Cause::Cleared, &mut left);
                     }
                 }
                 drop(held);
@@ -287,7 +294,7 @@ impl<K, V> Inner<K, V> {
             let Some(place) = held.sweep.next(used) else { return true };
             let slot = Slot::new(u32::try_from(place).unwrap_or(u32::MAX));
             let Some(entry) = shard.slots.get(&held.ledger, slot) else { continue };
-            if let Some(cause) = self.why_dead(entry)
+            if let Some(cause) = self.why_dead(entry, shard.slots.era(slot))
                 && !self.is_kept(entry, cause)
             {
                 self.remove_slot(shard, held, slot, cause, left);

@@ -4,6 +4,8 @@ use crate::budget::Budget;
 use crate::expiry::Lifetimes;
 use crate::hazard::Readers;
 use crate::insight::Observer;
+use crate::invalidation::{Fence, Invalidations};
+use crate::listener::Listeners;
 use crate::loading::LoadOptions;
 use crate::loading::flight::Load;
 use crate::policy::PolicyKind;
@@ -11,7 +13,7 @@ use crate::shard::Shard;
 use crate::stats::Counts;
 use crate::{Terms, barrier};
 use perf_core::Clock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -21,16 +23,14 @@ pub(crate) struct Inner<K, V> {
     /// A power of two of them.
     pub(crate) shards: Box<[Shard<K, V>]>,
     pub(crate) readers: Readers,
-    /// How many pattern invalidations there have been: readers look closer at entries that came in
-    /// at another time.
-    pub(crate) era: AtomicU32,
+    pub(crate) invalidations: Invalidations<K>,
     /// Accesses whose hash has none of these bits are sampled.
     pub(crate) sample_mask: AtomicU64,
     /// What learns from the sample.
     pub(crate) observer: Option<Observer>,
     pub(crate) limbo: Limbo,
-    /// Whether somebody is told of entries that leave.
-    pub(crate) is_observed: bool,
+    /// Who is told of entries that leave.
+    pub(crate) listeners: Listeners<K, V>,
     /// When a removal last made a barrier, in nanoseconds of the system's clock.
     pub(crate) last_reclaimed: AtomicU64,
     pub(crate) name: String,
@@ -93,6 +93,19 @@ pub(crate) enum Origin<'a, V> {
     Caller,
     /// A load that took so long. It may put it in only while it has its claim, and has none after.
     Load(&'a Arc<Load<V>>, Duration),
+    /// Who has reserved the key, under this number.
+    Reserved(u64, Fence),
+}
+
+impl<V> Origin<'_, V> {
+    /// What the value may be older than.
+    pub(crate) fn fence(&self) -> Option<Fence> {
+        match self {
+            Origin::Caller => None,
+            Origin::Load(load, _) => Some(load.fence()),
+            Origin::Reserved(_, fence) => Some(*fence),
+        }
+    }
 }
 
 impl<K, V> Inner<K, V> {
@@ -148,6 +161,8 @@ impl<K, V> Inner<K, V> {
             shard.lock().counts = Counts::new();
         }
         *before = self.readers.counted();
+        self.invalidations.counts.reset();
+        self.listeners.reset_count();
         self.since.store(self.clock.now().as_nanos(), Ordering::Relaxed);
     }
 

@@ -5,14 +5,16 @@
 //! already, from the fullest. No two locks are ever held at once, and nothing waits in a queue to
 //! be evicted later.
 
+use crate::Refusal;
 use crate::budget::Deal;
 use crate::entry::Entry;
 use crate::eviction::Leavers;
+use crate::expiry::Begins;
 use crate::inner::{Incoming, Inner, Origin};
+use crate::invalidation::Admission;
 use crate::stats::Cause;
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, Ordering};
 use std::hash::Hash;
-use std::sync::atomic::Ordering;
 
 /// Places that each insertion looks at for something expired.
 const SWEPT_BY_A_WRITE: usize = 4;
@@ -20,8 +22,17 @@ const SWEPT_BY_A_WRITE: usize = 4;
 const EVICTED_ELSEWHERE: usize = 16;
 
 impl<K: Hash + Eq, V> Inner<K, V> {
-    /// Puts a value in, having made room; answers whether it went in.
-    pub(crate) fn put(&self, hash: u64, incoming: Incoming<K, V>, origin: &Origin<'_, V>) -> bool {
+    /// Puts a value in, having made room.
+    ///
+    /// # Errors
+    ///
+    /// Why it did not go in.
+    pub(crate) fn put(
+        &self,
+        hash: u64,
+        incoming: Incoming<K, V>,
+        origin: &Origin<'_, V>,
+    ) -> Result<(), Refusal> {
         let Incoming { key, value, mut terms } = incoming;
         if self.loading.shapes_terms() {
             terms = self.loading.complete(terms, self.lifetimes.time_to_live());
@@ -29,8 +40,16 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         let weight = self.weigh(&key, &value);
         let begins = self.begin_entry(hash, &key, &value, &terms);
         let is_dead = begins.is_none();
-        let (look_at, extra) = begins.map_or((0, None), |begins| (begins.look_at, begins.extra));
-        let era = self.era.load(Ordering::Relaxed);
+        let admitted = self.invalidations.admit(&key, &terms, origin.fence());
+        let (era, marks) = match admitted {
+            Ok(Admission { era, marks }) => (era.bits(), marks),
+            Err(refusal) => return self.keep_out(hash, &key, origin, refusal),
+        };
+        let mut begins = begins.unwrap_or(Begins { look_at: 0, extra: None });
+        if !marks.is_empty() {
+            begins.extra_mut().marks = marks;
+        }
+        let Begins { look_at, extra } = begins;
         // What leaves is dropped after the lock: these are declared before the guard.
         let mut left = self.leavers();
         let mut ended = Vec::new();
@@ -40,7 +59,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         let index = self.index(hash);
         let shard = &self.shards[index];
         loop {
-            let Some(new) = entry.as_ref() else { return false };
+            let Some(new) = entry.as_ref() else { return Ok(()) };
             let mut held = shard.lock();
             match origin {
                 Origin::Caller => ended.extend(held.loads.detach(hash, &new.key)),
@@ -52,12 +71,22 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     if !held.loads.holds(hash, load) {
                         drop(held);
                         self.see_off(left);
-                        return false;
+                        return Err(Refusal::Key);
+                    }
+                }
+                Origin::Reserved(claim, _) => {
+                    if !held.loads.claims().holds(hash, *claim) {
+                        drop(held);
+                        self.see_off(left);
+                        return Err(Refusal::Key);
                     }
                 }
             }
             if held.sweep.is_due(&self.clock) {
                 self.sweep(shard, &mut held, SWEPT_BY_A_WRITE, SWEPT_BY_A_WRITE, &mut left);
+            }
+            if held.round.is_due(self.invalidations.latest()) {
+                self.sweep_dead(index, &mut held, SWEPT_BY_A_WRITE, &mut left);
             }
             let old = shard.find(&held, hash, &new.key);
             let is_too_large = self.bytes.refuses(weight);
@@ -74,7 +103,11 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                 drop(held);
                 drop(ended);
                 self.see_off(left);
-                return false;
+                if is_too_large {
+                    self.tell(new, Cause::TooLarge);
+                    return Err(Refusal::TooLarge);
+                }
+                return Err(Refusal::Expired);
             }
             if let Some(slot) = old {
                 let same = held.weights.get(slot) == weight;
@@ -91,7 +124,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     drop(ended);
                     self.see_off(left);
                     self.sample_insertion(hash, weight, old.is_some());
-                    return true;
+                    return Ok(());
                 }
                 deal.freed(self.withdraw(shard, &mut held, slot, Cause::Replaced, &mut left));
             }
@@ -107,7 +140,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     drop(ended);
                     self.see_off(left);
                     self.sample_insertion(hash, weight, old.is_some());
-                    return true;
+                    return Ok(());
                 }
                 if !self.is_at_its_share(index, deal.wants_bytes()) {
                     break;
@@ -138,6 +171,39 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         if hash & self.sample_mask.load(Ordering::Relaxed) == 0 {
             self.watch_insertion(hash, weight, replaced);
         }
+    }
+
+    /// Ends the claim of a value that is not let in. What the key had before goes as well if the
+    /// caller meant to replace it.
+    #[cold]
+    fn keep_out(
+        &self,
+        hash: u64,
+        key: &K,
+        origin: &Origin<'_, V>,
+        refusal: Refusal,
+    ) -> Result<(), Refusal> {
+        let shard = self.shard(hash);
+        let mut left = self.leavers();
+        let mut held = shard.lock();
+        let ended = match origin {
+            Origin::Caller => held.loads.detach(hash, key),
+            Origin::Load(load, took) => {
+                held.counts.loads += 1;
+                held.counts.load_duration.record_duration(*took);
+                held.loads.end(hash, load)
+            }
+            Origin::Reserved(..) => None,
+        };
+        if matches!(origin, Origin::Caller)
+            && let Some(slot) = shard.find(&held, hash, key)
+        {
+            self.remove_slot(shard, &mut held, slot, Cause::Replaced, &mut left);
+        }
+        drop(held);
+        drop(ended);
+        self.see_off(left);
+        Err(refusal)
     }
 
     /// Whether a shard should make room from its own entries rather than from another's.

@@ -5,8 +5,12 @@
 //! same for one entry as for a million; what is dead is passed over by readers, and freed when it
 //! is met, evicted or swept.
 
+mod api;
+mod claims;
+mod dead;
 mod dependencies;
 mod fence;
+mod fill;
 mod marks;
 #[cfg(all(test, perf_loom))]
 mod models;
@@ -17,16 +21,17 @@ mod tags;
 #[cfg(all(test, not(perf_loom)))]
 mod tests;
 
+pub(crate) use claims::Claims;
 pub(crate) use fence::Fence;
+pub use fill::FillToken;
 pub(crate) use marks::Marks;
 pub(crate) use patterns::Era;
 pub use refusal::{Invalidated, Refusal};
-#[expect(unused_imports, reason = "until the shards sweep by it")]
-pub(crate) use round::{Round, Step};
+pub(crate) use round::Round;
 pub(crate) use tags::Name;
 
 use crate::sync::{AtomicU64, Ordering};
-use crate::{Cause, KeyText, Terms};
+use crate::{ConfigError, InvalidationCounts, KeyText, Terms};
 use dependencies::Graph;
 use fence::Sequence;
 use marks::Marking;
@@ -36,7 +41,7 @@ use round::Rounds;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tags::{Label, Tag, Tags};
+use tags::{Hold, Label, Tag, Tags};
 
 /// All that was invalidated in one cache.
 pub(crate) struct Invalidations<K> {
@@ -68,6 +73,27 @@ pub(crate) struct Counts {
     pub(crate) untaggable: AtomicU64,
 }
 
+impl Counts {
+    pub(crate) fn reset(&self) {
+        let Counts { tags, namespaces, patterns, dependencies, fenced, untaggable } = self;
+        for counter in [tags, namespaces, patterns, dependencies, fenced, untaggable] {
+            counter.store(0, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn read(&self) -> InvalidationCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        InvalidationCounts {
+            tag: read(&self.tags),
+            namespace: read(&self.namespaces),
+            pattern: read(&self.patterns),
+            dependency: read(&self.dependencies),
+            fenced: read(&self.fenced),
+            untaggable: read(&self.untaggable),
+        }
+    }
+}
+
 /// What is set when a cache is built.
 pub(crate) struct Declared<K> {
     pub(crate) namespaces: Vec<Box<str>>,
@@ -80,6 +106,22 @@ impl<K> Default for Declared<K> {
         Declared { namespaces: Vec::new(), text: None, max_tags: MAX_TAGS }
     }
 }
+
+impl<K> Declared<K> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.max_tags == 0 {
+            return Err(ConfigError::new("max_tags", 0, "use 1 or more"));
+        }
+        if self.namespaces.len() > MAX_NAMESPACES {
+            let remedy = "declare at most 64, others need no declaration";
+            return Err(ConfigError::new("namespace", self.namespaces.len(), remedy));
+        }
+        Ok(())
+    }
+}
+
+/// Each insertion looks for its key among the declared namespaces.
+const MAX_NAMESPACES: usize = 64;
 
 /// So many tags, names of dependencies included, unless the cache was built with another bound.
 pub(crate) const MAX_TAGS: usize = 65_536;
@@ -127,15 +169,11 @@ impl<K> Invalidations<K> {
         self.patterns.era()
     }
 
-    /// What an entry of another era died of; `Err`: nothing, and it may move to this era.
+    /// Whether a pattern covers the key of an entry that came in, or was last looked at, in another
+    /// era.
     #[cold]
-    pub(crate) fn is_dead(&self, key: &K, era: Era) -> Result<Cause, Era> {
-        // Before the list: it may name a pattern too few, not one too many.
-        let now = self.era();
-        match self.text.get() {
-            Some(text) if self.patterns.cover_since(era, &text(key)) => Ok(Cause::Pattern),
-            _ => Err(now),
-        }
+    pub(crate) fn cover(&self, key: &K, era: Era) -> bool {
+        self.text.get().is_some_and(|text| self.patterns.cover_since(era, &text(key)))
     }
 
     /// Lets a value in, counted with its tags, or says why not. Takes no lock unless the value has
@@ -170,7 +208,7 @@ impl<K> Invalidations<K> {
         let covers =
             |tag: &&Arc<Tag>| text.as_ref().is_some_and(|text| text.starts_with(tag.name().text()));
         for tag in self.declared.iter().filter(covers) {
-            if !marking.join(Arc::clone(tag), fence) {
+            if !marking.join(Hold::new(tag), fence) {
                 return Err(Refusal::Pattern);
             }
         }
@@ -204,7 +242,7 @@ impl<K> Invalidations<K> {
         Ok(marking.finish())
     }
 
-    fn count(&self, refusal: Refusal) {
+    pub(crate) fn count(&self, refusal: Refusal) {
         let counter = match refusal {
             Refusal::TooManyTags => &self.counts.untaggable,
             _ => &self.counts.fenced,
@@ -318,7 +356,7 @@ impl<K> Invalidations<K> {
     /// The marks of an entry that from now on depends on something else as well; `None` if it is
     /// dead, or if there is no room for another name.
     pub(crate) fn add_dependency(&self, marks: &Marks, child: &str, parent: &str) -> Option<Marks> {
-        let mut marking = Marking::copy(marks);
+        let mut marking = Marking::copy(marks)?;
         let hash = |name: &str| self.tags.hash(Label::Parent(name));
         let parents = marks.names().filter(|name| matches!(name, Name::Parent(_)));
         let mut hashes: Vec<u64> = parents.map(|name| hash(name.text())).collect();
@@ -326,6 +364,11 @@ impl<K> Invalidations<K> {
         marking.depend(&self.graph, hashes, Some(hash(child)));
         marking.join(self.tags.intern(Label::Parent(parent))?, None);
         Some(marking.finish())
+    }
+
+    /// Whether some entries depend on something and have no place in the graph.
+    pub(crate) fn has_nameless(&self) -> bool {
+        self.graph.has_nameless()
     }
 
     /// Gives an entry that depends on something its place in the graph.
@@ -337,9 +380,9 @@ impl<K> Invalidations<K> {
 }
 
 impl<K: KeyText> Invalidations<K> {
-    /// Learns how keys become text; whether that is news.
-    pub(crate) fn learn_text(&self) -> bool {
-        self.text.get().is_none() && self.text.set(K::key_text).is_ok()
+    /// Learns how keys become text.
+    pub(crate) fn learn_text(&self) {
+        self.text.get_or_init(|| K::key_text);
     }
 }
 

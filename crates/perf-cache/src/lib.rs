@@ -143,11 +143,9 @@ mod index;
 mod inner;
 mod insertion;
 pub mod insight;
-#[expect(dead_code, reason = "until the entries of the table carry it")]
 mod invalidation;
 mod iter;
 mod key_text;
-#[expect(dead_code, reason = "until the entries of the table carry it")]
 mod listener;
 mod load;
 mod loading;
@@ -173,13 +171,13 @@ pub use cache::Cache;
 pub use capacity::Capacity;
 pub use expiry::Expiry;
 pub use get_ref::Ref;
-pub use invalidation::{Invalidated, Refusal};
+pub use invalidation::{FillToken, Invalidated, Refusal};
 pub use iter::Iter;
 pub use key_text::KeyText;
 pub use listener::{Cause, EvictionListener};
 pub use loading::{LoadError, LoadFailure, RefreshAfter, Spawn, Threads, Work};
 pub use metadata::CacheEntry;
-pub use perf_core::ConfigError;
+pub use perf_core::{ConfigError, Glob, ParseGlobError};
 pub use plain::{Plain, PlainCache, PlainCacheBuilder};
-pub use stats::{CacheStats, Evictions};
+pub use stats::{CacheStats, Evictions, InvalidationCounts};
 pub use terms::Terms;

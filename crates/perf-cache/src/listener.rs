@@ -131,6 +131,11 @@ impl<K, V> Listeners<K, V> {
         self.panics.load(Ordering::Relaxed)
     }
 
+    /// Counts from zero again; the first message stays.
+    pub(crate) fn reset_count(&self) {
+        self.panics.store(0, Ordering::Relaxed);
+    }
+
     pub(crate) fn first_panic(&self) -> Option<&str> {
         self.first.get().map(String::as_str)
     }

@@ -4,6 +4,7 @@
 //! insertion, a removal, an invalidation. Only a load with its claim may publish. What is remembered
 //! of failed loads goes with the claim, since it is as old.
 
+use crate::invalidation::Claims;
 use crate::loading::flight::Load;
 use crate::loading::negatives::{Negatives, Refusal};
 use equivalent::Equivalent;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub(crate) struct Loads<K, V> {
     table: HashTable<Running<K, V>>,
     negatives: Negatives<K>,
+    claims: Claims,
 }
 
 struct Running<K, V> {
@@ -41,7 +43,7 @@ impl<K, V> Ended<K, V> {
 
 impl<K, V> Loads<K, V> {
     pub(crate) const fn new() -> Loads<K, V> {
-        Loads { table: HashTable::new(), negatives: Negatives::new() }
+        Loads { table: HashTable::new(), negatives: Negatives::new(), claims: Claims::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -65,6 +67,7 @@ impl<K, V> Loads<K, V> {
     where
         Q: Equivalent<K> + ?Sized,
     {
+        self.claims.detach(hash);
         let negative = self.negatives.forget(hash, key);
         let load = if self.table.is_empty() {
             None
@@ -93,6 +96,15 @@ impl<K, V> Loads<K, V> {
         let found = self.table.find_entry(hash, |running| Arc::ptr_eq(&running.load, load)).ok()?;
         let running = found.remove().0;
         Some(Ended { load: Some((running.key, running.load)), _negative: None })
+    }
+
+    /// Who has reserved keys.
+    pub(crate) const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    pub(crate) const fn claims_mut(&mut self) -> &mut Claims {
+        &mut self.claims
     }
 
     /// What is remembered of the last load, to be looked up or added to.

@@ -118,7 +118,7 @@ impl<K, V> Inner<K, V> {
     {
         let slot = shard.find(held, hash, key)?;
         let entry = shard.slots.get(&held.ledger, slot)?;
-        if let Some(cause) = self.why_dead(entry) {
+        if let Some(cause) = self.why_dead(entry, shard.slots.era(slot)) {
             if !self.is_kept(entry, cause) {
                 self.remove_slot(shard, held, slot, cause, left);
             }
@@ -169,7 +169,7 @@ impl<K, V> Inner<K, V> {
     ) -> Lookup<'a, K, V> {
         // Nearly always: nothing is known of it but its key and value.
         let is_plain = entry.look_at() == NEVER && entry.extra.is_none();
-        if (!is_plain || entry.era() != self.era.load(Ordering::Relaxed))
+        if (!is_plain || entry.era() != self.invalidations.era().bits())
             && let Some(cause) = self.examine(&entry)
         {
             if !self.is_kept(&entry, cause) {
@@ -188,8 +188,13 @@ impl<K, V> Inner<K, V> {
 
     /// Why an entry is no answer; if it is one, its use is noted where it keeps account of that.
     #[inline(never)]
-    fn examine(&self, entry: &Entry<K, V>) -> Option<Cause> {
-        let dead = self.why_dead(entry);
+    fn examine(&self, entry: &Protected<'_, K, V>) -> Option<Cause> {
+        // Read before the entry is looked at: what is given meanwhile asks for another look.
+        let era = self.invalidations.era().bits();
+        let dead = self.why_dead(entry, entry.era());
+        if dead.is_none() && entry.era() != era {
+            entry.set_era(era);
+        }
         if let (None, Some(extra)) = (dead, &entry.extra) {
             self.lifetimes.note_read(&entry.key, &entry.value, &extra.life, &self.clock);
             extra.usage.note_hit();
@@ -198,7 +203,10 @@ impl<K, V> Inner<K, V> {
     }
 
     /// Why an entry may not be answered, if so.
-    pub(crate) fn why_dead(&self, entry: &Entry<K, V>) -> Option<Cause> {
+    pub(crate) fn why_dead(&self, entry: &Entry<K, V>, era: u32) -> Option<Cause> {
+        if let Some(cause) = self.why_invalid(entry, era) {
+            return Some(cause);
+        }
         let life = entry.extra.as_ref().map(|extra| &extra.life);
         match look_closer(entry.look_at(), life, &self.clock) {
             State::Fresh | State::RefreshDue => None,

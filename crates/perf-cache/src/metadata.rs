@@ -114,7 +114,7 @@ impl<K: Clone, V> Inner<K, V> {
             match shard.slots.protect(slot, tag, &self.readers, record) {
                 Look::Live(entry) => {
                     let weight = || shard.lock().weights.get(slot);
-                    return is_it(&entry).then(|| self.describe(&entry, weight));
+                    return is_it(&entry).then(|| self.describe(&entry, entry.era(), weight));
                 }
                 Look::Gone => return None,
                 Look::NoWord => {}
@@ -123,11 +123,16 @@ impl<K: Clone, V> Inner<K, V> {
         // As rare as it gets: the key is cloned under the lock.
         let held = shard.lock();
         let entry = shard.slots.get(&held.ledger, slot)?;
-        is_it(entry).then(|| self.describe(entry, || held.weights.get(slot)))
+        is_it(entry).then(|| self.describe(entry, shard.slots.era(slot), || held.weights.get(slot)))
     }
 
-    fn describe(&self, entry: &Entry<K, V>, weight: impl FnOnce() -> u64) -> Option<CacheEntry<K>> {
-        if self.why_dead(entry).is_some() {
+    fn describe(
+        &self,
+        entry: &Entry<K, V>,
+        era: u32,
+        weight: impl FnOnce() -> u64,
+    ) -> Option<CacheEntry<K>> {
+        if self.why_dead(entry, era).is_some() {
             return None;
         }
         let extra = entry.extra.as_deref();
@@ -205,6 +210,12 @@ pub(crate) struct Usage {
 impl Usage {
     pub(crate) const fn new(created: u64, compressed: bool) -> Usage {
         Usage { created, hits: AtomicU64::new(0), compressed }
+    }
+
+    /// The same once more, for a copy of the entry.
+    pub(crate) fn copy(&self) -> Usage {
+        let hits = AtomicU64::new(self.hits.load(Ordering::Relaxed));
+        Usage { created: self.created, hits, compressed: self.compressed }
     }
 
     /// Counts a hit where entries are tracked.

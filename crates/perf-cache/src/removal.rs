@@ -23,13 +23,15 @@ impl<K, V> Inner<K, V> {
         let shard = self.shard(hash);
         let found = self.readers.own().map(|own| self.protect(shard, own, hash, key));
         match found {
-            Some(Look::Live(entry)) => self.why_dead(&entry).is_none().then(|| answer(&entry)),
+            Some(Look::Live(entry)) => {
+                self.why_dead(&entry, entry.era()).is_none().then(|| answer(&entry))
+            }
             Some(Look::Gone) => None,
             Some(Look::NoWord) | None => {
                 let held = shard.lock();
                 let slot = shard.find(&held, hash, key)?;
                 let entry = shard.slots.get(&held.ledger, slot)?;
-                self.why_dead(entry).is_none().then(|| answer(entry))
+                self.why_dead(entry, shard.slots.era(slot)).is_none().then(|| answer(entry))
             }
         }
     }
@@ -47,7 +49,7 @@ impl<K, V> Inner<K, V> {
         let ended = held.loads.detach(hash, key);
         let value = shard.find(&held, hash, key).and_then(|slot| {
             let entry = shard.slots.get(&held.ledger, slot)?;
-            let dead = self.why_dead(entry);
+            let dead = self.why_dead(entry, shard.slots.era(slot));
             let value = if dead.is_none() { Some(entry.value.clone()) } else { None };
             let cause = dead.unwrap_or(Cause::Removed);
             self.remove_slot(shard, &mut held, slot, cause, &mut left);
@@ -121,15 +123,26 @@ impl<K, V> Inner<K, V> {
         slot: Slot,
         answer: impl FnOnce(&Entry<K, V>) -> R,
     ) -> Option<R> {
+        let look = |entry: &Entry<K, V>, era| self.why_dead(entry, era).is_none();
+        self.whatever_at(shard, slot, |entry, era| look(entry, era).then(|| answer(entry)))?
+    }
+
+    /// What `answer` makes of the entry in a slot, dead or alive, and of its era.
+    pub(crate) fn whatever_at<R>(
+        &self,
+        shard: &Shard<K, V>,
+        slot: Slot,
+        answer: impl FnOnce(&Entry<K, V>, u32) -> R,
+    ) -> Option<R> {
         let tag = shard.slots.live_tag(slot)?;
         let own = self.readers.own();
         match own.map(|own| shard.slots.protect(slot, tag, &self.readers, own)) {
-            Some(Look::Live(entry)) => self.why_dead(&entry).is_none().then(|| answer(&entry)),
+            Some(Look::Live(entry)) => Some(answer(&entry, entry.era())),
             Some(Look::Gone) => None,
             Some(Look::NoWord) | None => {
                 let held = shard.lock();
                 let entry = shard.slots.get(&held.ledger, slot)?;
-                self.why_dead(entry).is_none().then(|| answer(entry))
+                Some(answer(entry, shard.slots.era(slot)))
             }
         }
     }

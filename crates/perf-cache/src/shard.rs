@@ -3,6 +3,7 @@
 use crate::entry::Entry;
 use crate::expiry::{Sweep, end_of};
 use crate::index::Index;
+use crate::invalidation::Round;
 use crate::load::Loads;
 use crate::policy::{Entries, Hits, Policy, Slot};
 use crate::slots::{Detached, Ledger, Slots, tag_of};
@@ -43,6 +44,8 @@ pub(crate) struct Held<K, V> {
     pub(crate) weights: Weights,
     pub(crate) loads: Loads<K, V>,
     pub(crate) sweep: Sweep,
+    /// How far the sweep for what was invalidated has come.
+    pub(crate) round: Round,
     pub(crate) counts: Counts,
     /// What the entries weigh that have left and are not freed, roughly.
     pub(crate) retired_weight: u64,
@@ -95,6 +98,7 @@ impl<K, V> Shard<K, V> {
             weights,
             loads: Loads::new(),
             sweep: Sweep::new(),
+            round: Round::new(),
             counts: Counts::new(),
             retired_weight: 0,
             bytes: 0,

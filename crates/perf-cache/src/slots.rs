@@ -61,8 +61,8 @@ struct Place<K, V> {
     /// first use. Written by whoever holds the ledger.
     tag: AtomicU32,
     /// Hits in the lowest byte, era above. Written by readers that protect the place, without care
-    /// for each other: of two hits at once one may be lost. The era does not change while an entry
-    /// is there.
+    /// for each other: of two at once one may be lost. The era only grows, and an older one costs a
+    /// second look.
     notes: AtomicU32,
     entry: UnsafeCell<MaybeUninit<Entry<K, V>>>,
     /// By this loom sees who reads and who writes the entry.
@@ -406,6 +406,18 @@ impl<K, V> Slots<K, V> {
         notes.store(era | u32::from(hits), Ordering::Relaxed);
     }
 
+    #[inline]
+    pub(crate) fn era(&self, slot: Slot) -> u32 {
+        self.place(slot).notes.load(Ordering::Relaxed) >> ERA_SHIFT
+    }
+
+    /// For whoever holds the lock. A hit that is noted at the same instant may be lost, or undo it.
+    pub(crate) fn set_era(&self, slot: Slot, era: u32) {
+        let notes = &self.place(slot).notes;
+        let hits = notes.load(Ordering::Relaxed) & HITS;
+        notes.store(era << ERA_SHIFT | hits, Ordering::Relaxed);
+    }
+
     /// Bytes of all places made so far, used or not.
     pub(crate) fn allocated(&self) -> u64 {
         let more = self.more.iter().filter_map(OnceLock::get).map(|places| places.len());
@@ -481,6 +493,12 @@ impl<'a, K, V> Protected<'a, K, V> {
         self.place.notes.load(Ordering::Relaxed) >> ERA_SHIFT
     }
 
+    /// It is known to be covered by no pattern up to this era.
+    pub(crate) fn set_era(&self, era: u32) {
+        let hits = self.place.notes.load(Ordering::Relaxed) & HITS;
+        self.place.notes.store(era << ERA_SHIFT | hits, Ordering::Relaxed);
+    }
+
     /// How many hits are counted, up to what was asked for.
     #[inline]
     pub(crate) fn hits(&self) -> u8 {
@@ -490,8 +508,7 @@ impl<'a, K, V> Protected<'a, K, V> {
     /// Counts a hit; to be called only where less than 255 are counted.
     #[inline]
     pub(crate) fn count_hit(&self) {
-        // No locked addition: all who write here write the same era, and of the hits a few may be
-        // lost.
+        // No locked addition: a few hits may be lost.
         let notes = self.place.notes.load(Ordering::Relaxed);
         if notes & HITS < HITS {
             self.place.notes.store(notes + 1, Ordering::Relaxed);

@@ -89,26 +89,26 @@ impl<K, V> Inner<K, V> {
         V: Clone,
     {
         let shard = &self.shards[place.shard as usize];
-        let picture = |entry: &Entry<K, V>| {
-            let terms = self.terms_of(entry)?;
+        let picture = |entry: &Entry<K, V>, era| {
+            let terms = self.terms_of(entry, era)?;
             Some((entry.key.clone(), entry.value.clone(), terms))
         };
         if let Some(record) = self.readers.own() {
             match shard.slots.protect(place.slot, place.tag, &self.readers, record) {
-                Look::Live(entry) => return picture(&entry),
+                Look::Live(entry) => return picture(&entry, entry.era()),
                 Look::Gone => return None,
                 Look::NoWord => {}
             }
         }
         // As rare as it gets: cloned under the lock.
         let held = shard.lock();
-        picture(shard.slots.get(&held.ledger, place.slot)?)
+        picture(shard.slots.get(&held.ledger, place.slot)?, shard.slots.era(place.slot))
     }
 
     /// On which terms an entry would be put in again to live as long as it will; `None` if it is
     /// dead.
-    fn terms_of(&self, entry: &Entry<K, V>) -> Option<Terms> {
-        if self.why_dead(entry).is_some() {
+    fn terms_of(&self, entry: &Entry<K, V>, era: u32) -> Option<Terms> {
+        if self.why_dead(entry, era).is_some() {
             return None;
         }
         let for_ever = |left: Option<Duration>| left.unwrap_or(Duration::MAX);

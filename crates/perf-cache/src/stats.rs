@@ -1,5 +1,6 @@
 //! What a cache has counted.
 
+pub(crate) use crate::listener::Cause;
 use crate::loading::LoadCounts;
 use perf_core::{ByteSize, Histogram, Instant, Ratio};
 
@@ -43,6 +44,10 @@ pub struct CacheStats {
     pub loading: u64,
     /// How long loaders ran that gave a value or an error, in nanoseconds.
     pub load_duration: Histogram,
+    /// Invalidations, by kind.
+    pub invalidations: InvalidationCounts,
+    /// Panics of listeners.
+    pub listener_panics: u64,
     /// Entries now, expired ones that nobody has met yet included.
     pub entries: u64,
     /// The sum of their weights; see [`Cache::memory_usage`](crate::Cache::memory_usage).
@@ -60,6 +65,37 @@ impl CacheStats {
     }
 }
 
+/// How often entries were invalidated together, and what was kept out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InvalidationCounts {
+    /// By a tag.
+    pub tag: u64,
+    /// By a namespace.
+    pub namespace: u64,
+    /// By any other pattern.
+    pub pattern: u64,
+    /// By a dependency, cascades included.
+    pub dependency: u64,
+    /// Values that were not taken in because they had been read before an invalidation.
+    pub fenced: u64,
+    /// Values that were not taken in because there were too many tags in use.
+    pub untaggable: u64,
+}
+
+impl InvalidationCounts {
+    /// Every kind with its name, as in the label `kind` of the signal `invalidations`.
+    #[must_use]
+    pub const fn by_kind(&self) -> [(&'static str, u64); 4] {
+        [
+            ("tag", self.tag),
+            ("namespace", self.namespace),
+            ("pattern", self.pattern),
+            ("dependency", self.dependency),
+        ]
+    }
+}
+
 /// How many entries left a cache, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -70,34 +106,36 @@ pub struct Evictions {
     pub expired: u64,
     /// Made way for a new value of the same key.
     pub replaced: u64,
-    /// Removed by a caller, one by one or all at once.
+    /// Removed by a caller, by key or by a closure.
     pub removed: u64,
     /// Never got in: heavier than the whole cache may be. These are not counted as insertions.
     pub too_large: u64,
+    /// Removed with all others.
+    pub cleared: u64,
+    /// Met or swept after one of their tags was invalidated.
+    pub tag: u64,
+    /// Met or swept after a pattern or namespace was invalidated that covers their key.
+    pub pattern: u64,
+    /// Met or swept after something was invalidated that they depend on.
+    pub dependency: u64,
 }
 
 impl Evictions {
     /// Every cause with its name, as in the label `cause` of the signal `evictions`.
     #[must_use]
-    pub const fn by_cause(&self) -> [(&'static str, u64); 5] {
+    pub const fn by_cause(&self) -> [(&'static str, u64); 9] {
         [
-            ("size", self.size),
-            ("expired", self.expired),
-            ("replaced", self.replaced),
-            ("removed", self.removed),
-            ("too_large", self.too_large),
+            (Cause::Size.name(), self.size),
+            (Cause::Expired.name(), self.expired),
+            (Cause::Replaced.name(), self.replaced),
+            (Cause::Removed.name(), self.removed),
+            (Cause::TooLarge.name(), self.too_large),
+            (Cause::Cleared.name(), self.cleared),
+            (Cause::Tag.name(), self.tag),
+            (Cause::Pattern.name(), self.pattern),
+            (Cause::Dependency.name(), self.dependency),
         ]
     }
-}
-
-/// Why an entry leaves: the index of its counter.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Cause {
-    Size,
-    Expired,
-    Replaced,
-    Removed,
-    TooLarge,
 }
 
 /// The counters of a shard: plain numbers, since its lock is held wherever they change.
@@ -106,7 +144,8 @@ pub(crate) struct Counts {
     pub(crate) hits: u64,
     pub(crate) misses: u64,
     pub(crate) insertions: u64,
-    pub(crate) evictions: [u64; 5],
+    /// By [`Cause`].
+    pub(crate) evictions: [u64; Cause::ALL.len()],
     pub(crate) loads: u64,
     pub(crate) load_failures: u64,
     pub(crate) joins: u64,
@@ -120,7 +159,7 @@ impl Counts {
             hits: 0,
             misses: 0,
             insertions: 0,
-            evictions: [0; 5],
+            evictions: [0; Cause::ALL.len()],
             loads: 0,
             load_failures: 0,
             joins: 0,
@@ -152,6 +191,10 @@ impl Counts {
             replaced: of(Cause::Replaced),
             removed: of(Cause::Removed),
             too_large: of(Cause::TooLarge),
+            cleared: of(Cause::Cleared),
+            tag: of(Cause::Tag),
+            pattern: of(Cause::Pattern),
+            dependency: of(Cause::Dependency),
         }
     }
 }
@@ -163,12 +206,11 @@ mod tests {
     #[test]
     fn every_cause_has_its_own_counter() {
         let mut counts = Counts::new();
-        let causes =
-            [Cause::Size, Cause::Expired, Cause::Replaced, Cause::Removed, Cause::TooLarge];
-        for (n, cause) in causes.into_iter().enumerate() {
+        for (n, cause) in Cause::ALL.into_iter().enumerate() {
             counts.evictions[cause as usize] += n as u64 + 1;
         }
-        let read: Vec<_> = counts.evictions().by_cause().iter().map(|(_, n)| *n).collect();
-        assert_eq!(read, [1, 2, 3, 4, 5]);
+        let read = counts.evictions().by_cause();
+        assert_eq!(read.map(|(_, n)| n), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(read.map(|(name, _)| name), Cause::ALL.map(Cause::name));
     }
 }

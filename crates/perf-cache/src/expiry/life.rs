@@ -106,6 +106,19 @@ impl Life {
         life
     }
 
+    /// The same once more, for a copy of the entry.
+    pub(crate) fn copy(&self) -> Life {
+        let copy = |word: &AtomicU64| AtomicU64::new(word.load(Ordering::Relaxed));
+        Life {
+            deadline: copy(&self.deadline),
+            refresh_at: copy(&self.refresh_at),
+            last_use: copy(&self.last_use),
+            idle: self.idle,
+            stale: self.stale,
+            asks_on_read: self.asks_on_read,
+        }
+    }
+
     /// The first instant at which a reader must look closer.
     pub(crate) fn look_at(&self) -> u64 {
         if self.idle != NEVER || self.asks_on_read {

@@ -8,6 +8,7 @@
 //! that depend on the entry may be there: they were made from what was made from the parent. Such
 //! edges are looked through once they outnumber the others.
 
+use crate::sync::{AtomicU64, Ordering};
 use hashbrown::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     edges: Mutex<Edges>,
+    /// Entries that depend on something, while it is not known how keys become text.
+    nameless: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +82,20 @@ impl Graph {
         reached
     }
 
+    pub(crate) fn add_nameless(&self) {
+        self.nameless.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn remove_nameless(&self) {
+        self.nameless.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn has_nameless(&self) -> bool {
+        self.nameless.load(Ordering::Acquire) > 0
+    }
+
     /// Number of edges, those that no entry has included.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         let edges = self.lock();
         edges.held + edges.kept

@@ -12,7 +12,7 @@
 use crate::sync::{AtomicU64, Ordering};
 
 /// How many invalidations there have been when a read began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fence(u64);
 
 impl Fence {

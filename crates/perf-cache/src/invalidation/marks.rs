@@ -2,7 +2,7 @@
 
 use super::dependencies::Graph;
 use super::fence::Fence;
-use super::tags::{Name, Tag};
+use super::tags::{Hold, Name, Tag};
 use crate::Cause;
 use crate::sync::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -27,15 +27,26 @@ struct Mark {
 struct Links {
     graph: Arc<Graph>,
     parents: Box<[u64]>,
-    /// The hash of its own name, once that is known.
-    child: OnceLock<u64>,
+    /// The hash of its own name, once that is known; `None` if it has left before.
+    child: OnceLock<Option<u64>>,
 }
 
 fn leave(marks: &[Mark], links: Option<&Links>) {
-    marks.iter().for_each(|mark| mark.tag.leave(mark.epoch));
-    if let Some(links) = links
-        && let Some(child) = links.child.get()
-    {
+    for Mark { tag, epoch } in marks {
+        tag.leave(*epoch);
+        tag.let_go();
+    }
+    let Some(links) = links else { return };
+    // Closes it: who comes to name the entry now comes too late.
+    let mut was_open = false;
+    let child = links.child.get_or_init(|| {
+        was_open = true;
+        None
+    });
+    if was_open {
+        links.graph.remove_nameless();
+    }
+    if let Some(child) = child {
         links.parents.iter().for_each(|parent| links.graph.unlink(*parent, *child));
     }
 }
@@ -50,6 +61,14 @@ impl Marks {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.marks.is_empty()
+    }
+
+    pub(crate) fn has_tag(&self, tag: &str) -> bool {
+        self.names().any(|name| matches!(name, Name::Tag(own) if **own == *tag))
+    }
+
+    pub(crate) fn depend_on(&self, parent: &str) -> bool {
+        self.names().any(|name| matches!(name, Name::Parent(own) if **own == *parent))
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &Name> {
@@ -83,7 +102,8 @@ impl Links {
         self.child.get_or_init(|| {
             let child = child();
             self.parents.iter().for_each(|parent| self.graph.link(*parent, child));
-            child
+            self.graph.remove_nameless();
+            Some(child)
         });
     }
 }
@@ -97,22 +117,24 @@ pub(crate) struct Marking {
 
 impl Marking {
     /// Those that an entry has, to which others are added. Its place in the graph is not among
-    /// them.
-    pub(crate) fn copy(marks: &Marks) -> Marking {
-        let copied = marks.marks.iter().map(|Mark { tag, epoch }| {
+    /// them. `None` if the entry has left.
+    pub(crate) fn copy(marks: &Marks) -> Option<Marking> {
+        let mut copy = Marking::default();
+        for Mark { tag, epoch } in &marks.marks {
+            let tag = Hold::beside(tag)?.keep();
             tag.join_again(*epoch);
-            Mark { tag: Arc::clone(tag), epoch: *epoch }
-        });
-        Marking { marks: copied.collect(), links: None }
+            copy.marks.push(Mark { tag, epoch: *epoch });
+        }
+        Some(copy)
     }
 
     /// Joins a tag; whether what comes in behind this fence may have it.
-    pub(crate) fn join(&mut self, tag: Arc<Tag>, fence: Option<Fence>) -> bool {
+    pub(crate) fn join(&mut self, tag: Hold, fence: Option<Fence>) -> bool {
         if self.marks.iter().any(|mark| Arc::ptr_eq(&mark.tag, &tag)) {
             return true;
         }
         let joined = tag.join(fence);
-        self.marks.extend(joined.map(|epoch| Mark { tag, epoch }));
+        self.marks.extend(joined.map(|epoch| Mark { tag: tag.keep(), epoch }));
         joined.is_some()
     }
 
@@ -122,6 +144,7 @@ impl Marking {
         parents.dedup();
         let (graph, parents) = (Arc::clone(graph), parents.into_boxed_slice());
         let links = Links { graph, parents, child: OnceLock::new() };
+        links.graph.add_nameless();
         if let Some(child) = child {
             links.enter(|| child);
         }

@@ -9,7 +9,7 @@ use super::dependencies::Graph;
 use super::fence::Sequence;
 use super::marks::{Marking, Marks};
 use super::patterns::{Pattern, Patterns};
-use super::tags::{Name, Tag};
+use super::tags::{Hold, Name, Tag};
 use loom::sync::Arc as Shared;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ fn join(world: &World, tag: &Arc<Tag>) -> Option<(u64, Marks)> {
     let fence = world.sequence.fence();
     let value = world.truth.load(Ordering::Relaxed);
     let mut marking = Marking::default();
-    marking.join(Arc::clone(tag), Some(fence)).then(|| (value, marking.finish()))
+    marking.join(Hold::new(tag), Some(fence)).then(|| (value, marking.finish()))
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_cascade_finds_an_entry_or_the_entry_finds_it() {
         // Parent 1, child 2, and on its way what depends on the child.
         let (parent, child) = (a_tag(), a_tag());
         let mut marking = Marking::default();
-        assert!(marking.join(Arc::clone(&parent), None));
+        assert!(marking.join(Hold::new(&parent), None));
         marking.depend(&graph, vec![1], Some(2));
         let first = marking.finish();
         let loader = {
@@ -131,7 +131,7 @@ fn a_cascade_finds_an_entry_or_the_entry_finds_it() {
                 let value = world.truth.load(Ordering::Relaxed);
                 let mut marking = Marking::default();
                 marking.depend(&graph, vec![2], Some(3));
-                marking.join(child, Some(fence)).then(|| (value, marking.finish()))
+                marking.join(Hold::new(&child), Some(fence)).then(|| (value, marking.finish()))
             })
         };
         world.truth.store(1, Ordering::Relaxed);

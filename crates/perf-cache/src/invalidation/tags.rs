@@ -16,6 +16,7 @@ use crate::Cause;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
+use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// One name and what became of its entries.
@@ -56,13 +57,57 @@ struct Crowd {
     alive: AtomicU64,
     /// Entries that are dead by this tag and have not left.
     dead: AtomicU64,
+    /// Entries, and calls that are at it. Grows from zero under the lock of the table only.
+    holders: AtomicU64,
+}
+
+/// A tag that stays in its table.
+#[derive(Debug)]
+pub(crate) struct Hold(Arc<Tag>);
+
+impl Hold {
+    /// For whoever has the table, or got the tag from one that is never dropped.
+    pub(crate) fn new(tag: &Arc<Tag>) -> Hold {
+        tag.crowd.holders.fetch_add(1, Ordering::AcqRel);
+        Hold(Arc::clone(tag))
+    }
+
+    /// Another one beside that of an entry; `None` if the entry has left meanwhile.
+    pub(crate) fn beside(tag: &Arc<Tag>) -> Option<Hold> {
+        let more = |holders: u64| (holders > 0).then_some(holders + 1);
+        let holders = &tag.crowd.holders;
+        holders.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
+        Some(Hold(Arc::clone(tag)))
+    }
+
+    /// Hands the hold over to an entry, which ends it by [`Tag::let_go`].
+    pub(crate) fn keep(self) -> Arc<Tag> {
+        let tag = Arc::clone(&self.0);
+        tag.crowd.holders.fetch_add(1, Ordering::AcqRel);
+        tag
+    }
+}
+
+impl Deref for Hold {
+    type Target = Arc<Tag>;
+
+    fn deref(&self) -> &Arc<Tag> {
+        &self.0
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.let_go();
+    }
 }
 
 const COUNT: u64 = u32::MAX as u64;
 
 impl Tag {
     pub(crate) fn new(name: Name, last: u64) -> Tag {
-        let crowd = Crowd { alive: AtomicU64::new(0), dead: AtomicU64::new(0) };
+        let zero = || AtomicU64::new(0);
+        let crowd = Crowd { alive: zero(), dead: zero(), holders: zero() };
         Tag { name, last: AtomicU64::new(last), epoch: AtomicU32::new(0), crowd }
     }
 
@@ -94,6 +139,11 @@ impl Tag {
     /// Whether it was invalidated since a read began.
     pub(crate) fn is_after(&self, fence: Fence) -> bool {
         fence.is_before(self.last.load(Ordering::Acquire))
+    }
+
+    /// Ends the hold of an entry.
+    pub(crate) fn let_go(&self) {
+        self.crowd.holders.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Counts another entry of an epoch that may be over: a copy of one that is counted.
@@ -222,12 +272,12 @@ impl Tags {
     }
 
     /// The tag of that name, new if need be; `None` if there are too many in use.
-    pub(crate) fn intern(&self, label: Label<'_>) -> Option<Arc<Tag>> {
+    pub(crate) fn intern(&self, label: Label<'_>) -> Option<Hold> {
         self.find(label).or_else(|| self.add(label, &mut self.write()))
     }
 
-    pub(crate) fn find(&self, label: Label<'_>) -> Option<Arc<Tag>> {
-        self.read().tags.find(self.hash(label), |tag| label.is_of(tag)).cloned()
+    fn find(&self, label: Label<'_>) -> Option<Hold> {
+        self.read().tags.find(self.hash(label), |tag| label.is_of(tag)).map(Hold::new)
     }
 
     /// Invalidates the entries of a tag; answers how many at most.
@@ -269,10 +319,10 @@ impl Tags {
         self.read().tags.iter().map(|tag| tag.dead()).sum()
     }
 
-    fn add(&self, label: Label<'_>, table: &mut Table) -> Option<Arc<Tag>> {
+    fn add(&self, label: Label<'_>, table: &mut Table) -> Option<Hold> {
         let hash = self.hash(label);
         if let Some(tag) = table.tags.find(hash, |tag| label.is_of(tag)) {
-            return Some(Arc::clone(tag));
+            return Some(Hold::new(tag));
         }
         if table.tags.len() >= table.full_at {
             table.forget(self.max);
@@ -283,8 +333,9 @@ impl Tags {
         let cascaded = table.cascaded.get(&hash).map_or(0, |number| *number);
         let tag = Arc::new(Tag::new(label.to_name(), table.forgotten.max(cascaded)));
         let rehash = |tag: &Arc<Tag>| self.hash(tag.name().label());
-        table.tags.insert_unique(hash, Arc::clone(&tag), rehash);
-        Some(tag)
+        let hold = Hold::new(&tag);
+        table.tags.insert_unique(hash, tag, rehash);
+        Some(hold)
     }
 
     /// What the label is called in the graph of dependencies. Two that share a number are
@@ -316,8 +367,9 @@ impl Table {
 
     /// Drops the tags that no entry has, but for the half of them that was invalidated last.
     fn forget(&mut self, max: usize) {
-        // Nobody can take hold of a tag but through this table, which is locked.
-        let is_idle = |tag: &Arc<Tag>| Arc::strong_count(tag) == 1;
+        // Nobody can take hold of a tag but through this table, which is locked, and beside others
+        // that have it.
+        let is_idle = |tag: &Arc<Tag>| tag.crowd.holders.load(Ordering::Acquire) == 0;
         let last = |tag: &Arc<Tag>| tag.last.load(Ordering::Acquire);
         let mut idle: Vec<u64> = self.tags.iter().filter(|tag| is_idle(tag)).map(last).collect();
         if !idle.is_empty() {

@@ -7,6 +7,7 @@
 mod models;
 
 use super::scope::LeaderId;
+use crate::invalidation::Fence;
 use crate::sync::{Mutex, MutexGuard};
 use perf_core::{Clock, Instant};
 use std::any::Any;
@@ -21,6 +22,7 @@ use std::thread::{self, Thread};
 pub(crate) struct Load<V> {
     state: Mutex<State<V>>,
     leader: LeaderId,
+    fence: Fence,
 }
 
 struct State<V> {
@@ -44,9 +46,14 @@ pub(crate) enum Outcome<V> {
 }
 
 impl<V> Load<V> {
-    pub(crate) fn new(leader: LeaderId) -> Load<V> {
+    pub(crate) fn new(leader: LeaderId, fence: Fence) -> Load<V> {
         let state = State { outcome: None, places: Vec::new(), vacant: Vec::new() };
-        Load { state: Mutex::new(state), leader }
+        Load { state: Mutex::new(state), leader, fence }
+    }
+
+    /// What its value may be older than.
+    pub(crate) const fn fence(&self) -> Fence {
+        self.fence
     }
 
     /// Who runs the loader.
@@ -185,7 +192,7 @@ mod tests {
     use std::time::Duration;
 
     fn load<V>() -> Load<V> {
-        Load::new(LeaderId::new())
+        Load::new(LeaderId::new(), Fence::default())
     }
 
     #[test]

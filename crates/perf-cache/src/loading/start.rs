@@ -4,6 +4,7 @@ use super::flight::Load;
 use super::negatives::Refusal;
 use super::scope::LeaderId;
 use crate::inner::Inner;
+use crate::invalidation::Fence;
 use crate::lookup::Lookup;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -43,8 +44,8 @@ impl<V> Asked<V> {
         Asked { leader: Some(leader), ..Asked::new(hash) }
     }
 
-    fn load(&mut self) -> Arc<Load<V>> {
-        Arc::new(Load::new(*self.leader.get_or_insert_with(LeaderId::new)))
+    fn load(&mut self, fence: Fence) -> Arc<Load<V>> {
+        Arc::new(Load::new(*self.leader.get_or_insert_with(LeaderId::new), fence))
     }
 }
 
@@ -96,13 +97,13 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         // The caller's code, as is what is dropped: not under the lock.
         let own = key.clone();
         let mut left = self.leavers();
-        let load = asked.load();
+        let load = asked.load(self.invalidations.fence());
         let ended;
         let mut held = shard.lock();
         if let Some(slot) = shard.find(&held, hash, key)
             && let Some(entry) = shard.slots.get(&held.ledger, slot)
         {
-            let cause = self.why_dead(entry)?;
+            let cause = self.why_dead(entry, shard.slots.era(slot))?;
             if !self.is_kept(entry, cause) {
                 self.remove_slot(shard, &mut held, slot, cause, &mut left);
             }
@@ -139,7 +140,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         let hash = asked.hash;
         let shard = self.shard(hash);
         let own = key.clone();
-        let load = asked.load();
+        let load = asked.load(self.invalidations.fence());
         let mut held = shard.lock();
         let found = shard.find(&held, hash, key);
         let entry = found.and_then(|slot| shard.slots.get(&held.ledger, slot));

@@ -22,25 +22,25 @@ impl<K: Hash + Eq, V: Clone> Inner<K, V> {
         terms: Terms,
         origin: &Origin<'_, V>,
     ) {
-        self.put(hash, Incoming { key, value, terms }, origin);
+        let _ = self.put(hash, Incoming { key, value, terms }, origin);
     }
 
     /// The value that is kept beyond its time to live for the case that loading it anew fails; if
     /// there is one, that is counted.
     pub(super) fn kept(&self, hash: u64, key: &K) -> Option<V> {
-        let kept = |entry: &Entry<K, V>| {
-            let cause = self.why_dead(entry)?;
+        let kept = |entry: &Entry<K, V>, era| {
+            let cause = self.why_dead(entry, era)?;
             self.is_kept(entry, cause).then(|| entry.value.clone())
         };
         let shard = self.shard(hash);
         let found = self.readers.own().map(|own| self.protect(shard, own, hash, key));
         let value = match found {
-            Some(Look::Live(entry)) => kept(&entry),
+            Some(Look::Live(entry)) => kept(&entry, entry.era()),
             Some(Look::Gone) => None,
             Some(Look::NoWord) | None => {
                 let held = shard.lock();
                 let slot = shard.find(&held, hash, key)?;
-                kept(shard.slots.get(&held.ledger, slot)?)
+                kept(shard.slots.get(&held.ledger, slot)?, shard.slots.era(slot))
             }
         }?;
         shard.lock().counts.loading.stale_served += 1;

@@ -153,7 +153,7 @@ mod tests {
         options.soft_timeout = Some(MILLI);
         options.hard_timeout = Some(2 * MILLI);
         let (clock, hand) = Clock::manual();
-        let load = Load::<u8>::new(LeaderId::new());
+        let load = Load::<u8>::new(LeaderId::new(), crate::invalidation::Fence::default());
         let mut patience = Patience::new();
         // The limits begin with the first wait; the hand moves while it lasts.
         let begin = |patience: &mut Patience| {

@@ -7,7 +7,7 @@ use super::words::Plain;
 use crate::expiry::{self, NEVER};
 use crate::policy::{Policy, PolicyKind, Slot};
 use crate::stats::{Cause, Counts};
-use crate::{CacheStats, Capacity};
+use crate::{CacheStats, Capacity, InvalidationCounts};
 use hashbrown::DefaultHashBuilder;
 use perf_core::{ByteSize, Instant};
 use std::fmt;
@@ -320,6 +320,8 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCache<K, V, S> {
             joins: counts.joins,
             loading,
             load_duration: counts.load_duration,
+            invalidations: InvalidationCounts::default(),
+            listener_panics: 0,
             entries: self.inner.len(),
             bytes: self.memory_usage(),
             since: Instant::from_nanos(self.inner.since.load(Ordering::Relaxed)),

@@ -3,6 +3,7 @@
 use super::PlainCache;
 use super::inner::{Inner, Origin};
 use super::words::Plain;
+use crate::invalidation::Fence;
 use crate::loading::flight::{Load, Outcome};
 use crate::loading::scope::LeaderId;
 use perf_core::Instant;
@@ -117,7 +118,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
             held.counts.joins += u64::from(first);
             return Start::Join(load);
         }
-        let load = Arc::new(Load::new(id));
+        let load = Arc::new(Load::new(id, Fence::default()));
         held.loads.add(hash, *key, Arc::clone(&load));
         Start::Lead(load)
     }

@@ -9,6 +9,7 @@ mod drops;
 mod expiry;
 mod fetch;
 mod insight;
+mod invalidation;
 mod lifetimes;
 mod loading;
 mod many;

@@ -29,7 +29,7 @@ fn wait(load: &Load<u8>) -> Arc<Outcome<u8>> {
 }
 
 fn load() -> Arc<Load<u8>> {
-    Arc::new(Load::new(LeaderId::new()))
+    Arc::new(Load::new(LeaderId::new(), crate::invalidation::Fence::default()))
 }
 
 fn value(outcome: &Outcome<u8>) -> Option<u8> {

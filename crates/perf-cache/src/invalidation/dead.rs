@@ -1,0 +1,147 @@
+//! Entries that were invalidated: passed over, freed, counted.
+
+use super::patterns::Era;
+use super::round::Step;
+use crate::entry::Entry;
+use crate::eviction::Leavers;
+use crate::inner::Inner;
+use crate::policy::Slot;
+use crate::shard::Held;
+use crate::stats::Cause;
+use equivalent::Equivalent;
+
+/// Places looked at in one holding of a lock.
+const CHUNK: usize = 256;
+
+impl<K, V> Inner<K, V> {
+    /// Why an entry was invalidated, if it was; `era` is the one in which it was last looked at.
+    pub(crate) fn why_invalid(&self, entry: &Entry<K, V>, era: u32) -> Option<Cause> {
+        let marked = entry.extra.as_ref().and_then(|extra| extra.marks.dead());
+        marked.or_else(|| {
+            let is_old = era != self.invalidations.era().bits();
+            let is_covered = is_old && self.invalidations.cover(&entry.key, Era::new(era));
+            is_covered.then_some(Cause::Pattern)
+        })
+    }
+
+    /// Looks at some places of a shard and takes out what was invalidated; whether a round has
+    /// ended.
+    pub(crate) fn sweep_dead<'a>(
+        &'a self,
+        index: usize,
+        held: &mut Held<K, V>,
+        places: usize,
+        left: &mut Leavers<'a, K, V>,
+    ) -> bool {
+        let shard = &self.shards[index];
+        for _ in 0..places {
+            let used = shard.slots.used() as usize;
+            let latest = self.invalidations.latest();
+            let slot = match held.round.step(used, latest, || self.invalidations.era()) {
+                Step::Look(place) => Slot::new(u32::try_from(place).unwrap_or(u32::MAX)),
+                Step::Over(when) => {
+                    self.invalidations.swept(index, when);
+                    return true;
+                }
+            };
+            let Some(entry) = shard.slots.get(&held.ledger, slot) else { continue };
+            // Read before the entry is looked at, as in `examine`.
+            let now = self.invalidations.era().bits();
+            let era = shard.slots.era(slot);
+            match self.why_invalid(entry, era) {
+                Some(cause) => self.remove_slot(shard, held, slot, cause, left),
+                None if era != now => shard.slots.set_era(slot, now),
+                None => {}
+            }
+        }
+        false
+    }
+
+    /// Frees up to `limit` entries that were invalidated; answers how many.
+    pub(crate) fn remove_invalidated(&self, limit: u64) -> u64 {
+        let mut removed = 0;
+        for (index, shard) in self.shards.iter().enumerate() {
+            // Two rounds at most: the one that was going on, and a whole one.
+            for _ in 0..2 {
+                while removed < limit {
+                    let mut left = self.leavers();
+                    let mut held = shard.lock();
+                    if !held.round.is_due(self.invalidations.latest()) {
+                        break;
+                    }
+                    let most = usize::try_from(limit - removed).unwrap_or(CHUNK).min(CHUNK);
+                    let round_is_over = self.sweep_dead(index, &mut held, most, &mut left);
+                    drop(held);
+                    removed += left.count as u64;
+                    self.see_off(left);
+                    if round_is_over {
+                        break;
+                    }
+                }
+            }
+        }
+        if removed > 0 {
+            self.reclaim();
+        }
+        removed
+    }
+
+    /// How many entries were invalidated and have not left; exact when nothing writes.
+    pub(crate) fn count_invalidated(&self) -> u64 {
+        self.count(|entry, era| self.why_invalid(entry, era).is_some())
+    }
+
+    /// How many entries are alive and `counts`; exact when nothing writes.
+    pub(crate) fn count_alive(&self, counts: impl Fn(&Entry<K, V>) -> bool) -> u64 {
+        self.count(|entry, era| counts(entry) && self.why_dead(entry, era).is_none())
+    }
+
+    fn count(&self, counts: impl Fn(&Entry<K, V>, u32) -> bool) -> u64 {
+        let mut sum = 0;
+        self.for_each(|entry, era| sum += u64::from(counts(entry, era)));
+        sum
+    }
+
+    fn for_each(&self, mut visit: impl FnMut(&Entry<K, V>, u32)) {
+        for shard in &self.shards {
+            for slot in (0..shard.slots.used()).map(Slot::new) {
+                let _ = self.whatever_at(shard, slot, &mut visit);
+            }
+        }
+    }
+
+    /// Gives the entries that depend on something their places in the graph, once it is known how
+    /// keys become text: those that came in before that have none.
+    pub(crate) fn name_dependents(&self) {
+        self.for_each(|entry, _| {
+            if let Some(extra) = &entry.extra {
+                self.invalidations.name(&extra.marks, &entry.key);
+            }
+        });
+    }
+
+    /// Removes an entry and ends the claim of whatever was read for its key; whether there was one
+    /// alive.
+    pub(crate) fn discard<Q>(&self, hash: u64, key: &Q, cause: Cause) -> bool
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let shard = self.shard(hash);
+        let mut left = self.leavers();
+        let mut was_alive = false;
+        let mut held = shard.lock();
+        let ended = held.loads.detach(hash, key);
+        if let Some(slot) = shard.find(&held, hash, key)
+            && let Some(entry) = shard.slots.get(&held.ledger, slot)
+        {
+            let dead = self.why_dead(entry, shard.slots.era(slot));
+            was_alive = dead.is_none();
+            self.remove_slot(shard, &mut held, slot, dead.unwrap_or(cause), &mut left);
+        }
+        drop(held);
+        drop(ended);
+        self.see_off(left);
+        self.reclaim_soon(shard);
+        was_alive
+    }
+}
