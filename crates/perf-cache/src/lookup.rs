@@ -35,6 +35,7 @@ impl<K, V> Inner<K, V> {
     }
 
     /// The same, but a miss is not counted: the caller will ask again under the lock.
+    #[inline]
     pub(crate) fn look_up_first<Q>(&self, hash: u64, key: &Q) -> Lookup<'_, K, V>
     where
         Q: Equivalent<K> + ?Sized,

@@ -4,7 +4,7 @@ use super::error::LoadError;
 use super::flight::Load;
 use super::leader::{Got, Leader};
 use super::spawn::{Spawn, Work};
-use super::start::{Asked, Start};
+use super::start::{Asked, Glance, Start};
 use super::wait::{Patience, Timers, Waited};
 use crate::inner::Inner;
 use crate::{Cache, Terms};
@@ -104,7 +104,11 @@ where
         E: Send + Sync + 'static,
     {
         let inner = &self.inner;
-        let mut asked = Asked::new(self.hash(&key));
+        let hash = self.hash(&key);
+        let mut asked = match inner.glance(hash, &key) {
+            Glance::Hit(value) => return Ok(value),
+            glance => Asked::new(hash, glance),
+        };
         let mut patience = Patience::new();
         loop {
             let (running, present) = match inner.step(&key, &mut asked) {
@@ -171,7 +175,11 @@ where
         E: Send + Sync + 'static,
     {
         let inner = &self.inner;
-        let mut asked = Asked::new(self.hash(&key));
+        let hash = self.hash(&key);
+        let mut asked = match inner.glance(hash, &key) {
+            Glance::Hit(value) => return Ok(value),
+            glance => Asked::new(hash, glance),
+        };
         let mut timers = Timers::new();
         loop {
             let (running, present) = match inner.step(&key, &mut asked) {

@@ -70,7 +70,8 @@ where
             let own = hash(&key);
             if places.find(own, |place| wanted[*place].0 == key).is_none() {
                 places.insert_unique(own, wanted.len(), |place| wanted[*place].1.hash);
-                wanted.push((key, Asked::by(leader, own)));
+                let glance = inner.glance(own, &key);
+                wanted.push((key, Asked::by(leader, own, glance)));
             }
         }
         let (keys, leads, joined) = (Vec::new(), Vec::new(), Vec::new());

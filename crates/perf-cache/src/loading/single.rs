@@ -3,7 +3,7 @@
 use super::flight::{Load, Outcome};
 use super::leader::{Got, Leader, Made};
 use super::negatives::Refusal;
-use super::start::{Asked, Start};
+use super::start::{Asked, Glance, Start};
 use super::wait::{Patience, Timers, Waited};
 use crate::inner::Inner;
 use std::any::Any;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     /// The value, or what `load` or the load of another caller answered instead. Answers that the
     /// caller has no use for, such as an error of another type, make it load by itself.
+    #[inline]
     pub(super) fn ask<E>(
         &self,
         hash: u64,
@@ -25,7 +26,23 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     where
         E: Send + Sync + 'static,
     {
-        let mut asked = Asked::new(hash);
+        match self.glance(hash, &key) {
+            Glance::Hit(value) => Got::Value(value),
+            glance => self.ask_further(Asked::new(hash, glance), key, takes_absent, load),
+        }
+    }
+
+    #[inline(never)]
+    fn ask_further<E>(
+        &self,
+        mut asked: Asked<V>,
+        key: K,
+        takes_absent: bool,
+        load: impl FnOnce() -> Made<V, E>,
+    ) -> Got<V, E>
+    where
+        E: Send + Sync + 'static,
+    {
         let mut patience = Patience::new();
         loop {
             let got = match self.start(&key, &mut asked) {
@@ -65,8 +82,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     where
         E: Send + Sync + 'static,
     {
+        let mut asked = match self.glance(hash, &key) {
+            Glance::Hit(value) => return Got::Value(value),
+            glance => Asked::new(hash, glance),
+        };
         let load = pin!(load);
-        let mut asked = Asked::new(hash);
         let mut timers = Timers::new();
         loop {
             let got = match self.start(&key, &mut asked) {

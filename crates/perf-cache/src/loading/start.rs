@@ -14,12 +14,23 @@ pub(super) struct Asked<V> {
     pub(super) hash: u64,
     /// Who leads, once somebody has to.
     leader: Option<LeaderId>,
-    /// Whether this is the first time that it asks: one call is one lookup.
-    first: bool,
+    /// What it saw at first: one call is one lookup.
+    glance: Option<Glance<V>>,
     /// Whether the answer of an earlier load that gave no value is of no use to it.
     pub(super) ignores_refusals: bool,
     /// The load that it waited for too long.
     pub(super) late: Option<Arc<Load<V>>>,
+}
+
+/// What a lookup without a lock has found.
+pub(super) enum Glance<V> {
+    Hit(V),
+    /// A value that is to be loaded anew.
+    Due(V),
+    /// Nothing, which is still to be counted.
+    Miss,
+    /// Nothing, and it is counted.
+    Counted,
 }
 
 pub(super) enum Start<V> {
@@ -35,13 +46,14 @@ pub(super) enum Start<V> {
 }
 
 impl<V> Asked<V> {
-    pub(super) const fn new(hash: u64) -> Asked<V> {
-        Asked { hash, leader: None, first: true, ignores_refusals: false, late: None }
+    pub(super) const fn new(hash: u64, glance: Glance<V>) -> Asked<V> {
+        let glance = Some(glance);
+        Asked { hash, leader: None, glance, ignores_refusals: false, late: None }
     }
 
     /// By one who may lead several loads.
-    pub(super) fn by(leader: LeaderId, hash: u64) -> Asked<V> {
-        Asked { leader: Some(leader), ..Asked::new(hash) }
+    pub(super) fn by(leader: LeaderId, hash: u64, glance: Glance<V>) -> Asked<V> {
+        Asked { leader: Some(leader), ..Asked::new(hash, glance) }
     }
 
     fn load(&mut self, fence: Fence) -> Arc<Load<V>> {
@@ -50,41 +62,41 @@ impl<V> Asked<V> {
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
+    /// Looks for the value only, which is all that most calls need.
+    #[inline]
+    pub(super) fn glance(&self, hash: u64, key: &K) -> Glance<V> {
+        match self.look_up_first(hash, key) {
+            Lookup::Hit(entry) if self.is_refresh_due(&entry) => Glance::Due(entry.value.clone()),
+            Lookup::Hit(entry) => Glance::Hit(entry.value.clone()),
+            Lookup::Miss => Glance::Miss,
+            // Whether it is due is seen under the lock.
+            Lookup::Locked => match self.read_locked(hash, key, V::clone) {
+                Some(value) if self.loading.shapes_terms() => Glance::Due(value),
+                Some(value) => Glance::Hit(value),
+                None => Glance::Counted,
+            },
+        }
+    }
+
     /// Finds the value, the load in flight or the refusal, or begins a load.
     ///
     /// # Panics
     ///
     /// If the caller is the loader of the load in flight.
     pub(super) fn start(&self, key: &K, asked: &mut Asked<V>) -> Start<V> {
-        let hash = asked.hash;
-        let mut first = std::mem::replace(&mut asked.first, false);
-        if first {
-            match self.look_up_first(hash, key) {
-                Lookup::Hit(entry) => {
-                    let value = entry.value.clone();
-                    if !self.is_refresh_due(&entry) {
-                        return Start::Hit(value);
-                    }
-                    drop(entry);
-                    return self.refresh(key, asked, value);
-                }
-                Lookup::Miss => {}
-                Lookup::Locked => {
-                    if let Some(value) = self.read_locked(hash, key, V::clone) {
-                        return self.refresh(key, asked, value);
-                    }
-                    // That has counted it.
-                    first = false;
-                }
-            }
-        }
+        let first = match asked.glance.take() {
+            Some(Glance::Hit(value)) => return Start::Hit(value),
+            Some(Glance::Due(value)) => return self.refresh(key, asked, value),
+            Some(Glance::Miss) => 1,
+            Some(Glance::Counted) | None => 0,
+        };
         loop {
-            if let Some(start) = self.begin(key, asked, u64::from(first)) {
+            if let Some(start) = self.begin(key, asked, first) {
                 return start;
             }
             // Somebody has put a value in, which is not to be cloned under the lock.
-            if let Some(value) = self.peek(hash, key, |entry| entry.value.clone()) {
-                self.shard(hash).lock().counts.hits += u64::from(first);
+            if let Some(value) = self.peek(asked.hash, key, |entry| entry.value.clone()) {
+                self.shard(asked.hash).lock().counts.hits += first;
                 return Start::Hit(value);
             }
         }
