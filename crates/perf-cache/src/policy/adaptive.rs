@@ -6,7 +6,7 @@
 //! push out has been idle. That test is what keeps a loop from washing the hot queue out.
 //!
 //! The share of the cold queue decides what this is like. With a few hundredths it keeps what it
-//! has through loops and scans, as LIRS does; with a tenth to a half it favours what is used often,
+//! has through loops and scans, as LIRS does; with a tenth it favours what is used often,
 //! as 2Q and S3-FIFO do; with all of the cache it is CLOCK, which is close to LRU. A
 //! [`Chooser`](super::Chooser) finds out which is best, and [`choose`](Adaptive::choose) says so.
 //!
@@ -306,3 +306,6 @@ const OLD: u16 = 1 << 15;
 /// Up to so many entries, the hashes of four times as many evictions are remembered: it takes them
 /// to recognize a loop. In large caches one time is nearly as good.
 const SMALL: usize = 4_096;
+
+#[cfg(test)]
+mod tests;

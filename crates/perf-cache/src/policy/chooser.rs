@@ -27,13 +27,14 @@ impl Choice {
     pub const STEADY: Choice = Choice { cold: 1311 };
     /// Keeps what returns: for skewed popularity.
     pub const FREQUENT: Choice = Choice { cold: 6554 };
-    /// Half and half.
-    pub const EVEN: Choice = Choice { cold: 1 << 15 };
-    /// Keeps what was used last: close to LRU.
+    /// Keeps what came last, and a little longer what was used again: for what is used a few times
+    /// and then no more, and for popularity that wanders.
+    pub const YOUNG: Choice = Choice { cold: 58_982 };
+    /// Keeps what was used last: close to LRU. CLOCK.
     pub const RECENT: Choice = Choice { cold: u16::MAX };
 
     /// All candidates.
-    pub const ALL: [Choice; 4] = [Choice::STEADY, Choice::FREQUENT, Choice::EVEN, Choice::RECENT];
+    pub const ALL: [Choice; 4] = [Choice::STEADY, Choice::FREQUENT, Choice::YOUNG, Choice::RECENT];
     /// The one before anything is known: no worse than LRU to begin with.
     pub(crate) const START: Choice = Choice::RECENT;
 
@@ -67,7 +68,7 @@ impl Choice {
         match self {
             Choice::STEADY => "steady",
             Choice::FREQUENT => "frequent",
-            Choice::EVEN => "even",
+            Choice::YOUNG => "young",
             Choice::RECENT => "recent",
             _ => "other",
         }
@@ -390,3 +391,107 @@ const WINDOW: f64 = 20.0;
 const LEAST_WINDOW: f64 = 2_000.0;
 /// Hits that a candidate must be ahead by, beyond chance.
 const MARGIN: f64 = 2.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mix(key: u32) -> u32 {
+        (u64::from(key + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+    }
+
+    /// What the shadows hold and what is known of the keys must be the same.
+    fn check(chooser: &Chooser) {
+        for (i, shadow) in chooser.shadows.iter().enumerate() {
+            let held = chooser.keys.iter().filter(|key| key.held & 1 << i != 0).count();
+            assert_eq!(held, shadow.len);
+            assert!(shadow.len <= chooser.capacity);
+        }
+        let held = chooser.keys.iter().filter(|key| key.held != 0).count();
+        assert_eq!(chooser.table.len(), held, "who is held by none is forgotten");
+        assert_eq!(chooser.keys.len(), held + chooser.vacant.len());
+    }
+
+    #[test]
+    fn shadows_hold_no_more_than_their_capacity() {
+        for capacity in [1, 2, 7, 100] {
+            let mut chooser = Chooser::new(capacity);
+            for key in 0..5_000u32 {
+                chooser.record(mix(key * 7 % 311 * (key % 3)));
+                if key % 100 == 0 {
+                    check(&chooser);
+                }
+            }
+            assert!(chooser.keys.len() <= N * capacity + 1);
+        }
+    }
+
+    #[test]
+    fn a_small_cache_is_seen_in_full_and_a_large_one_by_a_sample() {
+        assert_eq!(Chooser::new(1_024).sample_mask(), 0);
+        assert_eq!(Chooser::new(1_025).sample_mask(), 1);
+        assert_eq!(Chooser::new(100_000).sample_mask(), 127);
+        assert_eq!(Chooser::new(0).sample_mask(), 0);
+        let mut chooser = Chooser::new(100_000);
+        (0..1_000).for_each(|key| _ = chooser.observe(mix(key)));
+        assert!((2..30).contains(&chooser.table.len()), "{}", chooser.table.len());
+    }
+
+    #[test]
+    fn a_change_of_capacity_keeps_the_choice() {
+        let mut chooser = Chooser::new(500);
+        (0..5_000).for_each(|i| chooser.record(mix(i % 1_000)));
+        assert_eq!(chooser.choice(), Choice::STEADY);
+        for capacity in [400, 450, 10_000, 20] {
+            chooser.set_capacity(capacity);
+            check(&chooser);
+            assert_eq!(chooser.choice(), Choice::STEADY);
+        }
+        // What is known of the loop serves the new size.
+        (0..5_000).for_each(|i| chooser.record(mix(i % 1_000)));
+        assert_eq!(chooser.choice(), Choice::STEADY);
+    }
+
+    #[test]
+    fn where_all_are_alike_nothing_is_chosen() {
+        // Keys that always fit, then keys that never return.
+        let mut chooser = Chooser::new(100);
+        (0..20_000).for_each(|key| chooser.record(mix(key % 50)));
+        let ratios = chooser.hit_ratios();
+        assert!(ratios.iter().all(|(_, ratio)| (0.9..1.0).contains(ratio)), "{ratios:?}");
+        (100..20_000).for_each(|key| chooser.record(mix(key)));
+        assert_eq!((chooser.choice(), chooser.switches()), (Choice::START, 0));
+    }
+
+    #[test]
+    fn the_ratios_say_what_each_would_hit() {
+        let mut chooser = Chooser::new(100);
+        (0..20_000).for_each(|i| chooser.record(mix(i % 200)));
+        let [steady, _, _, recent] = chooser.hit_ratios();
+        assert_eq!((steady.0, recent), (Choice::STEADY, (Choice::RECENT, 0.0)));
+        assert!((0.45..0.5).contains(&steady.1), "{steady:?}");
+    }
+
+    #[test]
+    fn old_evidence_fades_without_overflow() {
+        let mut chooser = Chooser::new(1);
+        (0..600_000).for_each(|i| chooser.record(mix(i % 3)));
+        assert!(chooser.evidence.weight <= 1e100 * 1.01 && chooser.evidence.seen.is_finite());
+        (0..3_000).for_each(|_| chooser.record(7));
+        assert!(chooser.hit_ratios().iter().all(|(_, ratio)| *ratio > 0.7));
+    }
+
+    #[test]
+    fn choices_are_shares() {
+        for choice in Choice::ALL {
+            assert_eq!(Choice::from_bits(choice.to_bits()), choice);
+        }
+        assert_eq!(Choice::from_cold_share(1.0), Choice::RECENT);
+        assert_eq!(Choice::from_cold_share(0.9), Choice::YOUNG);
+        assert_eq!(Choice::from_cold_share(0.02), Choice::STEADY);
+        assert_eq!(Choice::from_cold_share(0.1), Choice::FREQUENT);
+        assert_eq!(Choice::RECENT.share_of(u64::MAX), u64::MAX);
+        assert_eq!(Choice::from_cold_share(0.5).share_of(u64::MAX), u64::MAX / 2);
+        assert_eq!(Choice::STEADY.share_of(1_000), 20);
+    }
+}
