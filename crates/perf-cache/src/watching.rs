@@ -27,14 +27,14 @@ impl<K, V, S> Cache<K, V, S> {
     /// ```
     /// use perf_cache::Cache;
     ///
-    /// let cache: Cache<u64, u64> = Cache::builder().max_entries(1_000).build()?;
+    /// let cache: Cache<u64, u64> = Cache::builder().max_entries(10_000).build()?;
     /// // A loop over twice as many keys as there is room for.
-    /// for key in (0..2_000).cycle().take(100_000) {
+    /// for key in (0..20_000).cycle().take(200_000) {
     ///     cache.get_with(key, || key);
     /// }
     /// let insight = cache.insight().unwrap();
-    /// assert!(insight.curve.miss_ratio_at(1_000).unwrap() > 0.9);
-    /// assert!(insight.curve.miss_ratio_at(2_600).unwrap() < 0.2);
+    /// assert!(insight.curve.miss_ratio_at(10_000).unwrap() > 0.9);
+    /// assert!(insight.curve.miss_ratio_at(30_000).unwrap() < 0.2);
     /// # Ok::<(), perf_cache::ConfigError>(())
     /// ```
     #[must_use]
