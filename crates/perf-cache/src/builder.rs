@@ -2,6 +2,7 @@
 
 use crate::budget::Budget;
 use crate::cache::entry_overhead;
+use crate::choosing::Choosing;
 use crate::expiry::ExpirySettings;
 use crate::hazard::Readers;
 use crate::inner::{Inner, Limbo, SAMPLE_NONE, Settings, Weigher};
@@ -9,6 +10,7 @@ use crate::invalidation::{Declared, Invalidations};
 use crate::listener::Listeners;
 use crate::loading::LoadOptions;
 use crate::policy::{Checked, Policy, PolicyKind};
+use crate::ruling::Ruling;
 use crate::shard::Shard;
 use crate::slots::place_size;
 use crate::weights::Weights;
@@ -16,7 +18,7 @@ use crate::{Cache, Cause, ConfigError, EvictionListener, KeyText};
 use hashbrown::DefaultHashBuilder;
 use perf_core::{ByteSize, Clock, Ratio};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -58,10 +60,10 @@ impl Chosen {
         }
     }
 
-    fn make(&self, seed: u64) -> Box<dyn Policy> {
+    fn make(&self, seed: u64) -> Ruling {
         match self {
-            Chosen::Kind(kind) => kind.build(seed),
-            Chosen::Custom(make) => make(),
+            Chosen::Kind(kind) => Ruling::of(*kind, seed),
+            Chosen::Custom(make) => Ruling::Other(make()),
         }
     }
 }
@@ -303,6 +305,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             invalidations: Invalidations::new(shards, self.declared),
             sample_mask: AtomicU64::new(SAMPLE_NONE),
             observer: Inner::<K, V>::observer(self.insight, max_bytes.is_some()),
+            choosing: Choosing::new(false, 1),
             limbo,
             listeners: self.listeners,
             last_reclaimed: AtomicU64::new(0),
@@ -319,8 +322,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             settings: Mutex::new(settings),
             loading: self.loading,
         };
-        inner.sample_mask.store(inner.watched_mask(SAMPLE_NONE), Ordering::Relaxed);
-        inner.watch_bounds();
+        inner.expect_entries(self.policy.kind() == Some(PolicyKind::Adaptive));
         Ok(Cache::new(Arc::new(inner), self.hasher))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::inner::{Incoming, Inner, Origin, Settings};
 use crate::policy::{Checked, Policy, PolicyKind};
+use crate::ruling::Ruling;
 use crate::slots::place_size;
 use crate::{CacheBuilder, CacheStats, Capacity, Terms};
 use equivalent::Equivalent;
@@ -101,16 +102,17 @@ impl<K, V, S> Cache<K, V, S> {
     /// bound, but does not grow.
     pub fn set_capacity(&self, capacity: Capacity) {
         let settings = self.inner.settings();
-        self.move_capacity(capacity);
+        self.move_capacity(capacity, &settings);
         // Before anything is dropped: its destructor may ask for the settings.
         drop(settings);
         self.evict_first_excess();
     }
 
-    pub(crate) fn move_capacity(&self, capacity: Capacity) {
+    /// With the lock of the settings held.
+    pub(crate) fn move_capacity(&self, capacity: Capacity, settings: &Settings) {
         if let Some(entries) = capacity.entries {
             self.inner.entries.set_max(entries);
-            self.inner.expect_share();
+            self.inner.expect_entries(settings.policy == Some(PolicyKind::Adaptive));
         }
         if let Some(bytes) = capacity.bytes {
             self.inner.bytes.set_max(bytes.as_u64());
@@ -155,15 +157,15 @@ impl<K, V, S> Cache<K, V, S> {
     /// Puts another policy in charge. Entries stay; the new policy gets them in the order in which
     /// the old one would have let them go. O(entries), one shard after the other under its lock.
     pub fn set_policy(&self, policy: PolicyKind) {
-        self.switch_policy(Some(policy), |seed| policy.build(seed));
+        self.switch_policy(Some(policy), |seed| Ruling::of(policy, seed));
     }
 
     /// The same for a policy of the caller's, which is made once for each shard.
     pub fn set_custom_policy<P: Policy + 'static>(&self, make: impl Fn() -> P) {
-        self.switch_policy(None, |_| Box::new(Checked::new(make())));
+        self.switch_policy(None, |_| Ruling::Other(Box::new(Checked::new(make()))));
     }
 
-    fn switch_policy(&self, kind: Option<PolicyKind>, make: impl Fn(u64) -> Box<dyn Policy>) {
+    fn switch_policy(&self, kind: Option<PolicyKind>, make: impl Fn(u64) -> Ruling) {
         // They may be the caller's: made before, and dropped after the lock of the settings.
         let policies = (0..self.inner.shards.len() as u64).map(make).collect();
         let mut settings = self.inner.settings();
@@ -177,11 +179,14 @@ impl<K, V, S> Cache<K, V, S> {
         &self,
         settings: &mut Settings,
         kind: Option<PolicyKind>,
-        policies: Vec<Box<dyn Policy>>,
-    ) -> Vec<Box<dyn Policy>> {
+        policies: Vec<Ruling>,
+    ) -> Vec<Ruling> {
         settings.policy = kind;
         let shards = self.inner.shards.iter().zip(policies);
-        shards.map(|(shard, policy)| shard.set_policy(&mut shard.lock(), policy)).collect()
+        let old =
+            shards.map(|(shard, policy)| shard.set_policy(&mut shard.lock(), policy)).collect();
+        self.inner.expect_entries(kind == Some(PolicyKind::Adaptive));
+        old
     }
 
     /// Removes everything. What is being loaded is not kept either: its callers get it, the cache

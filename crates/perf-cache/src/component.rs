@@ -2,6 +2,7 @@
 
 use crate::inner::Settings;
 use crate::policy::PolicyKind;
+use crate::ruling::Ruling;
 use crate::{Cache, Capacity};
 use perf_core::{
     Bounds, ByteSize, Component, Direction, Instant, Knob, KnobError, KnobValue, Observe, Signal,
@@ -24,6 +25,8 @@ impl<K, V, S> Observe for Cache<K, V, S> {
         counter("loads", counts.loads, "Loaders that ended, in whatever way.");
         counter("load_failures", counts.load_failures, "Loaders that gave no value.");
         counter("joins", counts.joins, "Lookups that waited for the load of another caller.");
+        let dropped = self.inner.choosing.dropped();
+        counter("samples_dropped", dropped, "Accesses of the policy's sample that were left out.");
         for (name, value, help) in counts.loading.by_name() {
             counter(name, value, help);
         }
@@ -83,13 +86,13 @@ impl<K, V, S> Tune for Cache<K, V, S> {
         };
         knob.check(&turn)?;
         match &turn.to {
-            KnobValue::Bytes(bytes) => self.move_capacity(Capacity::bytes(*bytes)),
-            KnobValue::Count(entries) => self.move_capacity(Capacity::entries(*entries)),
+            KnobValue::Bytes(bytes) => self.move_capacity(Capacity::bytes(*bytes), &settings),
+            KnobValue::Count(entries) => self.move_capacity(Capacity::entries(*entries), &settings),
             KnobValue::Duration(ttl) => self.move_time_to_live(*ttl),
             KnobValue::Choice(name) => {
                 if let Ok(kind) = name.parse::<PolicyKind>() {
                     let shards = self.inner.shards.len() as u64;
-                    let policies = (0..shards).map(|seed| kind.build(seed)).collect();
+                    let policies = (0..shards).map(|seed| Ruling::of(kind, seed)).collect();
                     self.move_policy(&mut settings, Some(kind), policies);
                 }
             }

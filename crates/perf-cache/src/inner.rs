@@ -1,6 +1,7 @@
 //! What the handles of a cache share.
 
 use crate::budget::Budget;
+use crate::choosing::Choosing;
 use crate::expiry::Lifetimes;
 use crate::hazard::Readers;
 use crate::insight::Observer;
@@ -28,6 +29,7 @@ pub(crate) struct Inner<K, V> {
     pub(crate) sample_mask: AtomicU64,
     /// What learns from the sample.
     pub(crate) observer: Option<Observer>,
+    pub(crate) choosing: Choosing,
     pub(crate) limbo: Limbo,
     /// Who is told of entries that leave.
     pub(crate) listeners: Listeners<K, V>,
@@ -194,18 +196,28 @@ impl<K, V> Inner<K, V> {
         }
     }
 
-    /// Tells the policies how many entries to expect, if that is known.
-    pub(crate) fn expect_share(&self) {
-        if let Some(share) = self.share() {
-            for shard in &self.shards {
-                shard.expect(&mut shard.lock(), share);
-            }
+    /// Tells those who decide what leaves how many entries to expect: as many as the cache may
+    /// hold, or where only bytes are bounded, a few more than it holds now.
+    pub(crate) fn expect_entries(&self, is_adaptive: bool) {
+        let bound = self.entries.max().unwrap_or_else(|| (self.len() / 4 * 5).max(64));
+        let in_all = usize::try_from(bound).unwrap_or(usize::MAX);
+        let share = in_all.div_ceil(self.shards.len());
+        for shard in &self.shards {
+            shard.expect(&mut shard.lock(), share, in_all);
         }
+        self.choosing.expect(is_adaptive, in_all);
+        let mask = self.choosing.mask().map_or(SAMPLE_NONE, u64::from);
+        self.sample_mask.store(self.watched_mask(mask), Ordering::Relaxed);
+        self.watch_bounds();
     }
 
-    /// How many entries a shard holds when the cache is full, if that is known.
-    pub(crate) fn share(&self) -> Option<usize> {
-        let share = self.entries.max()?.div_ceil(self.shards.len() as u64);
-        Some(usize::try_from(share).unwrap_or(usize::MAX))
+    /// The same for a cache that has more entries than was thought.
+    #[cold]
+    pub(crate) fn expect_more(&self) {
+        if self.entries.max().is_none()
+            && let Ok(settings) = self.settings.try_lock()
+        {
+            self.expect_entries(settings.policy == Some(PolicyKind::Adaptive));
+        }
     }
 }

@@ -134,9 +134,14 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                         ended.extend(held.loads.end(hash, load));
                     }
                     if let Some(entry) = entry.take() {
-                        shard.insert(&mut held, hash, era, entry, weight);
+                        let choice = self.choosing.choice();
+                        shard.insert(&mut held, hash, era, entry, weight, choice);
                     }
+                    let outgrown = held.has_outgrown();
                     drop(held);
+                    if outgrown {
+                        self.expect_more();
+                    }
                     drop(ended);
                     self.see_off(left);
                     self.sample_insertion(hash, weight, old.is_some());
@@ -146,11 +151,6 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     break;
                 }
                 let Some(slot) = shard.victim(&mut held) else { break };
-                if self.entries.max().is_none() {
-                    // As full as it gets: now it shows how many entries that is.
-                    let entries = held.ledger.len();
-                    shard.expect(&mut held, entries);
-                }
                 deal.evicted(self.unlink(shard, &mut held, slot, Cause::Size, &mut left));
             }
             drop(held);
@@ -170,6 +170,9 @@ impl<K: Hash + Eq, V> Inner<K, V> {
     fn sample_insertion(&self, hash: u64, weight: u64, replaced: bool) {
         if hash & self.sample_mask.load(Ordering::Relaxed) == 0 {
             self.watch_insertion(hash, weight, replaced);
+            if !replaced {
+                self.choosing.observe(hash);
+            }
         }
     }
 

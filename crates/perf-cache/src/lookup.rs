@@ -3,6 +3,7 @@
 use crate::entry::Entry;
 use crate::expiry::{NEVER, State, look_closer};
 use crate::hazard::Record;
+use crate::index::Likely;
 use crate::inner::Inner;
 use crate::insight::ONE_HIT_IN;
 use crate::shard::{Held, REPORTED, Shard};
@@ -10,6 +11,13 @@ use crate::slots::{Look, Protected, tag_of};
 use crate::stats::Cause;
 use equivalent::Equivalent;
 use std::sync::atomic::Ordering;
+
+/// What a glimpse has shown.
+enum Glimpse<'a, K, V> {
+    Hit(Protected<'a, K, V>),
+    Miss,
+    Unsure,
+}
 
 /// What became of a lookup.
 pub(crate) enum Lookup<'a, K, V> {
@@ -26,12 +34,11 @@ impl<K, V> Inner<K, V> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let Some(record) = self.readers.own() else { return Lookup::Locked };
-        let found = self.look_up_by(record, hash, key);
-        if let Lookup::Miss = found {
-            record.count_miss();
+        match self.glimpse(hash, key, true) {
+            Glimpse::Hit(entry) => Lookup::Hit(entry),
+            Glimpse::Miss => Lookup::Miss,
+            Glimpse::Unsure => self.look_up_closely(hash, key, true),
         }
-        found
     }
 
     /// The same, but a miss is not counted: the caller will ask again under the lock.
@@ -40,28 +47,10 @@ impl<K, V> Inner<K, V> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let Some(record) = self.readers.own() else { return Lookup::Locked };
-        self.look_up_by(record, hash, key)
+        self.look_up_closely(hash, key, false)
     }
 
-    #[inline]
-    fn look_up_by<'a, Q>(&'a self, record: &'a Record, hash: u64, key: &Q) -> Lookup<'a, K, V>
-    where
-        Q: Equivalent<K> + ?Sized,
-    {
-        let shard = self.shard(hash);
-        let found = match self.protect(shard, record, hash, key) {
-            Look::Live(entry) => self.admit(shard, record, hash, entry),
-            Look::Gone => Lookup::Miss,
-            Look::NoWord => return Lookup::Locked,
-        };
-        if hash & self.sample_mask.load(Ordering::Relaxed) == 0 {
-            self.sample(hash, matches!(found, Lookup::Hit(_)));
-        }
-        found
-    }
-
-    /// A clone of the value, or what `answer` makes of it.
+    /// What `answer` makes of the value.
     #[inline]
     pub(crate) fn read<Q, R>(
         &self,
@@ -73,11 +62,86 @@ impl<K, V> Inner<K, V> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        match self.look_up(hash, key) {
+        match self.glimpse(hash, key, true) {
+            Glimpse::Hit(entry) => Some(answer(&entry.value)),
+            Glimpse::Miss => None,
+            Glimpse::Unsure => self.read_closely(hash, key, clone, answer),
+        }
+    }
+
+    #[inline(never)]
+    fn read_closely<Q, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        clone: impl FnOnce(&V) -> V,
+        answer: impl FnOnce(&V) -> R,
+    ) -> Option<R>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        match self.look_up_closely(hash, key, true) {
             Lookup::Hit(entry) => Some(answer(&entry.value)),
             Lookup::Miss => None,
             Lookup::Locked => self.read_locked(hash, key, clone).map(|value| answer(&value)),
         }
+    }
+
+    /// Most lookups: they find the key where it is most likely to be, or nothing that is like it,
+    /// and nothing is to be thought of but that. It is small, since it is inlined into callers.
+    #[inline]
+    fn glimpse<Q>(&self, hash: u64, key: &Q, counts_misses: bool) -> Glimpse<'_, K, V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let Some(record) = self.readers.own() else { return Glimpse::Unsure };
+        if hash & self.sample_mask.load(Ordering::Relaxed) == 0 {
+            return Glimpse::Unsure;
+        }
+        let shard = self.shard(hash);
+        let tag = tag_of(hash);
+        match shard.index.likely(u64::from(tag)) {
+            Likely::Slot(slot) => {
+                let look = shard.slots.protect(slot, tag, &self.readers, record);
+                let Look::Live(entry) = look else { return Glimpse::Unsure };
+                let is_it = key.equivalent(&entry.key);
+                if !is_it || !self.is_plain(&entry) || entry.hits() < shard.most_hits() {
+                    return Glimpse::Unsure;
+                }
+                if record.count_hit().is_multiple_of(ONE_HIT_IN) {
+                    self.watch_hit(hash);
+                }
+                Glimpse::Hit(entry)
+            }
+            Likely::Nothing => {
+                if counts_misses {
+                    record.count_miss();
+                }
+                Glimpse::Miss
+            }
+            Likely::Unsure => Glimpse::Unsure,
+        }
+    }
+
+    #[inline(never)]
+    fn look_up_closely<Q>(&self, hash: u64, key: &Q, counts_misses: bool) -> Lookup<'_, K, V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let Some(record) = self.readers.own() else { return Lookup::Locked };
+        let shard = self.shard(hash);
+        let found = match self.protect(shard, record, hash, key) {
+            Look::Live(entry) => self.admit(shard, record, hash, entry),
+            Look::Gone => Lookup::Miss,
+            Look::NoWord => return Lookup::Locked,
+        };
+        if counts_misses && matches!(found, Lookup::Miss) {
+            record.count_miss();
+        }
+        if hash & self.sample_mask.load(Ordering::Relaxed) == 0 {
+            self.sample(hash, matches!(found, Lookup::Hit(_)));
+        }
+        found
     }
 
     #[cold]
@@ -138,7 +202,6 @@ impl<K, V> Inner<K, V> {
     }
 
     /// Finds an entry and keeps it where it is, whatever its state. Counts nothing.
-    #[inline]
     pub(crate) fn protect<'a, Q>(
         &'a self,
         shard: &'a Shard<K, V>,
@@ -160,7 +223,14 @@ impl<K, V> Inner<K, V> {
         found.unwrap_or(Look::Gone)
     }
 
+    /// Nearly always: nothing is known of the entry but its key and value.
     #[inline]
+    fn is_plain(&self, entry: &Protected<'_, K, V>) -> bool {
+        entry.look_at() == NEVER
+            && entry.extra.is_none()
+            && entry.era() == self.invalidations.era().bits()
+    }
+
     fn admit<'a>(
         &self,
         shard: &Shard<K, V>,
@@ -168,9 +238,7 @@ impl<K, V> Inner<K, V> {
         hash: u64,
         entry: Protected<'a, K, V>,
     ) -> Lookup<'a, K, V> {
-        // Nearly always: nothing is known of it but its key and value.
-        let is_plain = entry.look_at() == NEVER && entry.extra.is_none();
-        if (!is_plain || entry.era() != self.invalidations.era().bits())
+        if !self.is_plain(&entry)
             && let Some(cause) = self.examine(&entry)
         {
             if !self.is_kept(&entry, cause) {
@@ -238,8 +306,12 @@ impl<K, V> Inner<K, V> {
 
     /// Takes an access into account that is one of the sampled ones.
     #[cold]
-    fn sample(&self, hash: u64, _was_hit: bool) {
+    fn sample(&self, hash: u64, was_hit: bool) {
         self.watch_access(hash);
+        // What is missing is met again when it comes in.
+        if was_hit {
+            self.choosing.observe(hash);
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use crate::expiry::{Sweep, end_of};
 use crate::index::Index;
 use crate::invalidation::Round;
 use crate::load::Loads;
-use crate::policy::{Entries, Hits, Policy, Slot};
+use crate::policy::{Choice, Entries, Hits, Slot};
+use crate::ruling::Ruling;
 use crate::slots::{Detached, Ledger, Slots, tag_of};
 use crate::stats::{Cause, Counts};
 use crate::weights::Weights;
@@ -38,9 +39,9 @@ struct Written<K, V> {
 #[derive(Debug)]
 pub(crate) struct Held<K, V> {
     pub(crate) ledger: Ledger,
-    pub(crate) policy: Box<dyn Policy>,
-    /// How many entries the policy was told to expect.
-    expected: usize,
+    pub(crate) policy: Ruling,
+    /// How many entries the policy was told to expect, here and in all.
+    expected: (usize, usize),
     pub(crate) weights: Weights,
     pub(crate) loads: Loads<K, V>,
     pub(crate) sweep: Sweep,
@@ -51,6 +52,15 @@ pub(crate) struct Held<K, V> {
     pub(crate) retired_weight: u64,
     /// Sum of the weights, modulo 2^64.
     bytes: u64,
+}
+
+impl<K, V> Held<K, V> {
+    /// Whether there are more entries than the policy was told to expect.
+    #[inline]
+    pub(crate) fn has_outgrown(&self) -> bool {
+        // An eighth more: shards are not all equally full.
+        self.ledger.len() > self.expected.0 + self.expected.0 / 8
+    }
 }
 
 /// In the place of a number of hits: each one is told to the policy.
@@ -87,14 +97,14 @@ impl<K, V> Shard<K, V> {
         entries: Option<usize>,
         places: usize,
         weights: Weights,
-        policy: Box<dyn Policy>,
+        policy: Ruling,
     ) -> Shard<K, V> {
         let (slots, ledger) = Slots::new(places);
         let index = Index::with_capacity(entries.unwrap_or(64) as u64);
         let held = Held {
             ledger,
             policy,
-            expected: 0,
+            expected: (0, 0),
             weights,
             loads: Loads::new(),
             sweep: Sweep::new(),
@@ -108,9 +118,7 @@ impl<K, V> Shard<K, V> {
             entries: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         };
-        let shard = Shard { index, slots, most_hits: AtomicU8::new(0), written };
-        shard.expect(&mut shard.lock(), entries.unwrap_or(64));
-        shard
+        Shard { index, slots, most_hits: AtomicU8::new(0), written }
     }
 
     #[inline]
@@ -157,17 +165,19 @@ impl<K, V> Shard<K, V> {
         era: u32,
         entry: Entry<K, V>,
         weight: u64,
+        choice: Choice,
     ) {
         let slot = self.place(held, hash, era, entry, weight);
         let rehash = |slot| u64::from(self.slots.tag(slot));
         self.index.insert(u64::from(tag_of(hash)), slot, rehash);
         let view = View { slots: &self.slots, weights: &held.weights };
-        held.policy.on_insert(slot, &view);
+        held.policy.choose(choice);
+        held.policy.insert(slot, &view);
         self.publish(held);
     }
 
-    /// Puts a value in the place of another of the same key, which is unlinked then but not
-    /// retired.
+    /// Puts a value in the place of another of the same key, which is unlinked then and has to
+    /// be retired.
     pub(crate) fn replace(
         &self,
         held: &mut Held<K, V>,
@@ -180,9 +190,9 @@ impl<K, V> Shard<K, V> {
         let slot = self.place(held, hash, era, entry, weight);
         self.index.replace(u64::from(tag_of(hash)), old, slot);
         let view = View { slots: &self.slots, weights: &held.weights };
-        held.policy.on_replace(old, slot, &view);
+        held.policy.replace(old, slot, &view);
         self.count_out(held, old, Cause::Replaced);
-        self.publish(held);
+        // Not published before the old one is retired: there is never one more than before.
     }
 
     fn place(
@@ -205,13 +215,16 @@ impl<K, V> Shard<K, V> {
     /// The next entry to make room; the policy has let go of it, so it must be unlinked.
     pub(crate) fn victim(&self, held: &mut Held<K, V>) -> Option<Slot> {
         let view = View { slots: &self.slots, weights: &held.weights };
-        held.policy.victim(&view)
+        let victim = held.policy.victim(&view)?;
+        // Of a policy that is not ours anything may come.
+        let is_there = victim.as_u32() < self.slots.used() && self.slots.live_tag(victim).is_some();
+        is_there.then_some(victim)
     }
 
     /// Tells the policy that an entry leaves for another reason than room.
     pub(crate) fn withdraw(&self, held: &mut Held<K, V>, slot: Slot) {
         let view = View { slots: &self.slots, weights: &held.weights };
-        held.policy.on_remove(slot, &view);
+        held.policy.remove(slot, &view);
     }
 
     /// Takes an entry out of the index and counts why; answers its weight. It is to be retired
@@ -246,29 +259,25 @@ impl<K, V> Shard<K, V> {
     /// Tells the policy of a hit, if the entry is still there.
     pub(crate) fn report_hit(&self, held: &mut Held<K, V>, slot: Slot) {
         let view = View { slots: &self.slots, weights: &held.weights };
-        if held.policy.hits() == Hits::Reported {
-            held.policy.on_hit(slot, &view);
-        }
+        held.policy.report(slot, &view);
     }
 
-    /// Tells the policy how many entries to expect, if that has changed much.
-    pub(crate) fn expect(&self, held: &mut Held<K, V>, entries: usize) {
-        if entries.abs_diff(held.expected) > held.expected / 8 {
-            held.expected = entries;
-            held.policy.set_capacity(entries);
+    /// Tells the policy how many entries to expect, here and in all, if that has changed much.
+    pub(crate) fn expect(&self, held: &mut Held<K, V>, entries: usize, in_all: usize) {
+        let (before, all_before) = held.expected;
+        let differs = |n: usize, before: usize| n.abs_diff(before) > before / 8;
+        if differs(entries, before) || differs(in_all, all_before) {
+            held.expected = (entries, in_all);
+            held.policy.expect(entries, in_all);
             self.ask_for_hits(held);
         }
     }
 
     /// Puts another policy in charge of the entries, and answers the old one. O(entries).
-    pub(crate) fn set_policy(
-        &self,
-        held: &mut Held<K, V>,
-        mut policy: Box<dyn Policy>,
-    ) -> Box<dyn Policy> {
-        policy.set_capacity(held.expected);
+    pub(crate) fn set_policy(&self, held: &mut Held<K, V>, mut policy: Ruling) -> Ruling {
+        policy.expect(held.expected.0, held.expected.1);
         let view = View { slots: &self.slots, weights: &held.weights };
-        crate::policy::hand_over(&*held.policy, &mut *policy, &view);
+        policy.succeed(&held.policy, &view);
         let old = std::mem::replace(&mut held.policy, policy);
         self.ask_for_hits(held);
         old

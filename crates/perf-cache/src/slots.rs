@@ -432,7 +432,7 @@ impl<K, V> Slots<K, V> {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn place_beyond(&self, index: usize) -> &Place<K, V> {
         let (chunk, index) = chunk_of(index);
         let places = self.more.get(chunk).and_then(OnceLock::get);

@@ -225,7 +225,7 @@ impl Adaptive {
     }
 
     /// For a shadow of so many entries of a cache of `whole`, whose hashes are remembered as long.
-    pub(super) fn resize_as_part_of(&mut self, entries: usize, whole: usize) {
+    pub(crate) fn resize_as_part_of(&mut self, entries: usize, whole: usize) {
         let grain = (entries / EPOCHS).max(1).ilog2();
         if grain != self.grain {
             self.grain = grain;

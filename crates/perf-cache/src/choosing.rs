@@ -1,0 +1,94 @@
+//! What the adaptive policies of all shards are to do, found out from a sample of the accesses.
+
+use crate::policy::{Choice, Chooser};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+
+/// One for a cache. What shards read is apart from what the sample writes.
+#[derive(Debug)]
+pub(crate) struct Choosing {
+    is_on: AtomicBool,
+    mask: AtomicU32,
+    choice: AtomicU16,
+    chooser: Mutex<Chooser>,
+    /// Accesses of the sample that came while another was being recorded.
+    dropped: AtomicU64,
+}
+
+impl Choosing {
+    pub(crate) fn new(is_on: bool, entries: usize) -> Choosing {
+        let chooser = Chooser::new(if is_on { entries } else { 1 });
+        Choosing {
+            is_on: AtomicBool::new(is_on),
+            mask: AtomicU32::new(chooser.sample_mask()),
+            choice: AtomicU16::new(chooser.choice().to_bits()),
+            chooser: Mutex::new(chooser),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// The bits that no sampled access has in its hash; `None`: none is wanted.
+    pub(crate) fn mask(&self) -> Option<u32> {
+        let is_on = self.is_on.load(Ordering::Relaxed);
+        is_on.then(|| self.mask.load(Ordering::Relaxed))
+    }
+
+    /// What is best, as far as is known.
+    #[inline]
+    pub(crate) fn choice(&self) -> Choice {
+        Choice::from_bits(self.choice.load(Ordering::Relaxed))
+    }
+
+    /// Accesses of the sample that were left out.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Whether somebody is to be chosen for, and for about how many entries.
+    pub(crate) fn expect(&self, is_on: bool, entries: usize) {
+        let mut chooser = self.chooser.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        chooser.set_capacity(if is_on { entries } else { 1 });
+        self.is_on.store(is_on, Ordering::Relaxed);
+        self.mask.store(chooser.sample_mask(), Ordering::Relaxed);
+        self.choice.store(chooser.choice().to_bits(), Ordering::Relaxed);
+    }
+
+    /// Takes an access into account if it belongs to the sample. Waits for nobody.
+    pub(crate) fn observe(&self, hash: u64) {
+        let hash = hash as u32;
+        if self.mask().is_none_or(|mask| hash & mask != 0) {
+            return;
+        }
+        let Ok(mut chooser) = self.chooser.try_lock() else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        chooser.record(hash);
+        let choice = chooser.choice().to_bits();
+        if choice != self.choice.load(Ordering::Relaxed) {
+            self.choice.store(choice, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_that_does_not_fit_is_noticed() {
+        let choosing = Choosing::new(true, 100);
+        assert_eq!(choosing.choice(), Choice::START);
+        (0..40_000_u64)
+            .for_each(|n| choosing.observe((n % 150).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32));
+        assert_eq!((choosing.choice(), choosing.dropped()), (Choice::STEADY, 0));
+    }
+
+    #[test]
+    fn without_anybody_to_choose_for_nothing_is_sampled() {
+        let choosing = Choosing::new(false, 100);
+        assert_eq!(choosing.mask(), None);
+        choosing.expect(true, 10_000);
+        assert!(choosing.mask().is_some_and(|mask| mask > 0));
+    }
+}
