@@ -65,55 +65,26 @@ impl Advice {
         })
     }
 
-    /// What to take, in one line.
+    /// What to take, in one short line.
     pub(super) fn headline(&self) -> String {
-        let Recommendation { policy, hit_ratio, is_everything, .. } = &self.found;
-        let size = self.say(self.found.size);
+        let Recommendation { size, policy, hit_ratio, is_everything, .. } = &self.found;
+        let hits = percent(*hit_ratio);
         if *is_everything {
-            return format!(
-                "Recommended: room for everything, {size}: {} hits, with any policy",
-                percent(*hit_ratio)
-            );
+            return format!("Recommended: room for everything, {}: {hits} hits", self.say(*size));
         }
-        let asked = self.asked.as_ref().filter(|asked| asked.ends_with('%'));
-        let asked = asked.map_or(String::new(), |asked| format!(" ({asked} of the keys)"));
-        format!("Recommended: {size}{asked} with {policy}: {} hits", percent(*hit_ratio))
+        format!("Recommended: {} with {policy}: {hits} hits", self.say(*size))
     }
 
     /// Why, in a few sentences.
     pub(super) fn reasons(&self) -> Vec<String> {
-        let found = &self.found;
-        let mut reasons = Vec::new();
-        if let (Some((size, _)), Some(gain)) = (found.smaller, found.gain_before()) {
-            let doubling = if found.is_everything {
-                "doublings spare a fifth of the misses or more up to here"
-            } else {
-                "beyond it an entry brings less than the mean one"
-            };
-            let from = self.say(size);
-            reasons.push(format!(
-                "Size: {doubling}; from {from} on each doubling brought {}",
-                points(gain)
-            ));
-        } else if found.is_everything {
-            reasons
-                .push("Size: doublings spare a fifth of the misses or more up to here".to_owned());
-        } else {
-            reasons.push(
-                "Size: it is the smallest that was tried, and beyond it an entry brings less than the mean one".to_owned(),
+        let mut text = vec![self.size()];
+        if self.found.is_everything {
+            text.push(
+                "Policy: any, nothing is evicted. A longer record may have more keys: replay one \
+                 before you count on this."
+                    .to_owned(),
             );
-        }
-        if let (Some((size, ratio)), Some(gain)) = (found.larger, found.gain_after()) {
-            let what = if size == self.everything.0 { "room for everything, " } else { "" };
-            reasons.push(format!(
-                "each more would bring {} up to {what}{}, which hits {}",
-                points(gain),
-                self.say(size),
-                percent(ratio)
-            ));
-        }
-        let mut text = vec![reasons.join("; ") + "."];
-        if !found.is_everything {
+        } else {
             text.push(self.policy());
         }
         let first = 1.0 - self.everything.1;
@@ -123,6 +94,43 @@ impl Advice {
             if first > 0.9 { " There is little here for a cache." } else { "" }
         ));
         text
+    }
+
+    fn size(&self) -> String {
+        let found = &self.found;
+        let mut parts = Vec::new();
+        parts.extend(
+            self.asked
+                .as_ref()
+                .filter(|asked| asked.ends_with('%'))
+                .map(|asked| format!("{asked} of the keys")),
+        );
+        if let Some(mean) = self.mean {
+            let bytes = ByteSize::from_bytes((mean * found.size as f64) as u64);
+            parts.push(format!("about {bytes}"));
+        }
+        parts.push(match (found.is_everything, found.smaller) {
+            (true, _) => "up to here doublings spare a fifth of the misses or more".to_owned(),
+            (false, Some(_)) => "beyond it an entry brings less than the mean one".to_owned(),
+            (false, None) => {
+                "the smallest that was tried; beyond it an entry brings less than the mean one"
+                    .to_owned()
+            }
+        });
+        if let (Some((size, _)), Some(gain)) = (found.smaller, found.gain_before()) {
+            let from = self.say(size);
+            parts.push(format!("from {from} on each doubling brought {}", points(gain)));
+        }
+        if let (Some((size, ratio)), Some(gain)) = (found.larger, found.gain_after()) {
+            let to = self.say(size);
+            let what = if size == self.everything.0 { "all keys" } else { &to };
+            let hits = percent(ratio);
+            parts.push(format!(
+                "each doubling up to {what} would bring {}, and {hits} hits in the end",
+                points(gain)
+            ));
+        }
+        format!("Size: {}.", parts.join("; "))
     }
 
     fn policy(&self) -> String {
@@ -155,12 +163,7 @@ impl Advice {
         if self.is_bytes {
             return ByteSize::from_bytes(size).to_string();
         }
-        let plural = if size == 1 { "entry" } else { "entries" };
-        let entries = format!("{} {plural}", count(size));
-        self.mean.filter(|_| size == self.found.size).map_or(entries.clone(), |mean| {
-            let bytes = ByteSize::from_bytes((mean * size as f64) as u64);
-            format!("{entries} (about {bytes})")
-        })
+        format!("{} {}", count(size), if size == 1 { "entry" } else { "entries" })
     }
 }
 

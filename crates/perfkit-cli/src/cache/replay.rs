@@ -7,7 +7,7 @@ use super::plot::{Plot, Signs};
 use super::read::{self, Recorded};
 use super::scale::Axes;
 use super::sizes::count;
-use super::svg::{self, Line, Panel};
+use super::svg::{self, Line, Panel, Stroke};
 use super::table;
 use crate::failure::Failure;
 use crate::output;
@@ -211,28 +211,39 @@ impl Whole<'_> {
                     name: "optimal".to_owned(),
                     points: Self::optimal(results),
                     dots: true,
+                    stroke: Stroke::Dashed,
                 }];
                 let curve = results.curve.points(CURVE_POINTS);
                 lines.push(Line {
                     name: "lru".to_owned(),
                     points: curve.into_iter().map(|(n, hit)| (n, 1.0 - hit)).collect(),
                     dots: false,
+                    stroke: Stroke::Plain,
                 });
                 for (at, policy) in self.policies.iter().enumerate() {
                     if *policy != PolicyKind::Lru {
                         let points = Self::points(results, at);
-                        lines.push(Line { name: policy.to_string(), points, dots: true });
+                        let is_own = *policy == PolicyKind::Adaptive;
+                        let stroke = if is_own { Stroke::Strong } else { Stroke::Plain };
+                        lines.push(Line { name: policy.to_string(), points, dots: true, stroke });
                     }
                 }
                 lines.retain(|line| !line.points.is_empty());
                 let advice = self.advice(recorded, results).filter(|advice| !advice.is_bytes);
                 Panel {
-                    title: recorded.name.clone(),
+                    // A path may be longer than the drawing is wide.
+                    title: Path::new(&recorded.name).file_name().map_or_else(
+                        || recorded.name.clone(),
+                        |n| n.to_string_lossy().into_owned(),
+                    ),
                     about: table::about(recorded),
                     axes: self.axes(results),
                     lines,
                     mark: advice.map(|advice| {
-                        (advice.found.size, format!("recommended: {}", count(advice.found.size)))
+                        (
+                            advice.found.size,
+                            format!("recommended: {} entries", count(advice.found.size)),
+                        )
                     }),
                 }
             })

@@ -12,6 +12,26 @@ pub(super) struct Line {
     pub(super) points: Vec<(u64, f64)>,
     /// Whether the points were measured one by one, and are worth a dot.
     pub(super) dots: bool,
+    /// What tells it from the others where colours do not.
+    pub(super) stroke: Stroke,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stroke {
+    Plain,
+    Dashed,
+    Strong,
+}
+
+impl Line {
+    fn class(&self, series: usize) -> String {
+        let stroke = match self.stroke {
+            Stroke::Plain => "",
+            Stroke::Dashed => " dashed",
+            Stroke::Strong => " strong",
+        };
+        format!("s{}{stroke}", series % COLORS)
+    }
 }
 
 /// The drawing of one trace.
@@ -101,7 +121,7 @@ impl Panel {
             })
             .collect();
         let path: Vec<String> = places.iter().map(|(x, y, _)| format!("{x} {y}")).collect();
-        let class = format!("s{}", series % COLORS);
+        let class = line.class(series);
         let _ = writeln!(text, "<path class=\"line {class}\" d=\"M{}\"/>", path.join("L"));
         if !line.dots {
             return;
@@ -121,7 +141,7 @@ impl Panel {
     fn legend(&self, text: &mut String) {
         let mut x = LEFT;
         for (series, line) in self.lines.iter().enumerate() {
-            let class = format!("s{}", series % COLORS);
+            let class = line.class(series);
             let _ = writeln!(
                 text,
                 "<line class=\"line {class}\" x1=\"{x}\" x2=\"{}\" y1=\"74\" y2=\"74\"/>\
@@ -131,7 +151,7 @@ impl Panel {
                 escape(&line.name)
             );
             // Characters of this font are about this wide.
-            x += 46.0 + line.name.chars().count() as f64 * 7.2;
+            x += 46.0 + line.name.chars().count() as f64 * 7.8;
         }
     }
 
@@ -223,6 +243,7 @@ mod tests {
                 name: "lru".into(),
                 points: vec![(1, 1.0), (100, 0.5)],
                 dots: true,
+                stroke: Stroke::Strong,
             }],
             mark: Some((10, "10 entries".into())),
         };
