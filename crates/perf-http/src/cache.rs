@@ -23,6 +23,7 @@ mod service;
 mod settings;
 mod status;
 mod store;
+mod tags;
 
 pub use builder::ResponseCacheBuilder;
 pub use entry::StoredResponse;
@@ -34,9 +35,13 @@ use flight::Flights;
 use http::Uri;
 use meters::{Meters, Outcome};
 use perf_cache::Cache;
-use perf_core::{Clock, Component, Instant, Knob, KnobError, Observe, Signal, Tune, Turn, Turned};
+use perf_core::{
+    Clock, Component, Glob, Instant, Knob, KnobError, Observe, Signal, Tune, Turn, Turned,
+};
 use policy::Policy;
 use settings::Settings;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,9 +153,50 @@ impl ResponseCache {
         there
     }
 
+    /// As [`invalidate`](ResponseCache::invalidate), for a key as [`ResponseKey`] has it.
+    pub fn invalidate_key(&self, key: &str) -> bool {
+        let there = self.shared.store.invalidate(&ResponseKey::new(key));
+        if there {
+            self.shared.meters.invalidated.increment();
+        }
+        there
+    }
+
+    /// Forgets every answer whose key matches, such as `example.org/static/*`; at most so many
+    /// entries are dead now. O(1): what is dead is passed over, and swept later. Answers that are
+    /// on their way are not stored either.
+    pub fn invalidate_matching(&self, keys: &Glob) -> u64 {
+        let gone = self.shared.store.invalidate_by(|memory| memory.invalidate_by_glob(keys));
+        self.shared.meters.invalidated.add(gone.at_most);
+        gone.at_most
+    }
+
+    /// Forgets every answer that the origin filed under this tag, in `Surrogate-Key` or `Cache-Tag`;
+    /// as [`invalidate_matching`](ResponseCache::invalidate_matching).
+    #[doc(alias = "purge_tag")]
+    pub fn invalidate_tag(&self, tag: &str) -> u64 {
+        let gone = self.shared.store.invalidate_by(|memory| memory.invalidate_tag(tag));
+        self.shared.meters.invalidated.add(gone.at_most);
+        gone.at_most
+    }
+
+    /// The largest stored resources, largest first, with the bytes that they take. O(entries).
+    #[must_use]
+    pub fn largest(&self, most: usize) -> Vec<(ResponseKey, u64)> {
+        let mut found: BinaryHeap<Reverse<(u64, ResponseKey)>> = BinaryHeap::new();
+        for (key, stored) in self.shared.store.memory().iter() {
+            found.push(Reverse((stored.weight(), key)));
+            if found.len() > most {
+                found.pop();
+            }
+        }
+        let found = found.into_sorted_vec().into_iter();
+        found.map(|Reverse((bytes, key))| (key, bytes)).collect()
+    }
+
     /// Forgets everything. Answers that are on their way are not stored either.
     pub fn clear(&self) {
-        self.shared.store.clear();
+        self.shared.store.invalidate_by(Cache::clear);
     }
 }
 

@@ -5,6 +5,7 @@ mod body;
 mod component;
 mod config;
 mod fetch;
+mod inspect;
 mod listener;
 mod origin;
 mod route;
@@ -15,6 +16,7 @@ mod sweep;
 pub use config::{GatewayConfig, GatewayError};
 pub use origin::{Origin, ParseOriginError};
 
+use crate::InspectCache;
 use access_log::{AccessLog, LogLayer};
 use component::Front;
 use fetch::{Fetch, Source};
@@ -198,6 +200,13 @@ impl Gateway {
     #[must_use]
     pub fn memory(&self) -> &Cache<ResponseKey, StoredResponse> {
         &self.memory
+    }
+
+    /// The same for [`AdminConfig::inspect`](crate::AdminConfig::inspect): what more memory would
+    /// bring, which keys are hot, and how to forget some.
+    #[must_use]
+    pub fn cache(&self) -> Arc<dyn InspectCache> {
+        Arc::new(inspect::Answers((*self.responses).clone()))
     }
 
     /// Requests answered so far.

@@ -64,9 +64,9 @@ pub struct CacheReport {
     pub capacity: Option<f64>,
     /// The eviction policy in use.
     pub policy: String,
-    /// Lookups that the estimates below were made from.
+    /// Keys that are watched, from which the estimates below are made.
     pub sampled: u64,
-    /// Which part of all keys was watched, 0 to 1.
+    /// Which part of all keys they are, 0 to 1.
     pub sampled_share: Option<f64>,
     /// The hit ratio that each capacity would have, smallest first; empty while too little is known.
     pub curve: Vec<CurvePoint>,

@@ -42,8 +42,8 @@ impl Service {
             .version(env!("CARGO_PKG_VERSION"))
             .origin(gateway.origin().to_string())
             .listen(format!("http://{}", gateway.address()));
-        let admin =
-            Admin::bind(admin, optimizer, about).map_err(|error| Failure::from_error(&error))?;
+        let admin = Admin::bind(admin.inspect("memory", gateway.cache()), optimizer, about)
+            .map_err(|error| Failure::from_error(&error))?;
         let (address, dashboard) = (admin.local_addr(), admin.dashboard_url());
         let (stop_admin, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(admin.serve(async move {

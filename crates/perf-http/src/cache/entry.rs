@@ -4,6 +4,7 @@ use super::conditional::{Validators, date};
 use super::etag::Tag;
 use super::key::Vary;
 use super::policy::{Freshness, has_validator};
+use super::tags::tags_of;
 use crate::Coding;
 use crate::coding::is_compressible;
 use crate::hygiene::strip_hop_by_hop;
@@ -53,6 +54,11 @@ impl StoredResponse {
         self.variants.iter().map(|v| v.useful_for(now)).max().unwrap_or(Duration::ZERO)
     }
 
+    /// What the origin files any of it under.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = Arc<str>> {
+        self.variants.iter().flat_map(|variant| variant.tags.iter().cloned())
+    }
+
     /// Bytes that it takes, as far as that depends on what is stored.
     pub(crate) fn weight(&self) -> u64 {
         self.variants.iter().map(|variant| variant.weight()).sum()
@@ -81,6 +87,8 @@ pub(crate) struct Variant {
     pub(crate) own_coding: bool,
     pub(crate) codable: bool,
     pub(crate) received: Instant,
+    /// What the origin files it under.
+    pub(crate) tags: Box<[Arc<str>]>,
     /// For identity and each coding; made at first use.
     heads: [OnceLock<Heads>; 1 + Coding::ALL.len()],
 }
@@ -140,6 +148,8 @@ impl Variant {
             && !freshness.no_transform
             && body.identity.len() as u64 >= min_encoded
             && is_compressible(&headers);
+        // An answer with tags that cannot be kept is not stored, and one that is only sent needs none.
+        let tags = tags_of(&headers).unwrap_or_default();
         Variant {
             vary: Vary::of(&headers, &request.headers),
             status,
@@ -150,6 +160,7 @@ impl Variant {
             own_coding,
             codable,
             received,
+            tags,
             heads: [const { OnceLock::new() }; 4],
         }
     }

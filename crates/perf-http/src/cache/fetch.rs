@@ -294,15 +294,16 @@ impl Trip {
         let shared = &self.shared;
         let request = &self.parts.headers;
         let inserted = shared.store.insert(&self.key, epoch, Arc::clone(variant), request);
-        if let Some(crowded_out) = inserted {
-            shared.meters.variants_dropped.add(crowded_out);
-            shared.meters.stored.increment();
-            shared.store.unpass(&self.key, self.asking.class());
-            land(flight, Landing::Stored);
-        } else {
-            self.refused(NotStored::Changed, flight);
+        match inserted {
+            Ok(crowded_out) => {
+                shared.meters.variants_dropped.add(crowded_out);
+                shared.meters.stored.increment();
+                shared.store.unpass(&self.key, self.asking.class());
+                land(flight, Landing::Stored);
+            }
+            Err(reason) => self.refused(reason, flight),
         }
-        inserted.is_some()
+        inserted.is_ok()
     }
 
     fn refused(&self, reason: NotStored, flight: Option<Flight>) {

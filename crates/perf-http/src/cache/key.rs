@@ -1,6 +1,7 @@
 //! Which requests ask for the same thing.
 
 use http::{HeaderMap, HeaderValue, header, request};
+use perf_cache::KeyText;
 use std::borrow::{Borrow, Cow};
 use std::cell::Cell;
 use std::fmt;
@@ -28,6 +29,12 @@ impl ResponseKey {
 impl Borrow<str> for ResponseKey {
     fn borrow(&self) -> &str {
         &self.0
+    }
+}
+
+impl KeyText for ResponseKey {
+    fn key_text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.0)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::conditional::{date, parse_date};
 use super::directives::{RequestDirectives, ResponseDirectives, seconds};
+use super::tags::tags_of;
 use crate::coding::is_event_stream;
 use http::{HeaderMap, Method, StatusCode, header, request, response};
 use perf_core::Instant;
@@ -65,12 +66,13 @@ pub(crate) enum NotStored {
     TooLarge,
     TooSlow,
     Trailers,
+    Tags,
     Cut,
     Changed,
 }
 
 impl NotStored {
-    pub(crate) const ALL: [NotStored; 17] = [
+    pub(crate) const ALL: [NotStored; 18] = [
         NotStored::Method,
         NotStored::RequestNoStore,
         NotStored::Status,
@@ -86,6 +88,7 @@ impl NotStored {
         NotStored::TooLarge,
         NotStored::TooSlow,
         NotStored::Trailers,
+        NotStored::Tags,
         NotStored::Cut,
         NotStored::Changed,
     ];
@@ -108,6 +111,7 @@ impl NotStored {
             NotStored::TooLarge => "too_large",
             NotStored::TooSlow => "too_slow",
             NotStored::Trailers => "trailers",
+            NotStored::Tags => "tags",
             NotStored::Cut => "cut",
             NotStored::Changed => "changed",
         }
@@ -176,6 +180,7 @@ pub(crate) fn may_store(
         (varies_on_everything(headers), NotStored::VaryAll),
         (asking.authorization && !allows_authorized(&said), NotStored::Authorization),
         (is_event_stream(headers), NotStored::EventStream),
+        (tags_of(headers).is_err(), NotStored::Tags),
     ];
     if let Some((_, reason)) = refusals.into_iter().find(|(refused, _)| *refused) {
         return Err(reason);

@@ -2,8 +2,9 @@
 
 use super::entry::{StoredResponse, Variant};
 use super::key::ResponseKey;
+use super::policy::NotStored;
 use http::HeaderMap;
-use perf_cache::Cache;
+use perf_cache::{Cache, Terms};
 use perf_core::{Clock, Instant};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,24 +49,24 @@ impl Store {
         Epoch(self.epoch_of(key).load(Ordering::Acquire))
     }
 
-    /// Stores an answer, unless its URL has been invalidated since `epoch`; how many variants of the
-    /// URL had to go for it.
+    /// Stores an answer, unless its URL has been invalidated since `epoch` or there is no room for
+    /// it or its tags; how many variants of the URL had to go for it.
     pub(crate) fn insert(
         &self,
         key: &ResponseKey,
         epoch: Epoch,
         variant: Arc<Variant>,
         request: &HeaderMap,
-    ) -> Option<u64> {
+    ) -> Result<u64, NotStored> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.epoch(key) != epoch {
-            return None;
+            return Err(NotStored::Changed);
         }
         // `contains` first: a lookup of ours is no miss of a client's.
         let existing = self.contains(key).then(|| self.memory.get(key.as_str())).flatten();
         let (stored, dropped) = StoredResponse::with(existing.as_ref(), variant, request);
-        self.put(key, stored);
-        Some(dropped)
+        self.put(key, stored)?;
+        Ok(dropped)
     }
 
     /// Weighs an entry again whose codings have grown, if it is still the one stored.
@@ -75,7 +76,8 @@ impl Store {
             && let Some(stored) = self.memory.get(key.as_str())
             && stored.select(request).is_some_and(|now| Arc::ptr_eq(now, variant))
         {
-            self.put(key, stored);
+            // Where it no longer fits the old one has left, too.
+            let _ = self.put(key, stored);
         }
     }
 
@@ -86,13 +88,17 @@ impl Store {
         self.memory.remove(key.as_str()).is_some()
     }
 
-    /// Forgets everything, and refuses answers that are still on their way.
-    pub(crate) fn clear(&self) {
+    /// Forgets what some invalidation of the memory tier names, and refuses answers that are still
+    /// on their way: which of them it would name is not known yet.
+    pub(crate) fn invalidate_by<T>(
+        &self,
+        forget: impl FnOnce(&Cache<ResponseKey, StoredResponse>) -> T,
+    ) -> T {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         for epoch in &self.epochs {
             epoch.fetch_add(1, Ordering::AcqRel);
         }
-        self.memory.clear();
+        forget(&self.memory)
     }
 
     pub(crate) fn is_passed(&self, key: &str, class: u64, now: Instant) -> bool {
@@ -107,9 +113,16 @@ impl Store {
         self.passes.unset(number(key.as_str()) ^ class);
     }
 
-    fn put(&self, key: &ResponseKey, stored: StoredResponse) {
-        let ttl = stored.useful_for(self.clock.coarse());
-        self.memory.insert_with_ttl(key.clone(), stored, ttl);
+    fn put(&self, key: &ResponseKey, stored: StoredResponse) -> Result<(), NotStored> {
+        let mut terms = Terms::new().time_to_live(stored.useful_for(self.clock.coarse()));
+        let is_tagged = stored.tags().next().is_some();
+        if is_tagged {
+            terms = terms.tags(stored.tags());
+        }
+        if self.memory.insert_with(key.clone(), stored, terms) {
+            return Ok(());
+        }
+        Err(if is_tagged { NotStored::Tags } else { NotStored::TooLarge })
     }
 
     /// Keys share epochs; an invalidation then refuses a stranger's answer once, which costs a

@@ -4,6 +4,7 @@ use crate::site::{FRESH, Site, bodiless, reply};
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use perf_core::Glob;
 use perf_core::ManualClock;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -164,6 +165,70 @@ async fn what_is_forgotten_is_fetched_again() {
     assert!(site.get("/b").await.is_hit());
     site.cache.clear();
     assert_eq!(site.get("/b").await.text(), "4");
+}
+
+#[tokio::test]
+async fn answers_are_forgotten_by_the_tags_that_the_origin_gave_them() {
+    let site = Site::new(|parts, call| {
+        let tags = match parts.uri.path() {
+            "/a" => ("surrogate-key", "product-1 product-2"),
+            "/b" => ("cache-tag", "product-2,front"),
+            _ => ("x-tags", "product-2"),
+        };
+        reply(&[FRESH, tags], format!("{call}"))
+    });
+    for path in ["/a", "/b", "/c"] {
+        site.get(path).await;
+    }
+    assert_eq!(site.cache.memory().count_tag("product-2"), 2);
+    assert_eq!(site.cache.invalidate_tag("product-1"), 1);
+    assert_eq!(site.get("/a").await.text(), "4");
+    assert!(site.get("/b").await.is_hit());
+    assert_eq!(site.cache.invalidate_tag("product-2"), 2);
+    assert_eq!(site.get("/a").await.text(), "5");
+    assert_eq!(site.get("/b").await.text(), "6");
+    assert!(site.get("/c").await.is_hit(), "its field means nothing");
+    assert_eq!(site.cache.invalidate_tag("unheard-of"), 0);
+    assert_eq!(site.count("invalidated", ""), 3);
+}
+
+#[tokio::test]
+async fn an_answer_with_more_tags_than_are_kept_is_not_stored() {
+    let many: String = (0..2_000).map(|n| format!("t{n} ")).collect();
+    let site =
+        Site::new(move |_, call| reply(&[FRESH, ("surrogate-key", &many)], format!("{call}")));
+    site.get("/").await;
+    assert_eq!(site.get("/").await.text(), "2");
+    assert_eq!(site.count("not_stored", "tags"), 2);
+}
+
+#[tokio::test]
+async fn answers_are_forgotten_by_pattern() {
+    let site = Site::new(|_, call| reply(&[FRESH], format!("{call}")));
+    for path in ["/static/a", "/static/b", "/page"] {
+        site.get(path).await;
+    }
+    let pattern = Glob::new("*/static/*").unwrap();
+    assert_eq!(site.cache.memory().count_pattern(&pattern), 2);
+    assert!(site.cache.invalidate_matching(&pattern) >= 2);
+    assert!(site.get("/page").await.is_hit());
+    assert_eq!(site.get("/static/a").await.text(), "4");
+    assert!(site.get("/static/a").await.is_hit(), "what came after is not meant");
+}
+
+#[tokio::test]
+async fn the_largest_answers_are_known() {
+    let site = Site::new(|parts, _| {
+        let size = parts.uri.path().len() * 1_000;
+        reply(&[FRESH], "x".repeat(size))
+    });
+    for path in ["/a", "/bbb", "/cc"] {
+        site.get(path).await;
+    }
+    let largest = site.cache.largest(2);
+    let keys: Vec<&str> = largest.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["h/bbb", "h/cc"]);
+    assert_eq!(largest[0].1 - largest[1].1, 1_000, "what their bodies differ by");
 }
 
 #[tokio::test]

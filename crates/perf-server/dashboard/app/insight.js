@@ -60,7 +60,7 @@ function Curve({ report, width }) {
   const points = curve.filter(({ capacity }) => capacity > 0).map(({ capacity, hit_ratio: ratio }) => `${x(capacity).toFixed(1)} ${y(ratio).toFixed(1)}`);
   let free = -Infinity;
   return html`<svg class="curve" width=${width} height=${HIGH} role="img" aria-label=${`Hit ratio by capacity. ${sentence(report)}`}>
-    ${[0, 0.25, 0.5, 0.75, 1].map((ratio) => html`<line class="grid" x1=${EDGE.left} x2=${width - EDGE.right} y1=${y(ratio)} y2=${y(ratio)} /><text class="tick" x=${EDGE.left - 8} y=${y(ratio) + 4} text-anchor="end">${text(ratio * 100, "%")}</text>`)}
+    ${[0, 0.25, 0.5, 0.75, 1].map((ratio) => html`<line class="grid" x1=${EDGE.left} x2=${width - EDGE.right} y1=${y(ratio)} y2=${y(ratio)} /><text class="tick" x=${EDGE.left - 8} y=${y(ratio) + 4} text-anchor="end">${ratio * 100} %</text>`)}
     <path class="area" d=${`M${x(curve[0].capacity)} ${y(0)}L${points.join("L")}L${x(curve.at(-1).capacity)} ${y(0)}Z`} />
     <path class="line" d=${`M${points.join("L")}`} />
     ${marks.map((mark) => {
@@ -89,27 +89,28 @@ function sentence({ marks }) {
   return `${more}${less}.`;
 }
 
-function CurvePanel({ state }) {
+/** The curve, as wide as there is room. */
+function CurveBox({ report }) {
   const box = useRef(null);
   const [width, setWidth] = useState(0);
-  const ready = state.data?.report.curve.length > 1;
   useLayoutEffect(() => {
-    if (!box.current) return undefined;
     setWidth(box.current.clientWidth);
     const watcher = new ResizeObserver(([entry]) => setWidth(Math.round(entry.contentRect.width)));
     watcher.observe(box.current);
     return () => watcher.disconnect();
-  }, [ready]);
-  return html`<${Panel} title="What more memory would bring" class="curve-panel" help="The hit ratio of lookups in memory that a least-recently-used cache of each size would have had, estimated from a sample of all keys (SHARDS). The policy in use may do better.">
-    ${body(state, ({ report }) => (ready ? html`
-      <p class="verdict">${sentence(report)}</p>
-      <div class="curve-box" ref=${box}>${width > 0 && html`<${Curve} report=${report} width=${width} />`}</div>
-      <p class="muted">From ${many(report.sampled, "sampled lookup")}${report.sampled_share ? `, ${percent(report.sampled_share)} of all keys` : ""}.</p>
-      <div class="hidden"><table><caption>Hit ratio by capacity</caption><thead><tr><th scope="col">Capacity</th><th scope="col">Hit ratio</th></tr></thead>
-        <tbody>${report.marks.map((mark) => html`<tr><th scope="row">${mark.title}, ${size(mark.capacity, report.unit)}</th><td>${percent(mark.hit_ratio)}</td></tr>`)}</tbody></table></div>`
-      : html`<div class="state"><p>Not enough is known yet.</p><p class="muted">The curve appears after some hundred lookups of keys that come back.</p></div>`))}
-  <//>`;
+  }, []);
+  return html`<div class="curve-box" ref=${box}>${width > 0 && html`<${Curve} report=${report} width=${width} />`}</div>`;
 }
+
+const CurvePanel = ({ state }) => html`<${Panel} title="What more memory would bring" class="curve-panel" help="The hit ratio that a cache of each size would have, estimated from a sample of all keys (SHARDS) and fitted to what is measured today.">
+  ${body(state, ({ report }) => (report.curve.length > 1 ? html`
+    <p class="verdict">${sentence(report)}</p>
+    <${CurveBox} report=${report} />
+    <p class="muted">From ${many(report.sampled, "key")} that ${report.sampled === 1 ? "is" : "are"} watched${report.sampled_share ? `, ${percent(report.sampled_share)} of all` : ""}.</p>
+    <div class="hidden"><table><caption>Hit ratio by capacity</caption><thead><tr><th scope="col">Capacity</th><th scope="col">Hit ratio</th></tr></thead>
+      <tbody>${report.marks.map((mark) => html`<tr><th scope="row">${mark.title}, ${size(mark.capacity, report.unit)}</th><td>${percent(mark.hit_ratio)}</td></tr>`)}</tbody></table></div>`
+    : html`<div class="state"><p>Not enough is known yet.</p><p class="muted">The curve appears after some hundred lookups of keys that come back.</p></div>`))}
+<//>`;
 
 function Policies({ state }) {
   return html`<${Panel} title="What each policy would hit" help="Small shadow caches see a sample of the lookups and follow each policy with today's capacity. Turn the knob “policy” to change the one in use.">

@@ -5,7 +5,8 @@ use std::hash::Hash;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Until told to stop, frees what has expired and what is above a bound that was lowered.
+/// Until told to stop, frees what has expired, what was invalidated, and what is above a bound that
+/// was lowered.
 ///
 /// The cache frees such entries by itself only as others come in; after the last request of the
 /// day it would keep them all night.
@@ -15,7 +16,10 @@ where
 {
     while stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
         // In steps, so that requests on the same thread come in between.
-        while memory.remove_expired(STEP) >= STEP || memory.evict_excess(STEP) >= STEP {
+        while memory.remove_expired(STEP) >= STEP
+            || memory.remove_dead(STEP) >= STEP
+            || memory.evict_excess(STEP) >= STEP
+        {
             tokio::task::yield_now().await;
         }
     }
