@@ -197,6 +197,13 @@ impl<K> Invalidations<K> {
         Ok(Admission { era, marks })
     }
 
+    /// Whether what was read of a key behind this fence may be older than a pattern or a namespace
+    /// that covers it.
+    #[inline]
+    pub(crate) fn is_outdated(&self, key: &K, fence: Fence) -> bool {
+        fence != self.sequence.fence() && self.mark(key, &Terms::new(), Some(fence)).is_err()
+    }
+
     fn mark(&self, key: &K, terms: &Terms, fence: Option<Fence>) -> Result<Marks, Refusal> {
         let text = self.text.get().map(|text| text(key));
         if let (Some(fence), Some(text)) = (fence, &text)

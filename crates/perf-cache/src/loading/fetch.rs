@@ -246,8 +246,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
                 Start::Refresh(value, running) => return Step::Lead(running, Some(value)),
                 Start::Lead(running) => return Step::Lead(running, None),
                 Start::Join(running) => return Step::Join(running),
-                Start::Refused(refusal) => {
-                    if let Some(got) = self.refused(key, asked, &refusal, false) {
+                Start::Refused(refusal, fence) => {
+                    if let Some(got) = self.refused(key, asked, &refusal, fence, false) {
                         return Step::Done(got.into_result());
                     }
                 }
@@ -265,7 +265,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     ) -> Option<Result<V, LoadError<E>>> {
         loop {
             let waited = patience.wait(running, &self.loading, &self.clock);
-            if let Some(done) = self.fetched(key, asked.hash, waited) {
+            if let Some(done) = self.fetched(key, asked, running, waited) {
                 return done;
             }
         }
@@ -281,7 +281,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     ) -> Option<Result<V, LoadError<E>>> {
         loop {
             let waited = timers.wait(running, &self.loading).await;
-            if let Some(done) = self.fetched(key, asked.hash, waited) {
+            if let Some(done) = self.fetched(key, asked, running, waited) {
                 return done;
             }
         }
@@ -291,16 +291,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     fn fetched<E: Send + Sync + 'static>(
         &self,
         key: &K,
-        hash: u64,
+        asked: &Asked<V>,
+        running: &Load<V>,
         waited: Waited<V>,
     ) -> Option<Option<Result<V, LoadError<E>>>> {
         match waited {
             Waited::Ended(outcome) => {
-                let got = self.answer(key, hash, &outcome, false);
+                let got = self.answer(key, asked, running, &outcome, false);
                 Some(got.map(Got::into_result))
             }
-            Waited::Soft => self.instead(hash, key).map(|value| Some(Ok(value))),
-            Waited::Late => Some(Some(self.instead(hash, key).ok_or(LoadError::TimedOut))),
+            Waited::Soft => self.instead(asked.hash, key).map(|value| Some(Ok(value))),
+            Waited::Late => Some(Some(self.instead(asked.hash, key).ok_or(LoadError::TimedOut))),
         }
     }
 }

@@ -37,6 +37,9 @@ struct State<V> {
 #[derive(Debug)]
 pub(crate) enum Outcome<V> {
     Value(V),
+    /// A value that is not kept: something was invalidated while it was being loaded. It is for
+    /// those only who asked before that.
+    Outdated(V),
     /// The loader says that there is none.
     Absent,
     /// An `Arc<E>`, for those waiters who asked for the same `E`.

@@ -2,8 +2,9 @@
 
 use super::flight::{Load, Outcome};
 use super::negatives::Refusal;
+use crate::Refusal as Fenced;
 use crate::Terms;
-use crate::inner::{Inner, Origin};
+use crate::inner::{Incoming, Inner, Origin};
 use crate::load::Ended;
 use perf_core::Instant;
 use std::any::Any;
@@ -111,9 +112,15 @@ where
     {
         match made {
             Made::Value(value, terms) => {
-                self.publish(key, value.clone(), terms);
+                let refused = self.publish(key, value.clone(), terms).err();
                 // The claim has ended, so those who wait are all there.
-                self.settle(|| Outcome::Value(value.clone()));
+                self.settle(|| match refused {
+                    // Who asked after the key itself was invalidated did not find this load.
+                    Some(Fenced::Tag | Fenced::Pattern | Fenced::Dependency) => {
+                        Outcome::Outdated(value.clone())
+                    }
+                    _ => Outcome::Value(value.clone()),
+                });
                 Got::Value(value)
             }
             Made::Absent => {
@@ -140,13 +147,15 @@ where
         }
     }
 
-    fn publish(&mut self, key: K, value: V, terms: Terms) {
+    fn publish(&mut self, key: K, value: V, terms: Terms) -> Result<(), Fenced> {
         let took = self.inner.clock.now() - self.started;
-        self.inner.put_loaded(self.hash, key, value, terms, &Origin::Load(&self.load, took));
+        let origin = Origin::Load(&self.load, took);
+        let put = self.inner.put(self.hash, Incoming { key, value, terms }, &origin);
         self.ended = true;
         if self.refreshes {
             self.inner.shard(self.hash).lock().counts.loading.refreshes += 1;
         }
+        put
     }
 
     /// Ends the claim of a load that gave no value, and remembers why, if it still had its claim.
@@ -176,7 +185,13 @@ where
                 let until = (now + inner.loading.negative_ttl).as_nanos();
                 let times = (now.as_nanos(), until);
                 let negatives = held.loads.negatives_mut();
-                let dropped = negatives.remember(self.hash, key, refusal, times, &mut gone);
+                let dropped = negatives.remember(
+                    self.hash,
+                    key,
+                    (refusal, self.load.fence()),
+                    times,
+                    &mut gone,
+                );
                 held.counts.loading.negatives_dropped += dropped;
             }
         }

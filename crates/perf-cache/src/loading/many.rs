@@ -87,8 +87,8 @@ where
                 Start::Refresh(value, running) => self.lead(key, asked.hash, running, Some(value)),
                 Start::Lead(running) => self.lead(key, asked.hash, running, None),
                 Start::Join(running) => self.joined.push(Joined { key, asked, running }),
-                Start::Refused(refusal) => {
-                    match self.inner.refused(&key, &mut asked, &refusal, true) {
+                Start::Refused(refusal, fence) => {
+                    match self.inner.refused(&key, &mut asked, &refusal, fence, true) {
                         Some(got) => self.got(key, got),
                         None => self.wanted.push((key, asked)),
                     }
@@ -150,8 +150,8 @@ where
     fn waited(&mut self, waited: Waited<V>) {
         match waited {
             Waited::Ended(outcome) => {
-                if let Some(Joined { key, asked, .. }) = self.joined.pop() {
-                    self.ended(key, asked, &outcome);
+                if let Some(joined) = self.joined.pop() {
+                    self.ended(joined, &outcome);
                 }
             }
             // The time is that of the batch: it is up for all that it waits for.
@@ -177,8 +177,9 @@ where
         }
     }
 
-    fn ended(&mut self, key: K, asked: Asked<V>, outcome: &Outcome<V>) {
-        match self.inner.answer(&key, asked.hash, outcome, true) {
+    fn ended(&mut self, joined: Joined<K, V>, outcome: &Outcome<V>) {
+        let Joined { key, asked, running } = joined;
+        match self.inner.answer(&key, &asked, &running, outcome, true) {
             Some(got) => self.got(key, got),
             None => self.wanted.push((key, asked)),
         }

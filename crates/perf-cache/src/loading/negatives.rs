@@ -4,6 +4,7 @@
 //! All are remembered for the same time, so the oldest is always the first to expire: a queue beside
 //! the table is enough to find it, and bounds the table as well.
 
+use crate::invalidation::Fence;
 use equivalent::Equivalent;
 use hashbrown::HashTable;
 use std::any::Any;
@@ -35,6 +36,7 @@ struct Negative<K> {
     number: u64,
     until: u64,
     refusal: Refusal,
+    fence: Fence,
 }
 
 impl<K> Negatives<K> {
@@ -43,8 +45,13 @@ impl<K> Negatives<K> {
     }
 
     /// What is remembered for a key at this moment of the clock, which is asked only if there is
-    /// something.
-    pub(crate) fn find<Q>(&self, hash: u64, key: &Q, now: impl FnOnce() -> u64) -> Option<Refusal>
+    /// something; and what that may be older than.
+    pub(crate) fn find<Q>(
+        &self,
+        hash: u64,
+        key: &Q,
+        now: impl FnOnce() -> u64,
+    ) -> Option<(Refusal, Fence)>
     where
         Q: Equivalent<K> + ?Sized,
     {
@@ -52,7 +59,7 @@ impl<K> Negatives<K> {
             return None;
         }
         let found = self.table.find(hash, |negative| key.equivalent(&negative.key))?;
-        (now() < found.until).then(|| found.refusal.clone())
+        (now() < found.until).then(|| (found.refusal.clone(), found.fence))
     }
 
     /// Forgets what is remembered for a key, and answers it to be dropped after the lock.
@@ -82,7 +89,7 @@ impl<K: Eq> Negatives<K> {
         &mut self,
         hash: u64,
         key: K,
-        refusal: Refusal,
+        (refusal, fence): (Refusal, Fence),
         (now, until): (u64, u64),
         gone: &mut Vec<(K, Refusal)>,
     ) -> u64 {
@@ -108,7 +115,7 @@ impl<K: Eq> Negatives<K> {
         let number = self.next;
         self.next += 1;
         self.queue.push_back((hash, number));
-        let negative = Negative { hash, key, number, until, refusal };
+        let negative = Negative { hash, key, number, until, refusal, fence };
         self.table.insert_unique(hash, negative, |negative| negative.hash);
         dropped
     }
@@ -121,9 +128,13 @@ const MOST: usize = 256;
 mod tests {
     use super::*;
 
+    fn absent() -> (Refusal, Fence) {
+        (Refusal::Absent, Fence::default())
+    }
+
     fn remember(negatives: &mut Negatives<u64>, key: u64, now: u64, until: u64) -> (u64, usize) {
         let mut gone = Vec::new();
-        let dropped = negatives.remember(key, key, Refusal::Absent, (now, until), &mut gone);
+        let dropped = negatives.remember(key, key, absent(), (now, until), &mut gone);
         (dropped, gone.len())
     }
 

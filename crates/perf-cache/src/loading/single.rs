@@ -6,6 +6,7 @@ use super::negatives::Refusal;
 use super::start::{Asked, Glance, Start};
 use super::wait::{Patience, Timers, Waited};
 use crate::inner::Inner;
+use crate::invalidation::Fence;
 use std::any::Any;
 use std::future::Future;
 use std::hash::Hash;
@@ -59,7 +60,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
                     let made = id.run(load);
                     return leader.finish(key, made);
                 }
-                Start::Refused(refusal) => self.refused(&key, &mut asked, &refusal, takes_absent),
+                Start::Refused(refusal, fence) => {
+                    self.refused(&key, &mut asked, &refusal, fence, takes_absent)
+                }
                 Start::Join(running) => {
                     let waited = patience.wait(&running, &self.loading, &self.clock);
                     self.waited(&key, &mut asked, running, waited, takes_absent)
@@ -103,7 +106,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
                     let made = id.scope(load).await;
                     return leader.finish(key, made);
                 }
-                Start::Refused(refusal) => self.refused(&key, &mut asked, &refusal, takes_absent),
+                Start::Refused(refusal, fence) => {
+                    self.refused(&key, &mut asked, &refusal, fence, takes_absent)
+                }
                 Start::Join(running) => {
                     let waited = timers.wait(&running, &self.loading).await;
                     self.waited(&key, &mut asked, running, waited, takes_absent)
@@ -128,7 +133,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         E: Send + Sync + 'static,
     {
         match waited {
-            Waited::Ended(outcome) => self.answer(key, asked.hash, &outcome, takes_absent),
+            Waited::Ended(outcome) => self.answer(key, asked, &running, &outcome, takes_absent),
             Waited::Soft => self.instead(asked.hash, key).map(Got::Value),
             Waited::Late => {
                 let value = self.instead(asked.hash, key);
@@ -142,7 +147,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     pub(super) fn answer<E>(
         &self,
         key: &K,
-        hash: u64,
+        asked: &Asked<V>,
+        running: &Load<V>,
         outcome: &Outcome<V>,
         takes_absent: bool,
     ) -> Option<Got<V, E>>
@@ -151,8 +157,16 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     {
         match outcome {
             Outcome::Value(value) => Some(Got::Value(value.clone())),
-            Outcome::Absent => takes_absent.then_some(Got::Absent),
-            Outcome::Failed(error) => self.failed(key, hash, error),
+            // It may be older than what the caller knows to have changed.
+            Outcome::Outdated(value) => {
+                (asked.fence == running.fence()).then(|| Got::Value(value.clone()))
+            }
+            Outcome::Absent => {
+                let is_taken =
+                    takes_absent && !self.invalidations.is_outdated(key, running.fence());
+                is_taken.then_some(Got::Absent)
+            }
+            Outcome::Failed(error) => self.failed(key, asked.hash, error),
             Outcome::Abandoned => None,
         }
     }
@@ -163,12 +177,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         key: &K,
         asked: &mut Asked<V>,
         refusal: &Refusal,
+        fence: Fence,
         takes_absent: bool,
     ) -> Option<Got<V, E>>
     where
         E: Send + Sync + 'static,
     {
         let got = match refusal {
+            _ if self.invalidations.is_outdated(key, fence) => None,
             Refusal::Absent => takes_absent.then_some(Got::Absent),
             Refusal::Error(error) => self.failed(key, asked.hash, error),
         };

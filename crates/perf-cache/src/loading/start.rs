@@ -18,6 +18,8 @@ pub(super) struct Asked<V> {
     glance: Option<Glance<V>>,
     /// Whether the answer of an earlier load that gave no value is of no use to it.
     pub(super) ignores_refusals: bool,
+    /// The invalidations that there had been when it asked last.
+    pub(super) fence: Fence,
     /// The load that it waited for too long.
     pub(super) late: Option<Arc<Load<V>>>,
 }
@@ -38,7 +40,7 @@ pub(super) enum Start<V> {
     /// A value, and the right and the duty to load it anew.
     Refresh(V, Arc<Load<V>>),
     /// The last load said that there is none, or failed, and that is not to be tried again yet.
-    Refused(Refusal),
+    Refused(Refusal, Fence),
     /// Nobody is at it: the caller loads.
     Lead(Arc<Load<V>>),
     /// Somebody is: the caller waits.
@@ -46,9 +48,9 @@ pub(super) enum Start<V> {
 }
 
 impl<V> Asked<V> {
-    pub(super) const fn new(hash: u64, glance: Glance<V>) -> Asked<V> {
-        let glance = Some(glance);
-        Asked { hash, leader: None, glance, ignores_refusals: false, late: None }
+    pub(super) fn new(hash: u64, glance: Glance<V>) -> Asked<V> {
+        let (glance, fence) = (Some(glance), Fence::default());
+        Asked { hash, leader: None, glance, ignores_refusals: false, fence, late: None }
     }
 
     /// By one who may lead several loads.
@@ -57,6 +59,7 @@ impl<V> Asked<V> {
     }
 
     fn load(&mut self, fence: Fence) -> Arc<Load<V>> {
+        self.fence = fence;
         Arc::new(Load::new(*self.leader.get_or_insert_with(LeaderId::new), fence))
     }
 }
@@ -111,6 +114,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         let mut left = self.leavers();
         let load = asked.load(self.invalidations.fence());
         let ended;
+        let mut forgotten = None;
         let mut held = shard.lock();
         if let Some(slot) = shard.find(&held, hash, key)
             && let Some(entry) = shard.slots.get(&held.ledger, slot)
@@ -128,16 +132,18 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
             held.counts.joins += first;
             Start::Join(running)
         } else if !asked.ignores_refusals
-            && let Some(refusal) = held.loads.negatives().find(hash, key, now)
+            && let Some((refusal, fence)) = held.loads.negatives().find(hash, key, now)
         {
             held.counts.loading.negative_hits += first;
-            Start::Refused(refusal)
+            Start::Refused(refusal, fence)
         } else {
             held.loads.add(hash, own, Arc::clone(&load));
+            // What this load gives is newer.
+            forgotten = held.loads.negatives_mut().forget(hash, key);
             Start::Lead(load)
         };
         drop(held);
-        drop(ended);
+        drop((ended, forgotten));
         self.see_off(left);
         if let Start::Join(running) = &start
             && running.leader().is_running_here()

@@ -1,10 +1,9 @@
 //! What loads need of the table of entries.
 
-use crate::Terms;
 use crate::entry::Entry;
 use crate::eviction::Leavers;
 use crate::expiry::{State, look_closer};
-use crate::inner::{Incoming, Inner, Origin};
+use crate::inner::Inner;
 use crate::shard::{Held, Shard};
 use crate::slots::Look;
 use crate::stats::Cause;
@@ -13,18 +12,6 @@ use perf_core::Instant;
 use std::hash::Hash;
 
 impl<K: Hash + Eq, V: Clone> Inner<K, V> {
-    /// Puts in what a load gave, if it still has its claim.
-    pub(super) fn put_loaded(
-        &self,
-        hash: u64,
-        key: K,
-        value: V,
-        terms: Terms,
-        origin: &Origin<'_, V>,
-    ) {
-        let _ = self.put(hash, Incoming { key, value, terms }, origin);
-    }
-
     /// The value that is kept beyond its time to live for the case that loading it anew fails; if
     /// there is one, that is counted.
     pub(super) fn kept(&self, hash: u64, key: &K) -> Option<V> {

@@ -87,7 +87,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCache<K, V, S> {
                     return leader.finish(key, id.run(load));
                 }
                 Start::Join(running) => match running.wait(None, &self.inner.clock).as_deref() {
-                    Some(Outcome::Value(value)) => return Ok(*value),
+                    Some(Outcome::Value(value) | Outcome::Outdated(value)) => return Ok(*value),
                     Some(Outcome::Failed(error)) => {
                         if let Ok(error) = Arc::clone(error).downcast() {
                             return Err(error);

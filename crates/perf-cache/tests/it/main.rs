@@ -7,6 +7,7 @@ mod cancellation;
 mod component;
 mod drops;
 mod expiry;
+mod fences;
 mod fetch;
 mod insight;
 mod invalidation;
