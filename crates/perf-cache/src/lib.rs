@@ -154,6 +154,7 @@ mod lookup;
 mod metadata;
 mod plain;
 pub mod policy;
+mod registry;
 mod removal;
 pub mod replay;
 mod ruling;
@@ -181,5 +182,9 @@ pub use loading::{LoadError, LoadFailure, RefreshAfter, Spawn, Threads, Work};
 pub use metadata::CacheEntry;
 pub use perf_core::{ConfigError, Glob, ParseGlobError};
 pub use plain::{Plain, PlainCache, PlainCacheBuilder};
+pub use registry::{
+    CacheKind, CacheSettings, CacheSnapshot, CacheStatus, Registry, RegistryTotals, Tier,
+    TierSnapshot,
+};
 pub use stats::{CacheStats, Evictions, InvalidationCounts};
 pub use terms::Terms;

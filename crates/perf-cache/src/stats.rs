@@ -121,6 +121,20 @@ pub struct Evictions {
 }
 
 impl Evictions {
+    /// Adds those of another cache.
+    pub(crate) fn add(&mut self, other: &Evictions) {
+        let add = |own: &mut u64, more: u64| *own = own.saturating_add(more);
+        add(&mut self.size, other.size);
+        add(&mut self.expired, other.expired);
+        add(&mut self.replaced, other.replaced);
+        add(&mut self.removed, other.removed);
+        add(&mut self.too_large, other.too_large);
+        add(&mut self.cleared, other.cleared);
+        add(&mut self.tag, other.tag);
+        add(&mut self.pattern, other.pattern);
+        add(&mut self.dependency, other.dependency);
+    }
+
     /// Every cause with its name, as in the label `cause` of the signal `evictions`.
     #[must_use]
     pub const fn by_cause(&self) -> [(&'static str, u64); 9] {

@@ -4,11 +4,15 @@
 #[cfg(perf_loom)]
 pub(crate) use self::modelled::{OnceLock, Stripes};
 #[cfg(perf_loom)]
-pub(crate) use loom::sync::{Mutex, MutexGuard, atomic::*};
+pub(crate) use loom::sync::{
+    Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::*,
+};
 #[cfg(not(perf_loom))]
 pub(crate) use perf_core::Stripes;
 #[cfg(not(perf_loom))]
-pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock, atomic::*};
+pub(crate) use std::sync::{
+    Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::*,
+};
 
 /// What loom lacks, made of what it has.
 #[cfg(perf_loom)]

@@ -52,7 +52,9 @@ fn a_value_read_before_an_invalidation_is_dead_after_it() {
         if let Some((0, _)) = stored {
             assert!(dead, "a value from before the invalidation is alive after it");
         }
-        assert_eq!((died, tag.dead()), (u64::from(dead), u64::from(dead)));
+        // One that came in and found that it may not stay can be among those that died.
+        assert!(died >= u64::from(dead));
+        assert_eq!(tag.dead(), u64::from(dead));
     });
 }
 
@@ -70,7 +72,7 @@ fn each_of_two_invalidations_is_over_when_it_returns() {
             assert!(marks.dead().is_some());
         }
         let died = died + other.join().unwrap();
-        assert_eq!(died, u64::from(stored.is_some()));
+        assert!(died >= u64::from(stored.is_some()));
         drop(stored);
         assert_eq!(tag.dead(), 0);
     });
@@ -88,8 +90,6 @@ fn an_entry_that_leaves_while_its_tag_is_invalidated_is_counted_once() {
     });
 }
 
-/// The list of patterns is behind a lock that loom does not see, and that is never waited for with
-/// another: what is modelled is the era beside it.
 #[test]
 fn an_entry_of_an_old_era_is_looked_up_in_the_list() {
     loom::model(|| {

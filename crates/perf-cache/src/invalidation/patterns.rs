@@ -12,11 +12,11 @@
 //! covered.
 
 use super::fence::Fence;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use hashbrown::HashMap;
 use perf_core::Glob;
 use std::collections::VecDeque;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::PoisonError;
 
 /// The number of patterns given so far, in 24 bits: it wraps, and comparisons allow for that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +97,7 @@ struct List {
 
 impl Patterns {
     pub(crate) fn new() -> Patterns {
-        Patterns { era: AtomicU32::new(0), list: RwLock::default() }
+        Patterns { era: AtomicU32::new(0), list: RwLock::new(List::default()) }
     }
 
     #[inline]
