@@ -27,6 +27,9 @@
 //! about decides, and has to be looked at as something that may have been removed, and used again
 //! for another key.
 
+mod tags;
+
+use self::tags::Agreeing;
 use crate::policy::Slot;
 use crate::sync::{AtomicU32, AtomicU64, OnceLock, Ordering};
 use std::fmt;
@@ -123,7 +126,7 @@ impl Index {
         let level = self.level.load(Ordering::Acquire);
         let buckets = self.buckets(level);
         let Some(bucket) = buckets.get(home(hash, buckets.len())) else { return Likely::Unsure };
-        let tag = tag(hash).wrapping_mul(LOWEST);
+        let tag = tag(hash);
         // The same orders as in `Bucket::find`.
         let rest = bucket.rest.load(Ordering::Acquire);
         let tags = bucket.tags.load(Ordering::Acquire);
@@ -262,7 +265,7 @@ impl Bucket {
     /// What `probe` answered, or the word that says whether to go on.
     #[inline]
     fn find<T>(&self, hash: u64, probe: &mut impl FnMut(Slot) -> Option<T>) -> Result<T, u64> {
-        let tag = tag(hash).wrapping_mul(LOWEST);
+        let tag = tag(hash);
         // Acquire: the slot of a cell is there when its tag is.
         let mut rest = self.rest.load(Ordering::Acquire);
         loop {
@@ -445,44 +448,11 @@ fn passed_by(rest: u64) -> u64 {
 
 const VACANT: u64 = 0;
 
-/// At least two: zero is vacant, and one would agree with vacant cells by mistake.
+/// At least two: zero is vacant, and one would agree with vacant cells by mistake where words are
+/// compared by arithmetic.
 #[inline]
 fn tag(hash: u64) -> u64 {
     (hash & 0xff).max(2)
-}
-
-const LOWEST: u64 = 0x0101_0101_0101_0101;
-const HIGHEST: u64 = LOWEST << 7;
-
-/// The cells whose tags agree, both words in one: bit 8i is cell i, bit 8i + 4 cell 8 + i. A loop
-/// over two words would branch on where an entry happens to lie, which no processor can foresee.
-struct Agreeing(u64);
-
-impl Agreeing {
-    #[inline]
-    fn of(tags: u64, rest: u64, tag: u64) -> Agreeing {
-        Agreeing((bytes_equal(tags, tag) >> 7) | ((bytes_equal(rest, tag) & LAST_FOUR) >> 3))
-    }
-
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
-            return None;
-        }
-        let bit = self.0.trailing_zeros() as usize;
-        self.0 &= self.0 - 1;
-        Some((bit >> 3) + ((bit & 4) << 1))
-    }
-}
-
-const LAST_FOUR: u64 = 0xffff_ffff;
-
-/// The highest bit of each byte that is the same; also of a byte above such a one if it differs in
-/// the lowest bit alone, which costs a needless question.
-#[inline]
-fn bytes_equal(tags: u64, tag: u64) -> u64 {
-    let differs = tags ^ tag;
-    differs.wrapping_sub(LOWEST) & !differs & HIGHEST
 }
 
 #[cfg(all(test, perf_loom))]

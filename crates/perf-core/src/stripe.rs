@@ -61,11 +61,9 @@ impl<T: Default> Stripes<T> {
     #[inline]
     pub fn own(&self) -> Option<&T> {
         let mut place = PLACE.get();
-        if place == UNASSIGNED {
-            place = assign();
-        }
-        if place > MAX_OWNERS {
-            return None;
+        // One comparison for both that are rare: no place yet, and none to be had.
+        if place.wrapping_sub(1) >= MAX_OWNERS {
+            place = assign_if_new(place)?;
         }
         let chunk = place.ilog2() as usize;
         let stripes = match self.chunks[chunk].get() {
@@ -102,6 +100,12 @@ thread_local! {
 
 const UNASSIGNED: usize = 0;
 const SHARED: usize = usize::MAX;
+
+#[cold]
+fn assign_if_new(place: usize) -> Option<usize> {
+    let place = if place == UNASSIGNED { assign() } else { place };
+    (place <= MAX_OWNERS).then_some(place)
+}
 
 #[cold]
 fn assign() -> usize {

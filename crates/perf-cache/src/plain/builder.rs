@@ -14,7 +14,7 @@ use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// Makes a [`PlainCache`].
@@ -165,7 +165,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCacheBuilder<K, V, S> 
         Ok(PlainCache::new(Inner {
             shards,
             hasher: self.hasher,
-            hits: AtomicU8::new(hits),
+            hits: AtomicU64::new(hits),
             lookups: Stripes::new(),
             clock: self.clock,
             name: self.name,

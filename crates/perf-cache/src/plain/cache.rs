@@ -155,7 +155,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCache<K, V, S> {
                 leaving.retain(|(_, copied)| !keep(&copied.key, &copied.value));
                 let mut held = shard.lock();
                 for (slot, copied) in leaving.drain(..) {
-                    if shard.slots.is_still(slot, &copied) {
+                    if shard.slots.is_still(slot, copied.meta) {
                         inner.take(shard, &mut held, slot, Cause::Removed);
                         removed += 1;
                     }

@@ -33,15 +33,15 @@ const MOST_AT_ONCE: usize = 1 << 20;
 
 // The bits of `meta`.
 const HITS: u64 = 0b11;
-/// The words are being written.
-const WRITING: u64 = 1 << 2;
-/// There is an entry.
-const LIVE: u64 = 1 << 3;
-/// It has a deadline.
-const TIMED: u64 = 1 << 4;
-/// From here to the hash: counts changes. It comes around after 134 million of them to one slot
+/// From here to the next: counts changes. It comes around after 134 million of them to one slot
 /// during a single read.
-const ONE_CHANGE: u64 = 1 << 5;
+const ONE_CHANGE: u64 = 1 << 2;
+/// The words are being written.
+const WRITING: u64 = 1 << 29;
+/// It has a deadline.
+const TIMED: u64 = 1 << 30;
+/// There is an entry.
+const LIVE: u64 = 1 << 31;
 const HASH: u32 = 32;
 
 /// What a reader found in a slot.
@@ -62,15 +62,18 @@ pub(crate) struct Copied<K, V> {
     pub(crate) key: K,
     pub(crate) value: V,
     pub(crate) deadline: u64,
-    /// To see whether it has changed since, and to note a hit.
-    meta: u64,
+    pub(crate) meta: Meta,
 }
 
-impl<K, V> Copied<K, V> {
-    /// Hits noted when it was read.
+/// The state of a slot at one instant, to see whether it has changed since, and to note a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Meta(u64);
+
+impl Meta {
+    /// Hits noted.
     #[inline]
-    pub(crate) const fn hits(&self) -> u64 {
-        self.meta & HITS
+    pub(crate) const fn hits(self) -> u64 {
+        self.0 & HITS
     }
 }
 
@@ -111,6 +114,29 @@ impl<K: Plain, V: Plain> Slots<K, V> {
         Read::Busy
     }
 
+    /// The entry in a slot if it is of this hash and key, has no deadline, and is not being written:
+    /// all that needs more than one look is left to [`read`](Slots::read).
+    #[inline]
+    pub(crate) fn glance(&self, slot: Slot, hash: u64, key: &K) -> Option<(V, Meta)>
+    where
+        K: Eq,
+    {
+        let start = slot.index() * Self::STRIDE;
+        let words = self.first.get(start..start + Self::STRIDE)?;
+        // Acquire: the words that were written before.
+        let meta = words[0].load(Ordering::Acquire);
+        if (meta ^ (hash << HASH | LIVE)) >> WRITING.trailing_zeros() != 0 {
+            return None;
+        }
+        let mut rest = words[1..].iter();
+        // The same orders as in `copy`.
+        let mut take = || rest.next().map_or(0, |word| word.load(Ordering::Relaxed));
+        let (found, value) = (K::read(&mut take), V::read(&mut take));
+        fence(Ordering::Acquire);
+        let unchanged = (words[0].load(Ordering::Relaxed) ^ meta) & !HITS == 0;
+        (unchanged && found == *key).then_some((value, Meta(meta)))
+    }
+
     /// The words as an entry, unless they have changed since `meta` was read.
     #[inline]
     fn copy(&self, slot: Slot, words: &[AtomicU64], meta: u64) -> Option<Copied<K, V>> {
@@ -125,16 +151,15 @@ impl<K: Plain, V: Plain> Slots<K, V> {
         // Acquire: if a word of a later change was read, so is the change of `meta` before it.
         fence(Ordering::Acquire);
         let unchanged = (words[0].load(Ordering::Relaxed) ^ meta) & !HITS == 0;
-        unchanged.then_some(Copied { key, value, deadline, meta })
+        unchanged.then_some(Copied { key, value, deadline, meta: Meta(meta) })
     }
 
     /// Notes a hit on an entry that was read, unless it has been hit or changed meanwhile.
     #[inline]
-    pub(crate) fn note_hit(&self, slot: Slot, copied: &Copied<K, V>) {
+    pub(crate) fn note_hit(&self, slot: Slot, Meta(old): Meta) {
         if let Some(words) = self.words(slot) {
             // Relaxed: nothing but the count is told by it. One that is lost costs nothing.
-            let (old, new) = (copied.meta, copied.meta + 1);
-            let _ = words[0].compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed);
+            let _ = words[0].compare_exchange(old, old + 1, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
@@ -174,9 +199,9 @@ impl<K: Plain, V: Plain> Slots<K, V> {
     }
 
     /// Whether the entry in a slot is still as it was, apart from hits.
-    pub(crate) fn is_still(&self, slot: Slot, copied: &Copied<K, V>) -> bool {
+    pub(crate) fn is_still(&self, slot: Slot, Meta(old): Meta) -> bool {
         let meta = self.words(slot).map_or(0, |words| words[0].load(Ordering::Relaxed));
-        (meta ^ copied.meta) & !HITS == 0
+        (meta ^ old) & !HITS == 0
     }
 
     /// The lower half of the hash of an entry.
@@ -301,7 +326,7 @@ impl<K, V> fmt::Debug for Slots<K, V> {
 }
 
 /// The bits that count changes.
-const CHANGES: u64 = (1 << HASH) - ONE_CHANGE;
+const CHANGES: u64 = WRITING - ONE_CHANGE;
 /// How often a slot is read that is being written, before the reader waits for the lock: some
 /// microseconds.
 const TRIES: usize = if cfg!(perf_loom) { 2 } else { 100 };
@@ -366,15 +391,15 @@ mod tests {
         slots.fill(slot, 1, &1, &1, NEVER);
         for hits in 1..=3 {
             let copied = slots.get(slot).unwrap();
-            slots.note_hit(slot, &copied);
+            slots.note_hit(slot, copied.meta);
             assert_eq!(slots.hits(slot), hits);
         }
         let before = slots.get(slot).unwrap();
         slots.overwrite(slot, &2, NEVER);
         assert_eq!(slots.hits(slot), 3);
-        assert!(!slots.is_still(slot, &before));
+        assert!(!slots.is_still(slot, before.meta));
         slots.set_hits(slot, 1);
-        slots.note_hit(slot, &before);
+        slots.note_hit(slot, before.meta);
         assert_eq!((slots.hits(slot), slots.hash(slot), slots.weight(slot)), (1, 1, 1));
     }
 }

@@ -61,7 +61,7 @@ fn loom_a_hit_never_undoes_a_change() {
             writer.set_hits(SLOT, 0);
         });
         if let Read::Found(copied) = slots.read(SLOT, 7, &1) {
-            slots.note_hit(SLOT, &copied);
+            slots.note_hit(SLOT, copied.meta);
         }
         writer.join().unwrap();
         assert!(matches!(slots.read(SLOT, 7, &1), Read::Found(c) if c.value == (20, 21)));
@@ -76,7 +76,7 @@ fn loom_two_hits_count_no_more_than_twice() {
         let other = Arc::clone(&slots);
         let hit = |slots: &Pair| {
             if let Read::Found(copied) = slots.read(SLOT, 7, &1) {
-                slots.note_hit(SLOT, &copied);
+                slots.note_hit(SLOT, copied.meta);
             }
         };
         let other = thread::spawn(move || hit(&other));
