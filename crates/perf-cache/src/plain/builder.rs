@@ -6,7 +6,10 @@ use super::shard::Shard;
 use super::words::Plain;
 use crate::budget::Budget;
 use crate::builder::{MAX_SHARDS, default_shards};
+use crate::choosing::Choosing;
+use crate::inner::SAMPLE_NONE;
 use crate::policy::PolicyKind;
+use crate::ruling::Ruling;
 use crate::{Capacity, ConfigError};
 use hashbrown::DefaultHashBuilder;
 use perf_core::{ByteSize, Clock, Ratio, Stripes};
@@ -154,18 +157,19 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCacheBuilder<K, V, S> 
         let share = entries.div_ceil(shards as u64);
         let mut hits = 0;
         let shards = (0..shards).map(|seed| {
-            let mut policy = self.policy.build(seed as u64);
-            policy.set_capacity(usize::try_from(share).unwrap_or(usize::MAX));
-            hits = Inner::<K, V, S>::noted(&*policy);
+            let policy = Ruling::of(self.policy, seed as u64);
+            hits = Inner::<K, V, S>::noted(&policy);
             // Keys are not spread evenly: three times the root of its share is what one shard in
             // a thousand has more.
             Shard::new(policy, if shards == 1 { share } else { share + 3 * share.isqrt() })
         });
         let shards = shards.collect();
-        Ok(PlainCache::new(Inner {
+        let inner = Inner {
             shards,
             hasher: self.hasher,
             hits: AtomicU64::new(hits),
+            sample_mask: AtomicU64::new(SAMPLE_NONE),
+            choosing: Choosing::new(false, 1),
             lookups: Stripes::new(),
             clock: self.clock,
             name: self.name,
@@ -181,7 +185,9 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCacheBuilder<K, V, S> 
                 policy: self.policy,
                 before: (0, 0),
             }),
-        }))
+        };
+        inner.expect_entries(self.policy);
+        Ok(PlainCache::new(inner))
     }
 }
 

@@ -5,7 +5,8 @@ use super::inner::{CHUNK, Inner, Origin};
 use super::slots::Slots;
 use super::words::Plain;
 use crate::expiry::{self, NEVER};
-use crate::policy::{Policy, PolicyKind, Slot};
+use crate::policy::{PolicyKind, Slot};
+use crate::ruling::Ruling;
 use crate::stats::{Cause, Counts};
 use crate::{CacheStats, Capacity, InvalidationCounts};
 use hashbrown::DefaultHashBuilder;
@@ -222,7 +223,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCache<K, V, S> {
     pub fn set_capacity(&self, capacity: Capacity) {
         let settings = self.inner.settings();
         if let Some(entries) = Self::entries_of(capacity) {
-            self.move_capacity(entries);
+            self.move_capacity(entries, settings.policy);
         }
         drop(settings);
         self.evict_first_excess();
@@ -234,12 +235,9 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCache<K, V, S> {
         capacity.entries.into_iter().chain(of_bytes).min()
     }
 
-    pub(super) fn move_capacity(&self, entries: u64) {
+    pub(super) fn move_capacity(&self, entries: u64, policy: PolicyKind) {
         self.inner.entries.set_max(entries);
-        let share = self.inner.share_of_a_shard();
-        for shard in &self.inner.shards {
-            shard.lock().policy.set_capacity(share);
-        }
+        self.inner.expect_entries(policy);
     }
 
     pub(super) fn evict_first_excess(&self) {
@@ -284,17 +282,16 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCache<K, V, S> {
     pub fn set_policy(&self, kind: PolicyKind) {
         let mut settings = self.inner.settings();
         settings.policy = kind;
-        let share = self.inner.share_of_a_shard();
-        for (seed, shard) in self.inner.shards.iter().enumerate() {
-            let mut policy = kind.build(seed as u64);
-            policy.set_capacity(share);
-            let noted = Inner::<K, V, S>::noted(&*policy);
+        for (seed, shard) in (0..).zip(&self.inner.shards) {
+            let policy = Ruling::of(kind, seed);
+            let noted = Inner::<K, V, S>::noted(&policy);
             let old = shard.switch(policy);
             // Hits are noted as the new policy wants them once a shard has it; until all have,
             // some are lost.
             self.inner.hits.store(noted, Ordering::Relaxed);
             drop(old);
         }
+        self.inner.expect_entries(kind);
     }
 
     /// What the cache has counted since [`reset_statistics`](PlainCache::reset_statistics) or since

@@ -69,7 +69,7 @@ where
         };
         knob.check(&turn)?;
         match &turn.to {
-            KnobValue::Count(entries) => self.move_capacity(*entries),
+            KnobValue::Count(entries) => self.move_capacity(*entries, settings.policy),
             KnobValue::Duration(ttl) => self.move_time_to_live(*ttl),
             _ => {}
         }

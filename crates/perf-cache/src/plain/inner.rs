@@ -4,10 +4,13 @@ use super::shard::{Held, Shard};
 use super::slots::{Copied, Meta};
 use super::words::Plain;
 use crate::budget::{Budget, Deal};
+use crate::choosing::Choosing;
 use crate::expiry::{self, NEVER};
 use crate::index::Likely;
+use crate::inner::SAMPLE_NONE;
 use crate::loading::flight::Load;
-use crate::policy::{Hits, Policy, PolicyKind, Slot};
+use crate::policy::{Hits, PolicyKind, Slot};
+use crate::ruling::Ruling;
 use crate::stats::{Cause, Counts};
 use perf_core::{Clock, Stripes};
 use std::hash::{BuildHasher, Hash};
@@ -21,10 +24,13 @@ pub(super) struct Inner<K, V, S> {
     pub(super) hasher: S,
     /// Up to so many hits are noted beside an entry; [`REPORTED`]: the policy is told of each.
     pub(super) hits: AtomicU64,
+    /// Accesses whose hashes have none of these bits are sampled.
+    pub(super) sample_mask: AtomicU64,
     pub(super) lookups: Stripes<Lookups>,
     pub(super) clock: Clock,
     pub(super) name: String,
     pub(super) jitter: f64,
+    pub(super) choosing: Choosing,
     pub(super) entries: Budget,
     /// Plain pairs are all of one size, so entries are all that is counted.
     pub(super) bytes: Budget,
@@ -100,7 +106,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
         if let Likely::Slot(slot) = shard.index.likely(hash)
             && let Some((value, meta)) = shard.slots.glance(slot, hash, key)
         {
-            self.hit(shard, slot, meta);
+            self.hit(shard, hash, slot, meta);
             return Some(value);
         }
         self.get_slowly(shard, hash, key)
@@ -115,18 +121,33 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
             self.count(false);
             return None;
         };
-        self.hit(shard, slot, copied.meta);
+        self.hit(shard, hash, slot, copied.meta);
         Some(copied.value)
     }
 
     /// Notes and counts a hit.
     #[inline]
-    fn hit(&self, shard: &Shard<K, V>, slot: Slot, meta: Meta) {
+    fn hit(&self, shard: &Shard<K, V>, hash: u64, slot: Slot, meta: Meta) {
+        self.observe(hash);
         let counted = self.hits.load(Ordering::Relaxed);
         if meta.hits() < counted {
             self.note_hit(shard, counted, slot, meta);
         }
         self.count(true);
+    }
+
+    /// Tells who chooses for the adaptive policy, if this is one of the accesses that it samples.
+    #[inline]
+    fn observe(&self, hash: u64) {
+        if hash & self.sample_mask.load(Ordering::Relaxed) == 0 {
+            self.observe_sampled(hash);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn observe_sampled(&self, hash: u64) {
+        self.choosing.observe(hash);
     }
 
     /// Counts a lookup.
@@ -168,7 +189,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
     fn report_hit(&self, shard: &Shard<K, V>, slot: Slot, meta: Meta) {
         let mut held = shard.lock();
         if shard.slots.is_still(slot, meta) {
-            held.policy.on_hit(slot, &shard.slots);
+            held.policy.report(slot, &shard.slots);
         }
     }
 
@@ -248,6 +269,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
                     let _ended = held.loads.end(hash, load);
                 }
                 drop(held);
+                self.observe(hash);
                 if self.has_excess() {
                     self.evict_excess(2);
                 }
@@ -258,7 +280,10 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
                     if let Origin::Load(load, _) = origin {
                         let _ended = held.loads.end(hash, load);
                     }
-                    shard.insert(&mut held, hash, &key, &value, deadline);
+                    let choice = self.choosing.choice();
+                    shard.insert(&mut held, hash, &key, &value, deadline, choice);
+                    drop(held);
+                    self.observe(hash);
                     return true;
                 }
                 if !self.is_at_its_share(place) || !shard.evict(&mut held) {
@@ -289,7 +314,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
         shard.overwrite(held, slot, value, deadline);
         let counted = self.hits.load(Ordering::Relaxed);
         if counted == REPORTED {
-            held.policy.on_hit(slot, &shard.slots);
+            held.policy.report(slot, &shard.slots);
         } else if copied.meta.hits() < counted {
             crate::policy::Entries::set_hits(&shard.slots, slot, copied.meta.hits() as u8 + 1);
         }
@@ -379,10 +404,16 @@ impl<K: Plain + Eq, V: Plain, S> Inner<K, V, S> {
         self.shards.iter().map(Shard::entries).sum()
     }
 
-    /// How many entries each shard holds when the cache is full.
-    pub(super) fn share_of_a_shard(&self) -> usize {
-        let max = self.entries.max().unwrap_or(u64::MAX);
-        usize::try_from(max.div_ceil(self.shards.len() as u64)).unwrap_or(usize::MAX)
+    /// Tells those who decide what leaves how many entries to expect.
+    pub(super) fn expect_entries(&self, policy: PolicyKind) {
+        let in_all = usize::try_from(self.entries.max().unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        let share = in_all.div_ceil(self.shards.len());
+        for shard in &self.shards {
+            shard.lock().policy.expect(share, in_all);
+        }
+        self.choosing.expect(policy == PolicyKind::Adaptive, in_all);
+        let mask = self.choosing.mask().map_or(SAMPLE_NONE, u64::from);
+        self.sample_mask.store(mask, Ordering::Relaxed);
     }
 
     /// Whether the cache holds more than a capacity that was lowered allows.
@@ -407,7 +438,7 @@ impl<K: Plain + Eq, V: Plain, S> Inner<K, V, S> {
     }
 
     /// How many hits are noted for a policy.
-    pub(super) fn noted(policy: &dyn Policy) -> u64 {
+    pub(super) fn noted(policy: &Ruling) -> u64 {
         match policy.hits() {
             Hits::Ignored => 0,
             Hits::Counted(most) => u64::from(most.min(3)),

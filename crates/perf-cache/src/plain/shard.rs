@@ -5,7 +5,8 @@ use super::words::Plain;
 use crate::expiry::{self, Sweep};
 use crate::index::Index;
 use crate::load::Loads;
-use crate::policy::{Policy, Slot, hand_over};
+use crate::policy::{Choice, Slot};
+use crate::ruling::Ruling;
 use crate::stats::{Cause, Counts};
 use perf_core::Clock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +26,7 @@ pub(super) struct Shard<K, V> {
 /// What the lock guards.
 #[derive(Debug)]
 pub(super) struct Held<K, V> {
-    pub(super) policy: Box<dyn Policy>,
+    pub(super) policy: Ruling,
     pub(super) loads: Loads<K, V>,
     pub(super) sweep: Sweep,
     pub(super) counts: Counts,
@@ -36,7 +37,7 @@ pub(super) struct Held<K, V> {
 }
 
 impl<K: Plain + Eq, V: Plain> Shard<K, V> {
-    pub(super) fn new(policy: Box<dyn Policy>, entries: u64) -> Shard<K, V> {
+    pub(super) fn new(policy: Ruling, entries: u64) -> Shard<K, V> {
         let held = Held {
             policy,
             loads: Loads::new(),
@@ -103,6 +104,7 @@ impl<K: Plain + Eq, V: Plain> Shard<K, V> {
         key: &K,
         value: &V,
         deadline: u64,
+        choice: Choice,
     ) {
         let slot = Slot::new(held.vacant.pop().unwrap_or_else(|| {
             held.fresh += 1;
@@ -110,7 +112,8 @@ impl<K: Plain + Eq, V: Plain> Shard<K, V> {
         }));
         self.slots.fill(slot, hash, key, value, deadline);
         self.index.insert(hash, slot, |slot| self.slots.hash_of(slot));
-        held.policy.on_insert(slot, &self.slots);
+        held.policy.choose(choice);
+        held.policy.insert(slot, &self.slots);
         held.sweep.note(deadline);
         held.counts.insertions += 1;
         self.publish();
@@ -126,7 +129,7 @@ impl<K: Plain + Eq, V: Plain> Shard<K, V> {
 
     /// Takes an entry out that the policy holds.
     pub(super) fn remove(&self, held: &mut Held<K, V>, slot: Slot, cause: Cause) {
-        held.policy.on_remove(slot, &self.slots);
+        held.policy.remove(slot, &self.slots);
         self.let_go(held, slot, cause);
     }
 
@@ -185,9 +188,9 @@ impl<K: Plain + Eq, V: Plain> Shard<K, V> {
     }
 
     /// Hands the entries over to another policy; answers the old one, to be dropped.
-    pub(super) fn switch(&self, mut policy: Box<dyn Policy>) -> Box<dyn Policy> {
+    pub(super) fn switch(&self, mut policy: Ruling) -> Ruling {
         let mut held = self.lock();
-        hand_over(&*held.policy, &mut *policy, &self.slots);
+        policy.succeed(&held.policy, &self.slots);
         std::mem::replace(&mut held.policy, policy)
     }
 
