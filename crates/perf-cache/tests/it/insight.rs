@@ -1,7 +1,7 @@
 //! What a cache finds out about its workload while it runs.
 
 use perf_cache::policy::PolicyKind;
-use perf_cache::{Cache, Capacity, Terms};
+use perf_cache::{Cache, Capacity, Prices, Terms};
 use perf_core::{ByteSize, Clock};
 use std::time::Duration;
 
@@ -89,6 +89,36 @@ fn the_hottest_are_known_without_tracking() {
     assert!(!hottest[0].hits_are_exact);
     cache.remove(&0);
     assert!(cache.hottest(5).iter().all(|entry| entry.key != 0));
+}
+
+#[test]
+fn what_a_cache_is_worth_follows_from_its_loads() {
+    let (clock, hand) = Clock::manual();
+    let cache: Cache<u64, u64, Seeded> =
+        Cache::builder().max_entries(1_000).clock(clock).hasher(Seeded::default()).build().unwrap();
+    assert!(cache.efficiency(Prices::default()).is_none());
+    for n in 0..20_000 {
+        cache.get_with(n % 100, || {
+            hand.advance(Duration::from_millis(10));
+            n
+        });
+    }
+    let prices = Prices { per_load: 0.001, ..Prices::default() };
+    let worth = cache.efficiency(prices).unwrap();
+    assert_eq!((worth.hits, worth.misses), (19_900, 100));
+    let mean = worth.mean_load.as_secs_f64();
+    assert!((0.0099..0.0101).contains(&mean), "{mean}");
+    // 199 in 200 are hits. What those take is measured, so only the bound is certain.
+    let efficiency = worth.cache_efficiency().unwrap();
+    assert!((0.0..=0.995).contains(&efficiency), "{efficiency}");
+    assert!((worth.cost_efficiency().unwrap() - 0.995).abs() < 1e-9);
+    assert!(
+        worth.to_string().contains("time without the cache = (19900 + 100) x 10.0ms"),
+        "{worth}"
+    );
+    let times = cache.retrieval_time();
+    assert_eq!(times.count(), 20_000);
+    assert!(times.quantile(0.999).unwrap() > 9_000_000);
 }
 
 #[test]
