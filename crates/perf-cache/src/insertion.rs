@@ -109,6 +109,9 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                 }
                 return Err(Refusal::Expired);
             }
+            // An old entry stays until the new one takes its place, so that the policy knows it for
+            // the same. Its room counts as free from here on.
+            let mut kept = None;
             if let Some(slot) = old {
                 let same = held.weights.get(slot) == weight;
                 if same && deal.is_untouched() && !self.has_excess() {
@@ -126,7 +129,8 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     self.sample_insertion(hash, weight, old.is_some());
                     return Ok(());
                 }
-                deal.freed(self.withdraw(shard, &mut held, slot, Cause::Replaced, &mut left));
+                deal.freed(held.weights.get(slot));
+                kept = Some(slot);
             }
             loop {
                 if deal.pay(weight) {
@@ -134,8 +138,13 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                         ended.extend(held.loads.end(hash, load));
                     }
                     if let Some(entry) = entry.take() {
-                        let choice = self.choosing.choice();
-                        shard.insert(&mut held, hash, era, entry, weight, choice);
+                        if let Some(slot) = kept {
+                            shard.replace(&mut held, slot, hash, era, entry, weight);
+                            self.retire(shard, &mut held, slot, Cause::Replaced, &mut left);
+                        } else {
+                            let choice = self.choosing.choice();
+                            shard.insert(&mut held, hash, era, entry, weight, choice);
+                        }
                     }
                     let outgrown = held.has_outgrown();
                     drop(held);
@@ -151,7 +160,16 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     break;
                 }
                 let Some(slot) = shard.victim(&mut held) else { break };
-                deal.evicted(self.unlink(shard, &mut held, slot, Cause::Size, &mut left));
+                if kept == Some(slot) {
+                    kept = None;
+                    self.unlink(shard, &mut held, slot, Cause::Replaced, &mut left);
+                } else {
+                    deal.evicted(self.unlink(shard, &mut held, slot, Cause::Size, &mut left));
+                }
+            }
+            if let Some(slot) = kept {
+                // Without the lock, others might count its room, too.
+                self.withdraw(shard, &mut held, slot, Cause::Replaced, &mut left);
             }
             drop(held);
             let evicted = self.evict_elsewhere(weight, &mut deal);

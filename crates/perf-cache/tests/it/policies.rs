@@ -192,6 +192,27 @@ fn bytes_stay_in_their_bound_under_each_policy() {
     }
 }
 
+#[test]
+fn a_new_value_of_another_weight_is_a_use_like_others() {
+    for kind in [PolicyKind::Lru, PolicyKind::Lfu, PolicyKind::S3Fifo, PolicyKind::Adaptive] {
+        let cache: Cache<u32, u64> = Cache::builder()
+            .max_bytes(ByteSize::from_bytes(100))
+            .weigher(|_, weight| *weight)
+            .shards(1)
+            .policy(kind)
+            .build()
+            .unwrap();
+        cache.insert(0, 4);
+        (0..3).for_each(|_| _ = cache.get(&0));
+        (1..40).for_each(|key| cache.insert(key, 4));
+        assert!(cache.get(&0).is_some() || kind == PolicyKind::Lru, "{kind}");
+        cache.insert(0, 8);
+        // Longer than anything would stay by its age alone.
+        (100..124).for_each(|key| cache.insert(key, 4));
+        assert_eq!(cache.peek(&0), if kind == PolicyKind::Lru { None } else { Some(8) }, "{kind}");
+    }
+}
+
 /// Evicts what came in last.
 #[derive(Debug, Default)]
 struct Lifo(Vec<Slot>);
