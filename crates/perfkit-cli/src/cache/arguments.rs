@@ -69,10 +69,10 @@ pub(super) struct ReplayArguments {
 
 const HELP: &str = "\
 What a file is, its content says; --format overrules it:
-  log      access logs in the common or combined format: GET and HEAD count, the key is the path with
-           its query; `perfkit serve --access-log FILE` writes such a log
+  log      access logs in the common or combined format: GET and HEAD count, the key is the path
+           and its query; `perfkit serve --access-log FILE` writes such a log
   json     one JSON object a line; the key is the field of --key, or else key, path, uri, url,
-           request_uri, request.uri, request.path, object or id, and then only GET and HEAD count
+           request_uri, request.uri, request.path, object or id; then only GET and HEAD count
   keys     one key a line, any text
   lirs     one number a line
   arc      `start count ignored sequence` a line: so many keys in a row
@@ -80,16 +80,16 @@ What a file is, its content says; --format overrules it:
   address  `l|s 0xADDRESS n` a line
   u32 u64  big-endian keys back to back
 
-Each file is a trace of its own. Every policy starts empty, and takes in what it misses. `optimal` knows
-the future (Belady): nothing can beat it. It and the miss-ratio curve take every entry as equally
-large; sizes in bytes have no optimum. One key weighs what its largest answer weighs.
+Each file is a trace of its own. Every policy starts empty, and takes in what it misses. `optimal` \
+knows the future (Belady): nothing can beat it. It and the miss-ratio curve take every entry as \
+equally large; sizes in bytes have no optimum. A key weighs what its largest answer weighs.
 
-The curve is that of lru, exact for every size (Mattson's stack distances), or drawn from a sample of
-keys (SHARDS). The recommended size is the knee, beyond which an entry brings less than the mean one,
-or a larger one up to which doublings spare a fifth of the misses.
+The curve is that of lru, exact for every size (Mattson's stack distances), or drawn from a sample \
+of the keys (SHARDS). The recommended size is the knee, beyond which an entry brings less than the \
+mean one, or a larger one up to which doublings spare a fifth of the misses.
 
---json prints {\"traces\": [...], \"rows\": [{trace, requests, keys, size, entries, policy, hit_ratio,
-optimal}]}; ratios lie between 0 and 1, `size` is the argument, `optimal` is null for bytes.
+--json prints {\"traces\": [...], \"rows\": [{trace, requests, keys, size, entries, policy, \
+hit_ratio, optimal}]}; ratios lie between 0 and 1, `size` is the argument, `optimal` is null for bytes.
 
 Examples:
   perfkit cache replay access.log
