@@ -6,7 +6,8 @@ use std::sync::Arc;
 /// A key with a text form: what patterns are compared with, and what names a dependency.
 ///
 /// Two keys that are equal must have the same text. Different keys may share one; then what
-/// invalidates one invalidates the other.
+/// invalidates one invalidates the other. Like `Eq`, it may be called under a lock of the cache, so
+/// it must not use the cache.
 ///
 /// Texts and numbers have it, and tuples of up to four parts, joined by `:`, so that
 /// `("users", 7)` is in the namespace `users` as `"users:7"` is. For a type of your own:

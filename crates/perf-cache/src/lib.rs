@@ -113,6 +113,50 @@
 //! goes on with an old value or an error, while the load goes on as well. A loader that runs on the
 //! caller's own thread is ended by no time-out.
 //!
+//! # Invalidation
+//!
+//! | call | ends |
+//! |---|---|
+//! | [`remove`](Cache::remove) | the entry of one key |
+//! | [`invalidate_tag`](Cache::invalidate_tag) | those with a [tag](Terms::tags) |
+//! | [`invalidate_namespace`](Cache::invalidate_namespace) | those whose key begins with `name:` |
+//! | [`invalidate_by_pattern`](Cache::invalidate_by_pattern) | those whose key matches, as `users:*:mail` |
+//! | [`invalidate_dependencies`](Cache::invalidate_dependencies) | those that [depend](Terms::depends_on) on something |
+//! | [`cascade_invalidate`](Cache::cascade_invalidate) | an entry and all that was made from it, in as many steps as it takes |
+//! | [`clear`](Cache::clear) | all |
+//!
+//! None but `clear` looks for entries, so a million are ended as fast as one. What was ended is seen
+//! by nobody from then on; it is freed when it is met, a few with each insertion, and by
+//! [`Cache::remove_dead`], and counts in [`Cache::len`] until then. Keys have to be
+//! [text](KeyText) for what goes by their names.
+//!
+//! **What was read before an invalidation is not kept after it**, from a loader or from a caller who
+//! [reserves](Cache::reserve) the key before reading. A plain [`insert`](Cache::insert) cannot
+//! know when its value was read, and is taken as new.
+//!
+//! ```
+//! use perf_cache::{Cache, Refusal, Terms};
+//!
+//! let pages: Cache<String, String> = Cache::builder().max_entries(1_000).build()?;
+//! let terms = || Terms::new().tags(["products"]);
+//! pages.get_with_terms("shop:tea".to_owned(), || ("3.10".to_owned(), terms()));
+//!
+//! // Read, overtaken by a change of the price, and refused.
+//! let token = pages.reserve("shop:coffee".to_owned());
+//! let read = "4.20".to_owned();
+//! assert_eq!(pages.invalidate_tag("products").at_most, 1);
+//! assert_eq!(token.fill_with(read, terms()), Err(Refusal::Tag));
+//! assert_eq!(pages.get("shop:tea"), None);
+//! # Ok::<(), perf_cache::ConfigError>(())
+//! ```
+//!
+//! A tagged entry takes 104 bytes more and 16 for each tag, a tag some 200 for its name; one without
+//! tags takes nothing. A read compares one word for each tag. After a pattern each entry that is
+//! older is compared with it once, when it is read or swept.
+//!
+//! [`CacheBuilder::on_eviction`] is told of each entry that leaves, and [why](Cause). [`Registry`]
+//! finds the caches of a program by their names.
+//!
 //! # Policies
 //!
 //! Which entry makes room is up to a [policy](policy::PolicyKind). The default finds out what the

@@ -178,6 +178,13 @@ fn namespaces_ask_for_a_sweep_when_there_are_too_many() {
 }
 
 #[test]
+fn what_a_tagged_entry_costs() {
+    // As the crate page has it: this, and 16 bytes for each tag beside it.
+    let sizes = (size_of::<crate::entry::Extra>(), size_of::<Marks>());
+    assert_eq!(sizes, (104, 32));
+}
+
+#[test]
 fn eras_wrap() {
     let (last, first) = (Era::new(u32::MAX), Era::new(0));
     assert!(first.is_after(last) && !last.is_after(first) && !first.is_after(first));
