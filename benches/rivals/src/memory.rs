@@ -7,7 +7,7 @@ mod pairs;
 use crate::machine::{Resident, add_arithmetic, add_resident};
 use crate::measure::{Bench, Measurement};
 use anyhow::{Result, bail, ensure};
-use caches::{Foyer, Moka, Mutexed, Ours, OursPlain, Quick, Rival};
+use caches::{Foyer, Moka, Mutexed, Ours, OursByRef, OursPlain, Quick, Rival};
 use drive::{Mix, Operations, drive, expected_of_lru};
 use pairs::{Numbers, Pairs, Texts};
 use std::cell::RefCell;
@@ -25,6 +25,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         run.measure::<Numbers>(bench, "u64", &subjects::<Ours<Numbers>, Numbers>())?;
         run.measure::<Numbers>(bench, "plain-u64", &nearest::<OursPlain, Numbers>())?;
         run.measure::<Texts>(bench, "string", &subjects::<Ours<Texts>, Texts>())?;
+        run.measure::<Texts>(bench, "string-ref", &nearest::<OursByRef<Texts>, Texts>())?;
     }
     add_resident(bench, "memory", "u64/1M/resident", "bytes_per_entry", &RESIDENT)
 }
@@ -78,11 +79,13 @@ impl Run<'_> {
         let room = bench.parameter("capacity")?;
         let caches: Vec<_> =
             subjects.iter().map(|&(name, make)| (name, make(room, self.operations))).collect();
+        let mut times = BTreeMap::<(&str, &str), Vec<f64>>::new();
         for case in &cases {
             let ratios = RefCell::new(BTreeMap::<&str, Vec<f64>>::new());
+            let took = RefCell::new(Vec::new());
             let mut measurements: Vec<(&str, Measurement<'_>)> = Vec::new();
             for (name, cache) in &caches {
-                let (name, ratios) = (*name, &ratios);
+                let (name, ratios, took) = (*name, &ratios, &took);
                 let mut round = 0;
                 let measurement = move || {
                     let done = cache.drive(case, round)?;
@@ -90,20 +93,45 @@ impl Run<'_> {
                     round += 1;
                     let ratio = done.found as f64 / done.reads as f64;
                     ratios.borrow_mut().entry(name).or_default().push(ratio);
+                    took.borrow_mut().push((name, done.nanoseconds));
                     Ok(done.nanoseconds)
                 };
                 measurements.push((name, Box::new(measurement)));
             }
             bench.measure(&case.name, "ns_per_op", "ns", &mut measurements)?;
             drop(measurements);
+            for (name, nanoseconds) in took.into_inner() {
+                times.entry((&case.name, name)).or_default().push(nanoseconds);
+            }
             if mix != Mix::Hits {
                 for (name, ratios) in ratios.take() {
                     bench.add(&case.name, name, "hit_ratio", "ratio", &ratios[1..])?;
                 }
             }
         }
+        if mix == Mix::Hits {
+            add_scaling(bench, &cases, &times)?;
+        }
         add_harness::<P>(bench, &cases, mix, self.operations)
     }
+}
+
+/// How much faster two threads are than one, to be held against `alu/t2`.
+fn add_scaling(
+    bench: &mut Bench,
+    cases: &[Case],
+    times: &BTreeMap<(&str, &str), Vec<f64>>,
+) -> Result<()> {
+    let Some(one) = cases.iter().find(|case| case.threads == 1) else { return Ok(()) };
+    for two in cases.iter().filter(|case| case.threads == 2) {
+        for ((_, name), twos) in times.iter().filter(|((case, _), _)| *case == two.name) {
+            let Some(ones) = times.get(&(&one.name, name)) else { continue };
+            // The first round of each warms up.
+            let speedups = ones.iter().zip(twos).skip(1).map(|(one, two)| one / two);
+            bench.add(&two.name, name, "speedup", "x", &speedups.collect::<Vec<_>>())?;
+        }
+    }
+    Ok(())
 }
 
 /// One arrangement of threads.

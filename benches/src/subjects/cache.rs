@@ -1,14 +1,15 @@
 //! Lookups, insertions that evict, and values that are made where they are missing.
 //!
-//! One shard, so that what is evicted does not hang on the seed of the hash.
+//! One shard and a hash without a seed, so that each process does the same.
 
 use super::{CoreBench, around, hot_keys};
-use perf_cache::Cache;
+use perf_cache::{Cache, PlainCache};
+use std::hash::{BuildHasher, Hasher};
 use std::hint::black_box;
 
 pub(super) fn benches() -> Vec<CoreBench> {
     vec![
-        CoreBench::new("cache/hit", "looks up a key that is there, v1", || {
+        CoreBench::new("cache/hit", "looks up a key that is there, v2", || {
             let cache = cache(10_000);
             (0..10_000).for_each(|key| cache.insert(key, key * 3));
             let keys = hot_keys(10_000, 65_536);
@@ -20,7 +21,61 @@ pub(super) fn benches() -> Vec<CoreBench> {
                 sum
             })
         }),
-        CoreBench::new("cache/miss", "looks up a key that is not there, v1", || {
+        CoreBench::new("cache/hit_ref", "looks at a value where it lies, v1", || {
+            let cache = cache(10_000);
+            (0..10_000).for_each(|key| cache.insert(key, key * 3));
+            let keys = hot_keys(10_000, 65_536);
+            Box::new(move |iterations| {
+                let mut sum = 0_u64;
+                around(&keys, iterations, |key| {
+                    sum += *cache.get_ref(black_box(key)).expect("it is there");
+                });
+                sum
+            })
+        }),
+        CoreBench::new("cache/hit_unwatched", "the same as hit, without insight, v1", || {
+            let builder = Cache::builder().max_entries(10_000).shards(1).insight(false);
+            let cache: Cache<u64, u64, Fixed> = builder.hasher(Fixed).build().expect("bounded");
+            (0..10_000).for_each(|key| cache.insert(key, key * 3));
+            let keys = hot_keys(10_000, 65_536);
+            Box::new(move |iterations| {
+                let mut sum = 0_u64;
+                around(&keys, iterations, |key| {
+                    sum += cache.get(black_box(key)).expect("it is there");
+                });
+                sum
+            })
+        }),
+        CoreBench::new("cache/plain_hit", "looks up a plain pair that is there, v1", || {
+            let cache = plain(10_000);
+            (0..10_000).for_each(|key| cache.insert(key, key * 3));
+            let keys = hot_keys(10_000, 65_536);
+            Box::new(move |iterations| {
+                let mut sum = 0_u64;
+                around(&keys, iterations, |key| {
+                    sum += cache.get(black_box(key)).expect("it is there");
+                });
+                sum
+            })
+        }),
+        CoreBench::new("cache/plain_insert_evict", "a pair where another must go, v1", || {
+            let cache = plain(10_000);
+            let mut next = 0;
+            for _ in 0..20_000 {
+                cache.insert(next, next);
+                next += 1;
+            }
+            Box::new(move |iterations| {
+                for _ in 0..iterations {
+                    cache.insert(black_box(next), next);
+                    next += 1;
+                }
+                assert_eq!(cache.len(), 10_000);
+                assert_eq!(cache.get(&(next - 1)), Some(next - 1));
+                iterations
+            })
+        }),
+        CoreBench::new("cache/miss", "looks up a key that is not there, v2", || {
             let cache = cache(10_000);
             (0..10_000).for_each(|key| cache.insert(key, key));
             let keys = hot_keys(1_000_000, 65_536);
@@ -33,7 +88,7 @@ pub(super) fn benches() -> Vec<CoreBench> {
                 iterations
             })
         }),
-        CoreBench::new("cache/insert_evict", "inserts where another must go, v1", || {
+        CoreBench::new("cache/insert_evict", "inserts where another must go, v2", || {
             let cache = cache(10_000);
             let mut next = 0;
             for _ in 0..20_000 {
@@ -50,7 +105,7 @@ pub(super) fn benches() -> Vec<CoreBench> {
                 iterations
             })
         }),
-        CoreBench::new("cache/get_with", "asks, and loads one in five, v1", || {
+        CoreBench::new("cache/get_with", "asks, and loads one in five, v2", || {
             let cache = cache(10_000);
             let keys = hot_keys(100_000, 1 << 18);
             keys.iter().for_each(|key| _ = cache.get_with(*key, || key * 3));
@@ -65,7 +120,44 @@ pub(super) fn benches() -> Vec<CoreBench> {
     ]
 }
 
-fn cache(entries: u64) -> Cache<u64, u64> {
-    let cache = Cache::builder().max_entries(entries).shards(1).build();
+fn cache(entries: u64) -> Cache<u64, u64, Fixed> {
+    let cache = Cache::builder().max_entries(entries).shards(1).hasher(Fixed).build();
     cache.expect("it has a bound")
+}
+
+fn plain(entries: u64) -> PlainCache<u64, u64, Fixed> {
+    let cache = PlainCache::builder().max_entries(entries).shards(1).hasher(Fixed).build();
+    cache.expect("it has a bound")
+}
+
+/// Mixes as the default hasher does, but the same in every process.
+#[derive(Clone, Copy)]
+struct Fixed;
+
+struct Mixed(u64);
+
+impl BuildHasher for Fixed {
+    type Hasher = Mixed;
+
+    #[inline]
+    fn build_hasher(&self) -> Mixed {
+        Mixed(0x243f_6a88_85a3_08d3)
+    }
+}
+
+impl Hasher for Mixed {
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        let wide = u128::from(self.0 ^ number) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = wide as u64 ^ (wide >> 64) as u64;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }

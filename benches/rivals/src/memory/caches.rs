@@ -37,6 +37,30 @@ impl<P: Pairs> Rival<P> for Ours<P> {
     }
 }
 
+/// Ours, with values that are looked at where they lie.
+pub(super) struct OursByRef<P: Pairs>(perf_cache::Cache<P::Key, P::Value>);
+
+impl<P: Pairs> Rival<P> for OursByRef<P> {
+    fn with_room_for(entries: usize) -> OursByRef<P> {
+        let Ours(cache) = Ours::<P>::with_room_for(entries);
+        OursByRef(cache)
+    }
+
+    #[inline]
+    fn get(&self, key: &P::Asked) -> Option<u64> {
+        self.0.get_ref(key).map(|value| P::number(&value))
+    }
+
+    #[inline]
+    fn insert(&self, key: P::Key, value: P::Value) {
+        self.0.insert(key, value);
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// Ours for values that are words.
 pub(super) struct OursPlain(perf_cache::PlainCache<u64, u64>);
 
