@@ -29,6 +29,9 @@ type News<'a, K, V> = (&'a Shard<K, V>, Detached<'a, K, V>, Cause);
 
 /// Places looked at, or entries removed, in one holding of a lock.
 const CHUNK: usize = 256;
+/// Places of one look for what has expired, and looks of an insertion at most.
+const SIDE_BY_SIDE: usize = 8;
+const SWEPT_BY_A_WRITE: usize = 4;
 /// How much more may wait than usual while somebody makes a barrier.
 const PATIENCE: usize = 4;
 /// Nanoseconds between the barriers of single removals: a tenth of a processor's time.
@@ -274,6 +277,23 @@ impl<K, V> Inner<K, V> {
             self.reclaim();
         }
         removed
+    }
+
+    /// What an insertion does for those that have died: looks at a few places that lie side by side,
+    /// and at a few more as long as that finds any. Under steady insertions and one time to live for
+    /// all, a sixth of what is held has died at most; with jitter less.
+    pub(crate) fn sweep_a_little<'a>(
+        &self,
+        shard: &'a Shard<K, V>,
+        held: &mut Held<K, V>,
+        left: &mut Leavers<'a, K, V>,
+    ) {
+        for _ in 0..SWEPT_BY_A_WRITE {
+            let before = left.count;
+            if self.sweep(shard, held, SIDE_BY_SIDE, SIDE_BY_SIDE, left) || left.count == before {
+                break;
+            }
+        }
     }
 
     /// Looks at some places of a shard and takes out what has died; whether a round has ended.

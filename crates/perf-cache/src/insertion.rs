@@ -83,7 +83,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                 }
             }
             if held.sweep.is_due(&self.clock) {
-                self.sweep(shard, &mut held, SWEPT_BY_A_WRITE, SWEPT_BY_A_WRITE, &mut left);
+                self.sweep_a_little(shard, &mut held, &mut left);
             }
             if held.round.is_due(self.invalidations.latest()) {
                 self.sweep_dead(index, &mut held, SWEPT_BY_A_WRITE, &mut left);

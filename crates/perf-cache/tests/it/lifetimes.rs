@@ -340,3 +340,33 @@ fn what_is_not_tracked_is_not_known() {
     assert_eq!((info.time_to_live, info.compressed), (Some(Duration::from_secs(2)), true));
     assert_eq!(cache.entry_info(&2), None);
 }
+
+/// Every millisecond an entry comes in that lives for ten seconds, or up to twenty.
+fn steady(jitter: f64) -> f64 {
+    let (clock, hand) = Clock::manual();
+    let cache: Cache<u64, u64> = Cache::builder()
+        .max_entries(1_000_000)
+        .time_to_live(Duration::from_secs(10))
+        .jitter(perf_core::Ratio::new(jitter).unwrap())
+        .clock(clock)
+        .build()
+        .unwrap();
+    let mut most = 0;
+    for n in 0..100_000 {
+        cache.insert(n, n);
+        hand.advance(Duration::from_millis(1));
+        if n > 50_000 {
+            most = most.max(cache.len());
+        }
+    }
+    most as f64 / (10_000.0 * (1.0 - jitter / 2.0))
+}
+
+#[test]
+fn insertions_keep_the_dead_few() {
+    for jitter in [0.0, 0.5] {
+        let held = steady(jitter);
+
+        assert!(held > 1.0 && held < 1.3, "{held} of what is alive, jitter {jitter}");
+    }
+}
