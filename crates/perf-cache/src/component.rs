@@ -27,6 +27,10 @@ impl<K, V, S> Observe for Cache<K, V, S> {
         counter("joins", counts.joins, "Lookups that waited for the load of another caller.");
         let dropped = self.inner.choosing.dropped();
         counter("samples_dropped", dropped, "Accesses of the policy's sample that were left out.");
+        if let Some(observer) = &self.inner.observer {
+            let help = "Events of sampled keys that insight left out.";
+            counter("insight_dropped", observer.dropped(), help);
+        }
         for (name, value, help) in counts.loading.by_name() {
             counter(name, value, help);
         }

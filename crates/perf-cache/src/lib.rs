@@ -157,6 +157,44 @@
 //! [`CacheBuilder::on_eviction`] is told of each entry that leaves, and [why](Cause). [`Registry`]
 //! finds the caches of a program by their names.
 //!
+//! # Expiry
+//!
+//! A time to live and a time to idle can be set for the cache, for each entry by its [`Terms`], or
+//! by an [`Expiry`] that computes them. Reads are exact: what has ended is never answered, however
+//! far the coarse clock lags.
+//!
+//! ```
+//! use perf_cache::{Cache, Terms};
+//! use perf_core::Clock;
+//! use std::time::Duration;
+//!
+//! let (clock, hand) = Clock::manual();
+//! let sessions: Cache<u64, &str> = Cache::builder()
+//!     .max_entries(10_000)
+//!     .time_to_idle(Duration::from_secs(600))
+//!     .clock(clock)
+//!     .build()?;
+//! sessions.insert(1, "ann");
+//! sessions.insert_with(2, "bob", Terms::new().time_to_live(Duration::from_secs(700)));
+//! hand.advance(Duration::from_secs(599));
+//! assert_eq!((sessions.get(&1), sessions.get(&2)), (Some("ann"), Some("bob")));
+//! hand.advance(Duration::from_secs(599));
+//! assert_eq!((sessions.get(&1), sessions.get(&2)), (Some("ann"), None));
+//!
+//! let left = sessions.entry_info(&1).unwrap();
+//! assert_eq!(left.time_to_idle, Some(Duration::from_secs(600)));
+//! # Ok::<(), perf_cache::ConfigError>(())
+//! ```
+//!
+//! [`Cache::snapshot`] saves what is held with what is left of its life, coldest first, and
+//! [`Cache::restore`] puts it back.
+//!
+//! # Insight
+//!
+//! The cache watches a sample of its keys. [`Cache::insight`] tells from it what more memory or
+//! another policy would bring, [`Cache::hottest`] which keys are hit most, and
+//! [`Cache::efficiency`] what the cache is worth in time and money. See [`insight`].
+//!
 //! # Policies
 //!
 //! Which entry makes room is up to a [policy](policy::PolicyKind). The default finds out what the

@@ -128,6 +128,11 @@ impl Observer {
         self.interest.store(state.interest(), Ordering::Relaxed);
     }
 
+    /// Events that were not looked at, because another thread was at it.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
     /// What is known now, given the lookups of all keys since the cache was built.
     pub(crate) fn snapshot(&self, accesses: u64, hit_ratio: Option<f64>) -> Insight {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,7 +154,7 @@ impl Observer {
             },
             sampled_keys: shards.sampled_keys() as u64,
             sampling_rate: shards.sampling_rate(),
-            dropped: self.dropped.load(Ordering::Relaxed),
+            dropped: self.dropped(),
         }
     }
 }
