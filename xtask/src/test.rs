@@ -22,6 +22,11 @@ pub(crate) fn run(setup: bool, require_all: bool) -> Result<()> {
         skip(&mut stages, require_all, "database benchmark on PostgreSQL", &what);
     }
     stages.run("doc tests", || doc_tests(&mut counts));
+    stages.run("models (loom)", || models(&mut counts));
+    match sanitizer_target() {
+        Some(target) => stages.run(SANITIZER, || sanitized(&mut counts, &target)),
+        None => skip(&mut stages, require_all, SANITIZER, "AddressSanitizer for this target"),
+    }
     match missing(&[&CHROMIUM, &NODE, &BROWSER_PACKAGES]) {
         None => stages.run("dashboard in a real browser", || browser(&mut counts)),
         Some(what) => skip(&mut stages, require_all, "dashboard in a real browser", &what),
@@ -78,6 +83,48 @@ fn unit_and_integration(counts: &mut Counts, postgresql: bool) -> Result<()> {
 
 fn doc_tests(counts: &mut Counts) -> Result<()> {
     counted(&mut cargo(&["test", "--workspace", "--all-features", "--doc"]), counts)
+}
+
+/// The protocols of code without locks, in every order in which threads may meet. In a folder of
+/// its own: the flag is part of what every crate is built with.
+fn models(counts: &mut Counts) -> Result<()> {
+    let mut command = cargo(&["test", "--package", "perf-cache", "--release", "--lib", "loom_"]);
+    command.env("RUSTFLAGS", "--cfg perf_loom").env("CARGO_TARGET_DIR", target_dir()?.join("loom"));
+    counted(&mut command, counts)
+}
+
+const SANITIZER: &str = "unsafe code under AddressSanitizer";
+
+/// The host, if its toolchain brings the sanitizer's runtime.
+fn sanitizer_target() -> Option<String> {
+    let mut version = program("rustc", &["--version", "--verbose"]);
+    let version = crate::command::output(&mut version).ok()?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "))?.to_owned();
+    let mut libraries = program("rustc", &["--print", "target-libdir"]);
+    let libraries = crate::command::output(&mut libraries).ok()?;
+    let names = std::fs::read_dir(libraries.trim()).ok()?.flatten();
+    let is_it = |name: &str| name.contains("rt.asan") && name.ends_with(".a");
+    names
+        .filter_map(|file| file.file_name().into_string().ok())
+        .any(|name| is_it(&name))
+        .then_some(host)
+}
+
+/// The tests that meet unsafe code. The sanitizer is unstable, so this stage alone lets the
+/// compiler accept such flags; the target is named so that build scripts do without.
+fn sanitized(counts: &mut Counts, target: &str) -> Result<()> {
+    for tests in
+        [&["--lib", "slots"][..], &["--test", "it", "reclaiming"], &["--test", "it", "drops"]]
+    {
+        let mut command = cargo(&["test", "--package", "perf-cache", "--target", target]);
+        command
+            .args(tests)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTFLAGS", "-Zsanitizer=address")
+            .env("CARGO_TARGET_DIR", target_dir()?.join("sanitizer"));
+        counted(&mut command, counts)?;
+    }
+    Ok(())
 }
 
 fn browser(counts: &mut Counts) -> Result<()> {

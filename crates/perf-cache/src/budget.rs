@@ -55,6 +55,11 @@ impl Budget {
             return true;
         }
         let max = self.max.load(Ordering::Relaxed);
+        if credit == need {
+            // The commonest: one goes for one that comes. Nothing changes, so nothing is written
+            // that other processors hold.
+            return anyway || self.used.load(Ordering::Relaxed) <= max;
+        }
         // Relaxed: the number alone is shared; entries are guarded by the locks of their shards.
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {

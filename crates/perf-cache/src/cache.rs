@@ -302,7 +302,10 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     #[doc(alias = "set")]
     #[doc(alias = "put")]
     pub fn insert(&self, key: K, value: V) {
-        let _ = self.inner.put(self.hash(&key), Incoming::new(key, value), &Origin::Caller);
+        let hash = self.hash(&key);
+        if let Err((key, value)) = self.inner.put_plainly(hash, key, value) {
+            let _ = self.inner.put(hash, Incoming::new(key, value), &Origin::Caller);
+        }
     }
 
     /// Puts a value in on terms of its own. Answers whether it went in: it does not if it is heavier

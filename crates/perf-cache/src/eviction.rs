@@ -43,7 +43,14 @@ impl<K, V> Inner<K, V> {
     }
 
     /// Drops what left. To be called without a lock.
+    #[inline]
     pub(crate) fn see_off(&self, left: Leavers<'_, K, V>) {
+        if !left.gone.is_empty() || !left.told.is_empty() || left.waits.is_some() {
+            self.see_all_off(left);
+        }
+    }
+
+    fn see_all_off(&self, left: Leavers<'_, K, V>) {
         let Leavers { gone, waits, told, .. } = left;
         drop(gone);
         if let Some(shard) = waits {

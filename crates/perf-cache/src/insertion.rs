@@ -9,7 +9,7 @@ use crate::Refusal;
 use crate::budget::Deal;
 use crate::entry::Entry;
 use crate::eviction::Leavers;
-use crate::expiry::Begins;
+use crate::expiry::{Begins, NEVER};
 use crate::inner::{Incoming, Inner, Origin};
 use crate::invalidation::Admission;
 use crate::stats::Cause;
@@ -181,6 +181,67 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                 std::thread::yield_now();
             }
         }
+    }
+
+    /// Most insertions: on no terms, into a cache that asks for nothing, where nothing is going on,
+    /// and either in the place of an entry of the same weight or of the next victim of the same
+    /// shard. Whatever else may be to do is left to [`put`](Inner::put), with what came in.
+    ///
+    /// # Errors
+    ///
+    /// What came in, if that was not all.
+    #[inline]
+    pub(crate) fn put_plainly(&self, hash: u64, key: K, value: V) -> Result<(), (K, V)> {
+        if self.weigher.is_some()
+            || self.tracks_entries
+            || self.loading.shapes_terms()
+            || !self.lifetimes.are_for_ever()
+            || !self.invalidations.let_all_in()
+            || !self.listeners.is_empty()
+        {
+            return Err((key, value));
+        }
+        // Before everything else, as in `Invalidations::admit`.
+        let era = self.invalidations.era().bits();
+        let weight = self.default_weight;
+        let mut left = self.leavers();
+        let index = self.index(hash);
+        let shard = &self.shards[index];
+        let mut held = shard.lock();
+        let is_calm = held.loads.is_idle()
+            && !held.sweep.is_due(&self.clock)
+            && !held.round.is_due(self.invalidations.latest());
+        if !is_calm || self.entries.excess() > 0 {
+            return Err((key, value));
+        }
+        let old = shard.find(&held, hash, &key);
+        if let Some(slot) = old {
+            let entry = Entry { key, value, look_at: AtomicU64::new(NEVER), extra: None };
+            shard.replace(&mut held, slot, hash, era, entry, weight);
+            self.retire(shard, &mut held, slot, Cause::Replaced, &mut left);
+        } else {
+            if !self.entries.exchange(0, 1, false) {
+                if !self.is_at_its_share(index, false) {
+                    return Err((key, value));
+                }
+                let Some(victim) = shard.victim(&mut held) else { return Err((key, value)) };
+                self.unlink(shard, &mut held, victim, Cause::Size, &mut left);
+                if !self.entries.exchange(1, 1, false) {
+                    // The capacity was lowered this very moment.
+                    drop(held);
+                    self.entries.give(1);
+                    self.see_off(left);
+                    return Err((key, value));
+                }
+            }
+            let entry = Entry { key, value, look_at: AtomicU64::new(NEVER), extra: None };
+            let choice = self.choosing.choice();
+            shard.insert(&mut held, hash, era, entry, weight, choice);
+        }
+        drop(held);
+        self.see_off(left);
+        self.sample_insertion(hash, weight, old.is_some());
+        Ok(())
     }
 
     /// Takes an insertion into account if it is one of the sampled ones.

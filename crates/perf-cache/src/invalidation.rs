@@ -176,6 +176,12 @@ impl<K> Invalidations<K> {
         self.text.get().is_some_and(|text| self.patterns.cover_since(era, &text(key)))
     }
 
+    /// Whether a value without terms is let in as it is.
+    #[inline]
+    pub(crate) fn let_all_in(&self) -> bool {
+        self.declared.is_empty()
+    }
+
     /// Lets a value in, counted with its tags, or says why not. Takes no lock unless the value has
     /// tags or dependencies, or was read before an invalidation.
     #[inline]

@@ -61,6 +61,12 @@ impl<K, V> Loads<K, V> {
         self.table.insert_unique(hash, Running { hash, key, load }, |running| running.hash);
     }
 
+    /// Whether there is nothing here that an insertion could end.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.table.is_empty() && self.negatives.is_empty() && self.claims.is_empty()
+    }
+
     /// Something newer has come for this key: ends the claim of whatever loads it, and forgets what
     /// its last load gave.
     pub(crate) fn detach<Q>(&mut self, hash: u64, key: &Q) -> Option<Ended<K, V>>

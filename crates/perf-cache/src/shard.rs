@@ -2,7 +2,7 @@
 
 use crate::entry::Entry;
 use crate::expiry::{Sweep, end_of};
-use crate::index::Index;
+use crate::index::{Index, Likely};
 use crate::invalidation::Round;
 use crate::load::Loads;
 use crate::policy::{Choice, Entries, Hits, Slot};
@@ -147,14 +147,22 @@ impl<K, V> Shard<K, V> {
     }
 
     /// Where the entry of a key is.
+    #[inline]
     pub(crate) fn find<Q>(&self, held: &Held<K, V>, hash: u64, key: &Q) -> Option<Slot>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        self.index.find(u64::from(tag_of(hash)), |slot| {
+        let is_it = |slot| {
             let entry = self.slots.get(&held.ledger, slot)?;
             key.equivalent(&entry.key).then_some(slot)
-        })
+        };
+        let tag = u64::from(tag_of(hash));
+        let likely = match self.index.likely(tag) {
+            Likely::Slot(slot) => is_it(slot),
+            Likely::Nothing => return None,
+            Likely::Unsure => None,
+        };
+        likely.or_else(|| self.index.find(tag, is_it))
     }
 
     /// Puts in an entry whose key is not there.

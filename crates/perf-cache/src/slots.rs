@@ -580,5 +580,7 @@ pub(crate) const fn place_size<K, V>() -> usize {
     size_of::<Place<K, V>>()
 }
 
+#[cfg(all(test, perf_loom))]
+mod model;
 #[cfg(all(test, not(perf_loom)))]
 mod tests;

@@ -27,6 +27,7 @@ impl Weights {
         self.column.is_some()
     }
 
+    #[inline]
     pub(crate) fn get(&self, slot: Slot) -> u64 {
         let Some(column) = &self.column else { return self.of_each };
         match column.get(slot.index()) {
@@ -36,7 +37,14 @@ impl Weights {
         }
     }
 
+    #[inline]
     pub(crate) fn set(&mut self, slot: Slot, weight: u64) {
+        if self.column.is_some() {
+            self.note(slot, weight);
+        }
+    }
+
+    fn note(&mut self, slot: Slot, weight: u64) {
         let Some(column) = &mut self.column else { return };
         if column.len() <= slot.index() {
             column.resize(slot.index() + 1, 0);

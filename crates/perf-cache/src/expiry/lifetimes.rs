@@ -45,6 +45,13 @@ impl<K, V> Lifetimes<K, V> {
         }
     }
 
+    /// Whether what comes in without terms lives for ever.
+    #[inline]
+    pub(crate) fn are_for_ever(&self) -> bool {
+        let set = self.live.load(Ordering::Relaxed) | self.idle.load(Ordering::Relaxed);
+        set == 0 && self.custom.is_none()
+    }
+
     pub(crate) fn time_to_live(&self) -> Option<Duration> {
         optional(self.live.load(Ordering::Relaxed))
     }

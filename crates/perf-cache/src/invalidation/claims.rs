@@ -21,6 +21,11 @@ impl Claims {
         Claims { table: HashTable::new() }
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     pub(crate) fn add(&mut self, hash: u64, number: u64) {
         self.table.insert_unique(hash, Claim { hash, number }, |claim| claim.hash);
     }

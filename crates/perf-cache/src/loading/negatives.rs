@@ -63,6 +63,11 @@ impl<K> Negatives<K> {
     }
 
     /// Forgets what is remembered for a key, and answers it to be dropped after the lock.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     pub(crate) fn forget<Q>(&mut self, hash: u64, key: &Q) -> Option<(K, Refusal)>
     where
         Q: Equivalent<K> + ?Sized,

@@ -18,6 +18,7 @@ mod model;
 mod negatives;
 mod plain;
 mod policies;
+mod reclaiming;
 mod registry;
 mod snapshots;
 mod spawner;
