@@ -6,6 +6,7 @@ use super::scope::LeaderId;
 use crate::inner::Inner;
 use crate::invalidation::Fence;
 use crate::lookup::Lookup;
+use crate::shard::Held;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -157,13 +158,20 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     fn refresh(&self, key: &K, asked: &mut Asked<V>, value: V) -> Start<V> {
         let hash = asked.hash;
         let shard = self.shard(hash);
+        let is_wanted = |held: &Held<K, V>| {
+            let found = shard.find(held, hash, key);
+            let entry = found.and_then(|slot| shard.slots.get(&held.ledger, slot));
+            entry.is_some_and(|entry| self.is_refresh_due(entry))
+                && held.loads.find(hash, key).is_none()
+        };
+        // Asked twice, since most who come find somebody at it, and need no key and no load.
+        if !is_wanted(&shard.lock()) {
+            return Start::Hit(value);
+        }
         let own = key.clone();
         let load = asked.load(self.invalidations.fence());
         let mut held = shard.lock();
-        let found = shard.find(&held, hash, key);
-        let entry = found.and_then(|slot| shard.slots.get(&held.ledger, slot));
-        let is_due = entry.is_some_and(|entry| self.is_refresh_due(entry));
-        if is_due && held.loads.find(hash, key).is_none() {
+        if is_wanted(&held) {
             held.loads.add(hash, own, Arc::clone(&load));
             return Start::Refresh(value, load);
         }

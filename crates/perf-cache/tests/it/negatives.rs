@@ -148,3 +148,17 @@ fn the_hook_learns_of_each_error_once_all_know() {
     seen[2..].sort_unstable();
     assert_eq!(seen, [(1, "down"), (2, "of another type"), (4, "both"), (5, "both")]);
 }
+
+#[test]
+fn a_load_with_a_value_makes_it_forgotten_for_good() {
+    let (clock, _hand) = Clock::manual();
+    let cache: Cache<u64, u64> =
+        Cache::builder().max_entries(1).clock(clock).negative_ttl(SECOND).build().unwrap();
+    assert_eq!(cache.optionally_get_with(1, || None), None);
+    assert_eq!(cache.get_with(1, || 7), 7);
+    for key in 2..10 {
+        cache.insert(key, key);
+    }
+    assert_eq!(cache.get(&1), None, "evicted, not invalidated");
+    assert_eq!(cache.optionally_get_with(1, || Some(8)), Some(8));
+}
