@@ -85,7 +85,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             if held.sweep.is_due(&self.clock) {
                 self.sweep_a_little(shard, &mut held, &mut left);
             }
-            if held.round.is_due(self.invalidations.latest()) {
+            if held.round.is_due(self.invalidations.sweeps()) {
                 self.sweep_dead(index, &mut held, SWEPT_BY_A_WRITE, &mut left);
             }
             let old = shard.find(&held, hash, &new.key);
@@ -210,7 +210,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         let mut held = shard.lock();
         let is_calm = held.loads.is_idle()
             && !held.sweep.is_due(&self.clock)
-            && !held.round.is_due(self.invalidations.latest());
+            && !held.round.is_due(self.invalidations.sweeps());
         if !is_calm || self.entries.excess() > 0 {
             return Err((key, value));
         }

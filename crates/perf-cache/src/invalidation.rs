@@ -35,7 +35,7 @@ use crate::{ConfigError, InvalidationCounts, KeyText, Terms};
 use dependencies::Graph;
 use fence::Sequence;
 use marks::Marking;
-use patterns::{Full, Pattern, Patterns, When};
+use patterns::{Full, Pattern, Patterns};
 use perf_core::Glob;
 use round::Rounds;
 use std::borrow::Cow;
@@ -46,8 +46,8 @@ use tags::{Hold, Label, Tag, Tags};
 /// All that was invalidated in one cache.
 pub(crate) struct Invalidations<K> {
     sequence: Sequence,
-    /// The last invalidation that a shard has to be swept for.
-    latest: AtomicU64,
+    /// How many invalidations there have been that a shard has to be swept for.
+    sweeps: AtomicU64,
     tags: Tags,
     declared: Box<[Arc<Tag>]>,
     patterns: Patterns,
@@ -146,7 +146,7 @@ impl<K> Invalidations<K> {
             |name: Box<str>| Arc::new(Tag::new(Name::Namespace(format!("{name}:").into()), 0));
         Invalidations {
             sequence: Sequence::new(),
-            latest: AtomicU64::new(0),
+            sweeps: AtomicU64::new(0),
             tags: Tags::new(declared.max_tags),
             declared: namespaces.into_iter().map(tag).collect(),
             patterns: Patterns::new(),
@@ -268,7 +268,7 @@ impl<K> Invalidations<K> {
         self.counts.tags.fetch_add(1, Ordering::Relaxed);
         let number = self.sequence.advance();
         let died = self.tags.invalidate(Label::Tag(tag), number);
-        self.ask_for_a_sweep(number, died);
+        self.ask_for_a_sweep(died);
         died
     }
 
@@ -277,7 +277,7 @@ impl<K> Invalidations<K> {
         self.counts.dependencies.fetch_add(1, Ordering::Relaxed);
         let number = self.sequence.advance();
         let died = self.tags.invalidate(Label::Parent(parent), number);
-        self.ask_for_a_sweep(number, died);
+        self.ask_for_a_sweep(died);
         died
     }
 
@@ -287,7 +287,7 @@ impl<K> Invalidations<K> {
         let number = self.sequence.advance();
         let reached = self.graph.reached(self.tags.hash(Label::Parent(parent)));
         let died = self.tags.cascade(&reached, number);
-        self.ask_for_a_sweep(number, died);
+        self.ask_for_a_sweep(died);
         died
     }
 
@@ -308,7 +308,7 @@ impl<K> Invalidations<K> {
         };
         self.counts.namespaces.fetch_add(1, Ordering::Relaxed);
         let died = declared.map(|tag| tag.invalidate(number));
-        self.ask_for_a_sweep(number, died.unwrap_or(1));
+        self.ask_for_a_sweep(died.unwrap_or(1));
         Ok(died)
     }
 
@@ -319,9 +319,9 @@ impl<K> Invalidations<K> {
     /// [`Full`]: nothing was done, sweep and ask again.
     pub(crate) fn invalidate_glob(&self, glob: &Glob) -> Result<(), Full> {
         let pattern = Pattern::Glob(glob.clone());
-        let number = self.patterns.add(&pattern, || self.sequence.advance())?;
+        self.patterns.add(&pattern, || self.sequence.advance())?;
         self.counts.patterns.fetch_add(1, Ordering::Relaxed);
-        self.ask_for_a_sweep(number, 1);
+        self.ask_for_a_sweep(1);
         Ok(())
     }
 
@@ -330,22 +330,24 @@ impl<K> Invalidations<K> {
         self.declared.iter().find(is_it)
     }
 
-    fn ask_for_a_sweep(&self, number: u64, died: u64) {
+    /// For who has invalidated entries, and made that known to readers.
+    fn ask_for_a_sweep(&self, died: u64) {
         if died > 0 {
-            self.latest.fetch_max(number, Ordering::AcqRel);
+            self.sweeps.fetch_add(1, Ordering::AcqRel);
         }
     }
 
-    /// The number of the last invalidation that may have left something dead.
+    /// How many sweeps have been asked for. A round that begins after this was read frees what they
+    /// are for.
     #[inline]
-    pub(crate) fn latest(&self) -> u64 {
-        self.latest.load(Ordering::Acquire)
+    pub(crate) fn sweeps(&self) -> u64 {
+        self.sweeps.load(Ordering::Acquire)
     }
 
     /// A shard has ended a round.
-    pub(crate) fn swept(&self, shard: usize, when: When) {
+    pub(crate) fn swept(&self, shard: usize, era: Era) {
         let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = rounds.ended(shard, when);
+        let all = rounds.ended(shard, era);
         drop(rounds);
         self.patterns.retire(all);
     }
@@ -402,7 +404,7 @@ impl<K: KeyText> Invalidations<K> {
 impl<K> fmt::Debug for Invalidations<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Invalidations")
-            .field("latest", &self.latest())
+            .field("sweeps", &self.sweeps())
             .field("tags", &self.tag_count())
             .field("open_patterns", &self.open_patterns())
             .finish_non_exhaustive()

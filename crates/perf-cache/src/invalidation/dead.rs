@@ -36,11 +36,11 @@ impl<K, V> Inner<K, V> {
         let shard = &self.shards[index];
         for _ in 0..places {
             let used = shard.slots.used() as usize;
-            let latest = self.invalidations.latest();
-            let slot = match held.round.step(used, latest, || self.invalidations.era()) {
+            let asked = self.invalidations.sweeps();
+            let slot = match held.round.step(used, asked, || self.invalidations.era()) {
                 Step::Look(place) => Slot::new(u32::try_from(place).unwrap_or(u32::MAX)),
-                Step::Over(when) => {
-                    self.invalidations.swept(index, when);
+                Step::Over(era) => {
+                    self.invalidations.swept(index, era);
                     return true;
                 }
             };
@@ -66,7 +66,7 @@ impl<K, V> Inner<K, V> {
                 while removed < limit {
                     let mut left = self.leavers();
                     let mut held = shard.lock();
-                    if !held.round.is_due(self.invalidations.latest()) {
+                    if !held.round.is_due(self.invalidations.sweeps()) {
                         break;
                     }
                     let most = usize::try_from(limit - removed).unwrap_or(CHUNK).min(CHUNK);

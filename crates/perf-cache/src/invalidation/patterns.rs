@@ -51,9 +51,9 @@ impl Era {
 
 /// When an invalidation was: in the sequence of the cache, and among the patterns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct When {
-    pub(crate) number: u64,
-    pub(crate) era: Era,
+struct When {
+    number: u64,
+    era: Era,
 }
 
 /// No room for another pattern until a sweep of the whole cache has ended.
@@ -88,8 +88,8 @@ struct List {
     /// Oldest first, so the retired ones come first.
     globs: VecDeque<(Pattern, When)>,
     namespaces: HashMap<Box<str>, When>,
-    /// The last invalidation that every shard was swept for.
-    swept: When,
+    /// No entry is of an era before this one.
+    swept: Era,
     /// The last of those that were dropped from here.
     dropped: When,
     last: When,
@@ -113,7 +113,7 @@ impl Patterns {
     pub(crate) fn add(&self, pattern: &Pattern, number: impl FnOnce() -> u64) -> Result<u64, Full> {
         let mut list = self.write();
         list.has_room()?;
-        let open = list.globs.iter().filter(|(_, when)| when.number > list.swept.number).count();
+        let open = list.globs.iter().filter(|(_, when)| list.is_open(*when)).count();
         if open >= OPEN_GLOBS {
             return Err(Full);
         }
@@ -165,14 +165,14 @@ impl Patterns {
                 || list.cover(key, |when| fence.is_before(when.number)))
     }
 
-    /// Every shard has been swept: whatever was dead by an invalidation up to this one has left,
-    /// and all others are of that era or a later one.
-    pub(crate) fn retire(&self, swept: When) {
-        if self.read().swept.number >= swept.number {
+    /// Every shard has been swept: whatever was covered by a pattern of this era or an earlier one
+    /// has left, and all that is left is of that era or a later one.
+    pub(crate) fn retire(&self, swept: Era) {
+        if !swept.is_after(self.read().swept) {
             return;
         }
         let mut list = self.write();
-        if swept.number > list.swept.number {
+        if swept.is_after(list.swept) {
             list.swept = swept;
         }
     }
@@ -182,7 +182,7 @@ impl Patterns {
         let list = self.read();
         let globs = list.globs.iter().map(|(_, when)| when);
         let all = globs.chain(list.namespaces.values());
-        all.filter(|when| when.number > list.swept.number).count()
+        all.filter(|when| list.is_open(**when)).count()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, List> {
@@ -201,20 +201,42 @@ impl List {
             || self.globs.iter().rev().any(|(glob, when)| counts(*when) && glob.matches(key))
     }
 
+    /// Whether there may be entries that it found and no sweep has met.
+    fn is_open(&self, when: When) -> bool {
+        when.era.is_after(self.swept)
+    }
+
     /// Eras must not wrap round an entry that nobody has looked at.
     fn has_room(&self) -> Result<(), Full> {
-        if self.last.era.since(self.swept.era) < MOST_ERAS { Ok(()) } else { Err(Full) }
+        if self.last.era.since(self.swept) < MOST_ERAS { Ok(()) } else { Err(Full) }
     }
 
     fn advance(&mut self, number: u64) -> When {
         self.last = When { number, era: self.last.era.next() };
+        if self.last.era.bits().is_multiple_of(FORGET_EVERY) {
+            self.forget_before(Era::new(self.last.era.bits().wrapping_sub(MOST_ERAS)));
+        }
         self.last
+    }
+
+    /// Drops what is so old that its era would soon pass for one to come. Every entry is younger:
+    /// else there would have been no room for a new pattern.
+    fn forget_before(&mut self, era: Era) {
+        let is_old = |when: &When| era.is_after(when.era);
+        let globs = self.globs.iter().map(|(_, when)| when);
+        let old = globs.chain(self.namespaces.values()).filter(|when| is_old(when));
+        let number = old.map(|when| when.number).max().unwrap_or_default();
+        self.globs.retain(|(_, when)| !is_old(when));
+        self.namespaces.retain(|_, when| !is_old(when));
+        self.dropped.number = self.dropped.number.max(number);
+        if era.is_after(self.dropped.era) {
+            self.dropped.era = era;
+        }
     }
 
     /// Drops half of the namespaces that were swept for.
     fn forget_namespaces(&mut self) -> Result<(), Full> {
-        let swept = self.swept.number;
-        let retired = self.namespaces.values().filter(|when| when.number <= swept);
+        let retired = self.namespaces.values().filter(|when| !self.is_open(**when));
         let mut retired: Vec<When> = retired.copied().collect();
         if retired.is_empty() {
             return Err(Full);
@@ -241,3 +263,47 @@ const RETIRED_GLOBS: usize = 32;
 const NAMESPACES: usize = 1024;
 /// Eras until a sweep must have ended: far from half of what 24 bits tell apart.
 const MOST_ERAS: u32 = 1 << (Era::BITS - 2);
+/// Eras after which the oldest are forgotten.
+const FORGET_EVERY: u32 = 1 << (Era::BITS - 4);
+
+#[cfg(all(test, not(perf_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_old_never_passes_for_what_is_new() {
+        let patterns = Patterns::new();
+        let mut number = 0;
+        let mut give = |name: &str| {
+            number += 1;
+            patterns.add_namespace(name, || number)
+        };
+        give("old").unwrap();
+        patterns.retire(patterns.era());
+        // Three times round, as if somebody had invalidated another namespace all the while.
+        for _ in 0..48 {
+            let era = patterns.era();
+            let next = Era::new(era.bits() | (FORGET_EVERY - 1));
+            patterns.write().last.era = next;
+            give("new").unwrap();
+            let now = patterns.era();
+            assert!(now.is_after(era));
+            assert!(!patterns.cover_since(era, "other:1"));
+            assert!(!patterns.cover_since(era, "old:1"));
+            assert!(patterns.cover_since(era, "new:1"));
+            patterns.retire(now);
+        }
+        assert_eq!(patterns.open(), 0);
+        assert!(patterns.read().namespaces.len() == 1, "the old one was forgotten");
+    }
+
+    #[test]
+    fn eras_do_not_run_away_from_a_sweep() {
+        let patterns = Patterns::new();
+        patterns.add_namespace("a", || 1).unwrap();
+        patterns.write().last.era = Era::new(MOST_ERAS);
+        assert_eq!(patterns.add_namespace("a", || 2), Err(Full));
+        patterns.retire(Era::new(1));
+        assert_eq!(patterns.add_namespace("a", || 2), Ok(2));
+    }
+}

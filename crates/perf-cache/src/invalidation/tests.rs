@@ -151,10 +151,10 @@ fn patterns_ask_for_a_sweep_when_there_are_too_many() {
     };
     assert_eq!(given(0, 100), 32);
     let fence = hub.fence();
-    hub.swept(0, When { number: hub.latest(), era: hub.era() });
+    hub.swept(0, hub.era());
     assert_eq!((hub.open_patterns(), given(32, 100)), (0, 32));
     assert!(!entry.is_dead(&hub));
-    hub.swept(0, When { number: hub.latest(), era: hub.era() });
+    hub.swept(0, hub.era());
     assert_eq!(given(64, 96), 32);
     // The first were dropped: what is older than they counts as covered.
     let old = Held { key: "k".to_owned(), era: Era::default(), marks: Marks::default() };
@@ -173,7 +173,7 @@ fn namespaces_ask_for_a_sweep_when_there_are_too_many() {
     assert_eq!(given(0), 1024);
     // One that is there needs no room.
     assert!(hub.invalidate_namespace("n7").is_ok());
-    hub.swept(0, When { number: hub.latest(), era: hub.era() });
+    hub.swept(0, hub.era());
     assert!(given(10_000) >= 512);
 }
 
@@ -346,7 +346,7 @@ proptest! {
                         model.note(move |other, _, _| other % 10 == key % 10);
                         fences.push(hub.fence());
                     } else if drops {
-                        hub.swept(0, When { number: hub.latest(), era: hub.era() });
+                        hub.swept(0, hub.era());
                         for entry in held.values_mut() {
                             if !entry.is_dead(&hub) {
                                 entry.era = hub.era();
@@ -397,9 +397,9 @@ proptest! {
                 }
                 Step::Sweep if !drops => {}
                 Step::Sweep => {
-                    let target = When { number: hub.latest(), era: hub.era() };
+                    let target = hub.era();
                     held.retain(|_, entry| !entry.is_dead(&hub));
-                    held.values_mut().for_each(|entry| entry.era = target.era);
+                    held.values_mut().for_each(|entry| entry.era = target);
                     model.entries.retain(|key, _| held.contains_key(key));
                     hub.swept(0, target);
                 }
