@@ -319,6 +319,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             lifetimes: self.expiry.lifetimes(self.ttl, self.jitter.as_f64()),
             since: AtomicU64::new(since),
             counted_before: Mutex::new((0, 0)),
+            lookups_before: AtomicU64::new(0),
             settings: Mutex::new(settings),
             loading: self.loading,
         };

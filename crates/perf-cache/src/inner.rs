@@ -48,6 +48,8 @@ pub(crate) struct Inner<K, V> {
     pub(crate) since: AtomicU64,
     /// What the records of the readers had counted then.
     pub(crate) counted_before: Mutex<(u64, u64)>,
+    /// Lookups that were counted before the statistics were last reset.
+    pub(crate) lookups_before: AtomicU64,
     pub(crate) settings: Mutex<Settings>,
     pub(crate) loading: LoadOptions<K>,
 }
@@ -158,6 +160,9 @@ impl<K, V> Inner<K, V> {
     }
 
     pub(crate) fn reset_counts(&self) {
+        let (counts, _) = self.counts();
+        // Relaxed: a number for estimates.
+        self.lookups_before.fetch_add(counts.hits + counts.misses, Ordering::Relaxed);
         let mut before = self.counted_before();
         for shard in &self.shards {
             shard.lock().counts = Counts::new();

@@ -19,7 +19,7 @@ mod stack;
 mod tests;
 
 pub use curve::MissRatioCurve;
-pub(crate) use observer::{Observer, wanted};
+pub(crate) use observer::{Bounds, Observer, wanted};
 pub use shards::Shards;
 
 use crate::policy::PolicyKind;

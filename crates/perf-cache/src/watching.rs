@@ -1,7 +1,7 @@
 //! How what happens in a cache reaches its [`Observer`], and what that has found.
 
 use crate::inner::{Inner, SAMPLE_NONE};
-use crate::insight::{Insight, ONE_HIT_IN, Observer, wanted};
+use crate::insight::{Bounds, Insight, ONE_HIT_IN, Observer, wanted};
 use crate::{Cache, CacheBuilder};
 use std::sync::atomic::Ordering;
 
@@ -43,7 +43,8 @@ impl<K, V, S> Cache<K, V, S> {
         let (counts, _) = self.inner.counts();
         let lookups = counts.hits + counts.misses;
         let hit_ratio = (lookups > 0).then(|| counts.hits as f64 / lookups as f64);
-        Some(observer.snapshot(lookups, hit_ratio))
+        let before = self.inner.lookups_before.load(Ordering::Relaxed);
+        Some(observer.snapshot(before + lookups, hit_ratio))
     }
 }
 
@@ -54,27 +55,32 @@ impl<K, V> Inner<K, V> {
         if self.observer.is_none() {
             return other;
         }
-        let own = wanted(self.watched_bounds().1) - 1;
+        let own = wanted(self.watched_bounds().entries) - 1;
         if other == SAMPLE_NONE { own } else { own & other }
     }
 
     /// Tells the observer of the bounds of the cache and of the sample.
     pub(crate) fn watch_bounds(&self) {
         if let Some(observer) = &self.observer {
-            let (capacity, entries) = self.watched_bounds();
             let one_in = self.sample_mask.load(Ordering::Relaxed).wrapping_add(1);
-            observer.on_capacity(capacity, entries, one_in);
+            observer.on_capacity(self.watched_bounds(), one_in);
         }
     }
 
-    /// How much the cache may hold, and about how many entries that is.
-    fn watched_bounds(&self) -> (u64, u64) {
-        match (self.bytes.max(), self.entries.max()) {
-            (Some(bytes), Some(entries)) => (bytes, entries),
-            (None, Some(entries)) => (entries, entries),
-            // As far as it is filled now; in steps, so that it does not change all the time.
-            (bytes, None) => (bytes.unwrap_or(u64::MAX), self.len().max(512).next_power_of_two()),
+    fn watched_bounds(&self) -> Bounds {
+        let (bytes, most) = (self.bytes.max(), self.entries.max());
+        if let Some(most) = most {
+            return Bounds { capacity: bytes.unwrap_or(most), entries: most, room: most };
         }
+        // In steps, so that it does not change all the time.
+        let step = |entries: u64| entries.clamp(512, 1 << 40).next_power_of_two();
+        let (capacity, entries, weight) = (bytes.unwrap_or(u64::MAX), self.len(), self.weight());
+        let room = if entries < TELLING || weight == 0 {
+            entries
+        } else {
+            (capacity as f64 * entries as f64 / weight as f64) as u64
+        };
+        Bounds { capacity, entries: step(entries), room: step(room).max(step(entries)) }
     }
 
     /// An access to a sampled key.
@@ -83,7 +89,7 @@ impl<K, V> Inner<K, V> {
             let turn = self.readers.own().map_or(0, |own| own.turn());
             observer.on_access(hash, turn, || {
                 let (counts, _) = self.counts();
-                counts.hits + counts.misses
+                self.lookups_before.load(Ordering::Relaxed) + counts.hits + counts.misses
             });
         }
     }
@@ -116,6 +122,9 @@ impl<K, V> Inner<K, V> {
     /// The observer of a cache that is being built.
     pub(crate) fn observer(on: bool, is_weighed: bool) -> Option<Observer> {
         // It learns the bounds as soon as they are known.
-        on.then(|| Observer::new(1, 1, is_weighed, 1))
+        on.then(|| Observer::new(Bounds::of(1), is_weighed, 1))
     }
 }
+
+/// Entries whose mean weight says something about others.
+const TELLING: u64 = 64;

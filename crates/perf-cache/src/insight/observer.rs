@@ -11,6 +11,24 @@ use perf_core::{Histogram, Unit};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+/// How large a cache is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// What it may hold, in entries or in bytes.
+    pub(crate) capacity: u64,
+    /// About how many entries it has while it works.
+    pub(crate) entries: u64,
+    /// About how many entries there is room for: more, while it is not full.
+    pub(crate) room: u64,
+}
+
+impl Bounds {
+    /// Of a cache that is full with so many entries.
+    pub(crate) const fn of(entries: u64) -> Bounds {
+        Bounds { capacity: entries, entries, room: entries }
+    }
+}
+
 /// Takes events in behind a lock that nobody waits for: who finds it taken drops the event, which is
 /// counted.
 #[derive(Debug)]
@@ -34,6 +52,7 @@ struct State {
     one_in: u64,
     capacity: u64,
     entries: u64,
+    room: u64,
     weights: Histogram,
     changes: Changes,
     /// Accesses to all keys when the samples were last corrected.
@@ -43,10 +62,10 @@ struct State {
 }
 
 impl Observer {
-    /// For a cache of that capacity, in entries or, if `weighed`, in bytes that are about so many
-    /// entries. It will be told of every `one_in`th key, and looks at fewer if it needs fewer.
-    pub(crate) fn new(capacity: u64, entries: u64, weighed: bool, one_in: u64) -> Observer {
-        let state = State::new(capacity, entries, one_in);
+    /// For a cache of those bounds, in entries or, if `weighed`, in bytes. It will be told of every
+    /// `one_in`th key, and looks at fewer if it needs fewer.
+    pub(crate) fn new(bounds: Bounds, weighed: bool, one_in: u64) -> Observer {
+        let state = State::new(bounds, one_in);
         Observer {
             interest: AtomicU64::new(state.interest()),
             recent: Recent::new(),
@@ -121,9 +140,9 @@ impl Observer {
 
     /// The cache has other bounds from now on, or it will be told of every `one_in`th key: what was
     /// learnt is forgotten where it depends on that.
-    pub(crate) fn on_capacity(&self, capacity: u64, entries: u64, one_in: u64) {
+    pub(crate) fn on_capacity(&self, bounds: Bounds, one_in: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.resize(capacity, entries, one_in.max(1));
+        state.resize(bounds, one_in.max(1));
         self.recent.clear();
         self.interest.store(state.interest(), Ordering::Relaxed);
     }
@@ -160,24 +179,26 @@ impl Observer {
 }
 
 impl State {
-    fn new(capacity: u64, entries: u64, one_in: u64) -> State {
+    fn new(bounds: Bounds, one_in: u64) -> State {
         let mut state = State {
             shards: Shards::new(0),
-            shadows: Shadows::new(1, 1),
+            shadows: Shadows::new(1, 1, 1),
             shadowed: 0,
             one_in: 0,
-            capacity,
+            capacity: bounds.capacity,
             entries: 0,
+            room: 0,
             weights: Histogram::new(),
             changes: Changes::new(),
             corrected_at: 0,
             until_fade: FADE_AFTER,
         };
-        state.resize(capacity, entries, one_in.max(1));
+        state.resize(bounds, one_in.max(1));
         state
     }
 
-    fn resize(&mut self, capacity: u64, entries: u64, one_in: u64) {
+    fn resize(&mut self, bounds: Bounds, one_in: u64) {
+        let Bounds { capacity, entries, room } = bounds;
         self.capacity = capacity;
         let farthest = capacity.saturating_mul(FARTHEST_IN_CAPACITIES);
         if self.one_in == one_in {
@@ -188,12 +209,12 @@ impl State {
             let share = one_in as f64 / wanted(entries) as f64;
             self.shards = Shards::new(samples).one_in(one_in).thinned(share).farthest(farthest);
         }
-        if (self.one_in, self.entries) != (one_in, entries) {
-            self.shadows = Shadows::new(entries, one_in);
+        if (self.one_in, self.entries, self.room) != (one_in, entries, room) {
+            self.shadows = Shadows::new(entries, room, one_in);
             let share = self.shadows.rate() * one_in as f64;
             self.shadowed = if share >= 1.0 { u64::MAX } else { (share * 2_f64.powi(64)) as u64 };
         }
-        (self.one_in, self.entries) = (one_in, entries);
+        (self.one_in, self.entries, self.room) = (one_in, entries, room);
     }
 
     /// Keys with a mixed hash above this are in no sample.

@@ -33,12 +33,15 @@ struct Shadow {
 }
 
 impl Shadows {
-    /// For a cache of so many entries, of whose keys every `one_in`th may come in.
-    pub(super) fn new(entries: u64, one_in: u64) -> Shadows {
+    /// For a cache with room for so many entries that has `entries` while it works, of whose keys
+    /// every `one_in`th may come in.
+    pub(super) fn new(entries: u64, room: u64, one_in: u64) -> Shadows {
         // A sixteenth, but between what can tell policies apart and what is enough to.
         let own = (entries / 16).clamp(LEAST, MOST).min(entries.max(1));
         let rate = (own as f64 / entries.max(1) as f64).min(1.0 / one_in.max(1) as f64);
-        let own = (entries as f64 * rate).round().max(1.0) as u64;
+        // With room to spare they have it, too; eight times as much is as good as endless.
+        let own = room.clamp(entries, entries.saturating_mul(8));
+        let own = (own as f64 * rate).round().max(1.0) as u64;
         let policies = KINDS.map(|kind| Shadow {
             kind,
             cache: Simulation::new(kind.build(entries), own),
@@ -89,9 +92,11 @@ impl Shadows {
         self.policies.iter_mut().for_each(|shadow| shadow.hits /= 2.0);
     }
 
-    /// The hit ratio of each policy, once its small cache has been filled some times over.
+    /// The hit ratio of each policy, once enough has been seen to fill its small cache some times
+    /// over, or all that there are.
     pub(super) fn hit_ratios(&self) -> Vec<(PolicyKind, f64)> {
-        if self.seen < (8 * self.entries) as f64 || self.expected <= 0.0 {
+        let filled = self.entries.min(self.numbers.len()).max(1);
+        if self.seen < (8 * filled) as f64 || self.expected <= 0.0 {
             return Vec::new();
         }
         // As with the curve: what the share has too few or too many of are hot keys, always hit.

@@ -204,7 +204,7 @@ fn distances_have_quantiles() {
 /// Runs a real policy of this size against the requests, and shows them to an observer of every
 /// fourth key.
 fn observed(entries: u64, mut draw: impl FnMut() -> u64, requests: u64) -> (Insight, Vec<f64>) {
-    let observer = Observer::new(entries, entries, false, 4);
+    let observer = Observer::new(Bounds::of(entries), false, 4);
     let kinds = [PolicyKind::Lru, PolicyKind::Lfu, PolicyKind::Fifo, PolicyKind::Random];
     let mut caches =
         kinds.map(|kind| (crate::policy::Simulation::new(kind.build(entries), entries), 0.0));
@@ -253,22 +253,23 @@ fn an_insight_tells_what_twice_the_capacity_would_give() {
 
 #[test]
 fn other_bounds_begin_new_shadows_and_another_sample_a_new_curve() {
-    let observer = Observer::new(1_000, 1_000, false, 1);
+    let observer = Observer::new(Bounds::of(1_000), false, 1);
     (0..20_000).for_each(|n| observer.on_access(hash(n % 1_000), n, || n));
     let miss_ratio = |insight: &Insight| insight.curve.miss_ratio_at(1_500).unwrap();
     let before = observer.snapshot(20_000, None);
     assert!(miss_ratio(&before) < 0.1 && !before.policies.is_empty());
-    observer.on_capacity(2_000, 2_000, 1);
+    observer.on_capacity(Bounds::of(2_000), 1);
     let resized = observer.snapshot(20_000, None);
     assert_eq!((resized.capacity, miss_ratio(&resized)), (2_000, miss_ratio(&before)));
     assert!(resized.policies.is_empty(), "they begin anew");
-    observer.on_capacity(2_000, 2_000, 4);
+    observer.on_capacity(Bounds::of(2_000), 4);
     assert!(observer.snapshot(20_000, None).curve.is_empty());
 }
 
 #[test]
 fn bytes_are_weighed_when_they_are_known() {
-    let observer = Observer::new(1_000_000, 5_000, true, 1);
+    let observer =
+        Observer::new(Bounds { capacity: 1_000_000, entries: 5_000, room: 5_000 }, true, 1);
     for n in 0..100_000 {
         observer.on_access(hash(n % 5_000), n, || n);
         if n < 5_000 {
@@ -283,7 +284,7 @@ fn bytes_are_weighed_when_they_are_known() {
 
 #[test]
 fn one_key_that_is_hit_all_the_time_is_a_hit_at_any_size() {
-    let observer = Observer::new(1_000, 1_000, false, 1);
+    let observer = Observer::new(Bounds::of(1_000), false, 1);
     // One that is in the sample.
     let key = (0..).map(hash).find(|hash| shards::mix(*hash) < u64::MAX / 64).unwrap();
     (0..10_000).for_each(|n| observer.on_access(key, n, || n));
@@ -301,7 +302,7 @@ fn the_skew_is_told_of_keys_that_were_passed_by() {
 
 #[test]
 fn hits_are_counted_for_the_hottest_whatever_the_sample() {
-    let observer = Observer::new(1_000, 1_000, false, 1);
+    let observer = Observer::new(Bounds::of(1_000), false, 1);
     let mut draw = zipf(1_000, 1.0, 41);
     for turn in 0..100_000 {
         let key = draw();

@@ -75,6 +75,26 @@ fn it_tells_what_twice_the_memory_would_give() {
 }
 
 #[test]
+fn policies_are_told_apart_where_bytes_are_bounded_too() {
+    // Room for all of 8 000 keys, and for a quarter of them.
+    for (bytes, keys) in [(16_000_000, 8_000), (2_000_000, 8_000)] {
+        let cache = Cache::builder()
+            .max_bytes(ByteSize::from_bytes(bytes))
+            .weigher(|_: &u64, _: &u64| 1_000)
+            .policy(PolicyKind::Lru)
+            .hasher(Seeded::default())
+            .build()
+            .unwrap();
+        run(&cache, zipf(keys, 0.8), 400_000);
+        cache.reset_statistics();
+        let measured = run(&cache, zipf(keys, 0.8), 100_000);
+        let insight = cache.insight().unwrap();
+        let lru = insight.policies.iter().find(|(kind, _)| *kind == PolicyKind::Lru).unwrap().1;
+        assert!((lru - measured).abs() < 0.06, "{bytes}: {lru} against {measured}");
+    }
+}
+
+#[test]
 fn the_hottest_are_known_without_tracking() {
     let cache = cache(3_000);
     run(&cache, zipf(30_000, 1.0), 300_000);
