@@ -11,7 +11,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     ///
     /// Costs a lookup of a key outside of the sample a few instructions, one of a key in it some
     /// hundred nanoseconds, which is one key in 16 for a small cache and one in 1 024 for a large
-    /// one, and the cache up to 600 KB as they fill, less for small caches.
+    /// one, and the cache up to a megabyte as its sample fills, less for small caches.
     pub fn insight(mut self, on: bool) -> Self {
         self.insight = on;
         self

@@ -109,7 +109,7 @@ impl Shadows {
         if let Some((_, number)) = self.numbers.find(hash, |(of, _)| *of == hash) {
             return *number;
         }
-        if self.numbers.len() >= 8 * KINDS.len() * self.entries {
+        if self.numbers.len() >= 2 * KINDS.len() * self.entries {
             self.forget();
         }
         let number = self.vacant.pop().unwrap_or_else(|| {
@@ -120,7 +120,7 @@ impl Shadows {
         number
     }
 
-    /// Takes the numbers back of keys that no shadow holds: at least seven eighths of them.
+    /// Takes the numbers back of keys that no shadow holds: at least half of them.
     fn forget(&mut self) {
         let (policies, vacant) = (&self.policies, &mut self.vacant);
         self.numbers.retain(|(_, number)| {
@@ -139,4 +139,4 @@ const KINDS: [PolicyKind; 5] =
     [PolicyKind::Lru, PolicyKind::Lfu, PolicyKind::Fifo, PolicyKind::Random, PolicyKind::S3Fifo];
 /// Entries of a small cache.
 const LEAST: u64 = 64;
-const MOST: u64 = 512;
+const MOST: u64 = 256;
