@@ -26,7 +26,7 @@ use super::{Entries, Hits, Policy, Slot};
 /// most three, without the lock.
 ///
 /// Ten bytes for each entry, and for the hashes of what was evicted six more, or 24 up to 4 096
-/// entries. Shares are by weight. A call costs O(1), amortized.
+/// entries, untouched before the first eviction. Shares are by weight. A call costs O(1), amortized.
 #[derive(Debug)]
 pub struct Adaptive {
     queues: Queues<2>,
