@@ -11,9 +11,9 @@ mod dead;
 mod dependencies;
 mod fence;
 mod fill;
-mod marks;
 #[cfg(all(test, perf_loom))]
-mod models;
+mod loom_models;
+mod marks;
 mod patterns;
 mod refusal;
 mod round;
