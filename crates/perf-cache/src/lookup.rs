@@ -47,7 +47,11 @@ impl<K, V> Inner<K, V> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        self.look_up_closely(hash, key, false)
+        match self.glimpse(hash, key, false) {
+            Glimpse::Hit(entry) => Lookup::Hit(entry),
+            Glimpse::Miss => Lookup::Miss,
+            Glimpse::Unsure => self.look_up_closely(hash, key, false),
+        }
     }
 
     /// What `answer` makes of the value.
