@@ -107,7 +107,6 @@ impl Model {
                 Look::Live(entry) if entry.key == key => {
                     assert!(entry.value.lives.load(Ordering::Relaxed), "read after its drop");
                     let number = entry.value.number;
-                    thread::yield_now();
                     assert!(entry.value.lives.load(Ordering::Relaxed), "dropped while it was read");
                     Some(number)
                 }
@@ -120,6 +119,7 @@ impl Model {
 fn model(check: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
+    builder.max_branches = 10_000;
     builder.check(check);
 }
 
