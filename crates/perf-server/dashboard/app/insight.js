@@ -3,7 +3,6 @@
 import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "perfkit/ui";
 import * as live from "perfkit/live";
 import { Icon, Panel, count, lengthOf, many, tell, text } from "perfkit/parts";
-import { SignIn } from "perfkit/session";
 
 const CACHE = "memory";
 const ADDRESS = `/api/performance/caching/${CACHE}`;
@@ -113,7 +112,7 @@ const CurvePanel = ({ state }) => html`<${Panel} title="What more memory would b
 <//>`;
 
 function Policies({ state }) {
-  return html`<${Panel} title="What each policy would hit" help="Small shadow caches see a sample of the lookups and follow each policy with today's capacity. Turn the knob “policy” to change the one in use.">
+  return html`<${Panel} title="What each policy would hit" help="Small shadow caches follow each policy with today's capacity, over a sample of the keys that counts entries alike: good for telling policies apart. Of the default policy it is what was measured. Turn the knob “policy” to change the one in use.">
     ${body(state, ({ report }) => (report.policies.length === 0
       ? html`<div class="state"><p>Not enough is known yet.</p><p class="muted">Shadow caches of each policy appear here as soon as lookups come in.</p></div>`
       : html`<dl class="policies">${report.policies.map((row) => html`<div key=${row.policy} class=${row.in_use ? "in-use" : ""}><dt>${row.policy}${row.in_use && html` <span class="chip">in use</span>`}</dt>
@@ -192,7 +191,7 @@ function Invalidate({ chosen, done }) {
     return send(true);
   };
   return html`<${Panel} title="Invalidate" class="invalidate" help="Forgets entries, and refuses answers that are still on their way and older. Nothing goes before you have seen how much it is.">
-    ${!live.signedIn.value ? html`<${SignIn}>Invalidation needs the token.<//>` : html`<form class="editor" onSubmit=${submit} noValidate>
+    ${!live.signedIn.value ? html`<div class="state"><p>Nothing can be invalidated from here yet.</p><p class="muted">It needs the token: sign in at the knobs.</p></div>` : html`<form class="editor" onSubmit=${submit} noValidate>
       <div class="segments" role="group" aria-label="By what">${Object.entries(KINDS).map(([name, [title]]) => html`<button type="button" aria-pressed=${kind === name} onClick=${() => change(() => setKind(name))}>${title}</button>`)}</div>
       <label for=${id}>${KINDS[kind][0]} <span class="muted">such as ${KINDS[kind][1]}</span></label>
       <div class="row"><input id=${id} ref=${field} type="text" autocomplete="off" spellcheck="false" value=${what} aria-invalid=${problem ? "true" : undefined} aria-describedby=${`${id}-problem`} onInput=${(event) => change(() => setWhat(event.target.value))} />

@@ -96,6 +96,10 @@ fn describe(insight: &Insight, policy: &str, report: &mut CacheReport) {
             PolicyRow { in_use: name == policy, policy: name, hit_ratio: *hit_ratio }
         })
         .collect();
+    // What the default one would hit needs no shadow: it is measured.
+    if let (false, Some(hit_ratio)) = (policies.iter().any(|row| row.in_use), insight.hit_ratio) {
+        policies.push(PolicyRow { policy: policy.to_owned(), hit_ratio, in_use: true });
+    }
     policies.sort_by(|a, b| b.hit_ratio.total_cmp(&a.hit_ratio));
     report.policies = policies;
     report.workload = facts(insight, in_bytes);

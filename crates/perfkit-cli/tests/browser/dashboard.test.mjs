@@ -175,6 +175,28 @@ test("without a session knobs can be read, and the token opens one", async (t) =
   await page.getByRole("button", { name: "Change Memory capacity" }).waitFor();
 });
 
+test("what more memory would bring is shown, and entries are forgotten once they are counted", async (t) => {
+  const page = await open(t, { path: "/caching", token: program.token, expect: [/status of 422/] });
+  const curve = page.getByRole("region", { name: "What more memory would bring" });
+  await curve.getByRole("img", { name: /^Hit ratio by capacity. (Twice|Half)/ }).waitFor();
+  await curve.locator(".curve circle").first().waitFor();
+  const entries = page.getByRole("region", { name: "Entries", exact: true });
+  await entries.getByRole("button", { name: "Largest" }).click();
+  await entries.getByRole("row", { name: /products\/39.html/ }).first().waitFor();
+  await entries.getByRole("button", { name: /^Invalidate .*\/products\/39.html$/ }).click();
+  const form = page.getByRole("region", { name: "Invalidate", exact: true });
+  await until("the key in the form", async () => (await form.getByLabel(/^Key/).inputValue()).endsWith("/products/39.html"));
+  await form.getByRole("button", { name: "Pattern" }).click();
+  await form.getByLabel(/^Pattern/).fill("*/products/[");
+  await form.getByRole("button", { name: "Count" }).click();
+  await form.locator(".problem svg").waitFor();
+  await form.getByLabel(/^Pattern/).fill("*/products/1*.html*");
+  await form.getByRole("button", { name: "Count" }).click();
+  await form.getByText(/^That is/).waitFor();
+  await form.getByRole("button", { name: /^Invalidate [\d,]+ entr/ }).click();
+  await page.getByText(/entr(y|ies) invalidated$/).waitFor();
+});
+
 test("themes differ, follow the system, and are remembered", async (t) => {
   const page = await open(t, { theme: "light" });
   const light = await background(page);
