@@ -156,9 +156,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         E: Send + Sync + 'static,
     {
         match outcome {
-            Outcome::Value(value) => Some(Got::Value(value.clone())),
-            // It may be older than what the caller knows to have changed.
-            Outcome::Outdated(value) => {
+            // It may be older than what the caller knows to have changed, also where it was let in:
+            // the invalidation may have come between that and the end of the load. Then the entry
+            // is dead, which is seen by asking again.
+            Outcome::Value(value) | Outcome::Outdated(value) => {
                 (asked.fence == running.fence()).then(|| Got::Value(value.clone()))
             }
             Outcome::Absent => {
