@@ -112,7 +112,8 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// How many bytes an entry takes, asked once when it comes in.
     ///
     /// Count what key and value own on the heap, and [`Cache::ENTRY_OVERHEAD`] for everything
-    /// else. Called outside of any lock.
+    /// else. A bound on bytes does not bound the number of entries that weigh nothing. Called
+    /// outside of any lock.
     pub fn weigher(mut self, weigher: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
         self.weigher = Some(Box::new(weigher));
         self

@@ -201,11 +201,17 @@ impl<K, V> Inner<K, V> {
         }
     }
 
-    /// Tells those who decide what leaves how many entries to expect: as many as the cache may
-    /// hold, or where only bytes are bounded, a few more than it holds now.
+    /// How many entries are to be expected: as many as the cache may hold, or where bytes are
+    /// bounded, a few more than it holds now.
+    fn expected(&self) -> usize {
+        let most = self.entries.max().unwrap_or(u64::MAX);
+        let soon = self.bytes.max().map_or(u64::MAX, |_| (self.len() / 4 * 5).max(64));
+        usize::try_from(most.min(soon)).unwrap_or(usize::MAX)
+    }
+
+    /// Tells those who decide what leaves how many entries to expect.
     pub(crate) fn expect_entries(&self, is_adaptive: bool) {
-        let bound = self.entries.max().unwrap_or_else(|| (self.len() / 4 * 5).max(64));
-        let in_all = usize::try_from(bound).unwrap_or(usize::MAX);
+        let in_all = self.expected();
         let share = in_all.div_ceil(self.shards.len());
         for shard in &self.shards {
             shard.expect(&mut shard.lock(), share, in_all);
@@ -216,13 +222,29 @@ impl<K, V> Inner<K, V> {
         self.watch_bounds();
     }
 
-    /// The same for a cache that has more entries than was thought.
+    /// The same for a cache of which a shard has more entries than was thought, when so many were
+    /// expected in all: nothing where the shard is only fuller than others.
     #[cold]
-    pub(crate) fn expect_more(&self) {
-        if self.entries.max().is_none()
+    pub(crate) fn expect_more(&self, in_all: usize) {
+        if self.expected() > in_all.saturating_add(in_all / 8)
             && let Ok(settings) = self.settings.try_lock()
         {
             self.expect_entries(settings.policy == Some(PolicyKind::Adaptive));
         }
+    }
+}
+
+#[cfg(all(test, not(perf_loom)))]
+mod tests {
+    use crate::Cache;
+    use perf_core::ByteSize;
+
+    #[test]
+    fn where_bytes_are_bounded_no_more_entries_are_expected_than_there_may_be_soon() {
+        let builder = Cache::builder().max_entries(u64::MAX).max_bytes(ByteSize::from_bytes(1_000));
+        let cache: Cache<u64, u64> = builder.weigher(|_, _| 1).shards(4).build().unwrap();
+        assert_eq!(cache.inner.expected(), 64);
+        (0..3_000).for_each(|key| cache.insert(key, key));
+        assert_eq!((cache.len(), cache.inner.expected()), (1_000, 1_250));
     }
 }

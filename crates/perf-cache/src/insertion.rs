@@ -148,8 +148,8 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     }
                     let outgrown = held.has_outgrown();
                     drop(held);
-                    if outgrown {
-                        self.expect_more();
+                    if let Some(in_all) = outgrown {
+                        self.expect_more(in_all);
                     }
                     drop(ended);
                     self.see_off(left);
@@ -267,8 +267,9 @@ impl<K: Hash + Eq, V> Inner<K, V> {
     ) -> Result<(), Refusal> {
         let shard = self.shard(hash);
         let mut left = self.leavers();
+        let ended;
         let mut held = shard.lock();
-        let ended = match origin {
+        ended = match origin {
             Origin::Caller => held.loads.detach(hash, key),
             Origin::Load(load, took) => {
                 held.counts.loads += 1;

@@ -55,11 +55,12 @@ pub(crate) struct Held<K, V> {
 }
 
 impl<K, V> Held<K, V> {
-    /// Whether there are more entries than the policy was told to expect.
+    /// How many entries the policy was told to expect in all, if here are more than it was told.
     #[inline]
-    pub(crate) fn has_outgrown(&self) -> bool {
+    pub(crate) fn has_outgrown(&self) -> Option<usize> {
         // An eighth more: shards are not all equally full.
-        self.ledger.len() > self.expected.0 + self.expected.0 / 8
+        let (here, in_all) = self.expected;
+        (self.ledger.len() > here.saturating_add(here / 8)).then_some(in_all)
     }
 }
 

@@ -112,7 +112,7 @@ impl Adaptive {
         let mut frees = self.clock.is_multiple_of(FREE);
         for step in 0..=most {
             let (cold, hot) = (self.queues.weight(COLD), self.queues.weight(HOT));
-            let (few, many) = self.bounds(cold + hot);
+            let (few, many) = self.bounds(cold.saturating_add(hot));
             let from_hot = self.queues.len(HOT) > 0 && (cold < few || self.queues.len(COLD) == 0);
             let slot = self.queues.front(if from_hot { HOT } else { COLD })?;
             let (hits, weight) = (entries.hits(slot), entries.weight(slot));
@@ -161,7 +161,7 @@ impl Adaptive {
             (target, target)
         } else {
             // Entries of different weights miss the target all the time, which says nothing.
-            (target - target / 4, target + target / 4)
+            (target - target / 4, target.saturating_add(target / 4))
         }
     }
 
@@ -171,7 +171,8 @@ impl Adaptive {
             return false;
         }
         let (cold, hot) = (self.queues.weight(COLD), self.queues.weight(HOT));
-        if cold >= self.choice.share_of(cold + hot + weight).max(1) {
+        let all = cold.saturating_add(hot).saturating_add(weight);
+        if cold >= self.choice.share_of(all).max(1) {
             return true;
         }
         // Each step takes a hit away that was noted before.

@@ -155,11 +155,11 @@ impl Chooser {
     pub fn set_capacity(&mut self, entries: usize) {
         let entries = entries.max(1);
         let mut shift = 0;
-        while entries >> shift > MOST {
+        while entries >> shift > MOST && shift < MOST_SHIFT {
             shift += 1;
         }
         let mask = (1u32 << shift) - 1;
-        let capacity = entries >> shift;
+        let capacity = (entries >> shift).min(MOST);
         if mask != self.mask {
             *self = Chooser { current: self.current, switches: self.switches, ..Chooser::new(1) };
             self.mask = mask;
@@ -386,6 +386,8 @@ const ALL: u8 = (1 << N) - 1;
 const START: usize = 3;
 /// Entries of a shadow; a sample brings at least half as many.
 const MOST: usize = 1_024;
+/// A sample cannot be smaller: of 32 bits of a hash some must be left to tell its keys apart.
+const MOST_SHIFT: u32 = 22;
 /// Accesses that count, for each entry of a shadow, and at least.
 const WINDOW: f64 = 20.0;
 const LEAST_WINDOW: f64 = 2_000.0;
@@ -432,6 +434,7 @@ mod tests {
         assert_eq!(Chooser::new(1_025).sample_mask(), 1);
         assert_eq!(Chooser::new(100_000).sample_mask(), 127);
         assert_eq!(Chooser::new(0).sample_mask(), 0);
+        assert_eq!(Chooser::new(usize::MAX).sample_mask(), (1 << MOST_SHIFT) - 1);
         let mut chooser = Chooser::new(100_000);
         (0..1_000).for_each(|key| _ = chooser.observe(mix(key)));
         assert!((2..30).contains(&chooser.table.len()), "{}", chooser.table.len());

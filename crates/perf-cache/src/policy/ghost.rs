@@ -39,18 +39,22 @@ impl Ghost {
     /// Changes how long hashes are remembered.
     ///
     /// What is younger than the new bound stays. Free of cost while the table serves, which it does
-    /// from a quarter of what it was made for; else O(capacity).
+    /// from a quarter of what it was made for; else O(capacity). Before the first insertion there is
+    /// no table: a bound that is never reached costs nothing.
     pub(crate) fn set_capacity(&mut self, capacity: usize) {
         let capacity = capacity.min(MAX_CAPACITY);
         self.capacity = capacity;
+        if self.buckets == 0 {
+            return;
+        }
         let lanes = capacity + capacity / 2;
         let have = self.buckets as usize * LANES;
-        let buckets = lanes.div_ceil(LANES);
-        if lanes > have && have > 0 {
+        let buckets = buckets_for(capacity);
+        if lanes > have {
             // Doubled, the parts of the range of hashes nest, and nothing flows over.
             let old = self.buckets as usize;
             self.rebuild(old * buckets.div_ceil(old).next_power_of_two());
-        } else if lanes > have || lanes.saturating_mul(4) < have {
+        } else if lanes.saturating_mul(4) < have {
             self.rebuild(buckets);
         }
     }
@@ -59,7 +63,10 @@ impl Ghost {
     #[inline]
     pub(crate) fn insert(&mut self, hash: u32) {
         if self.buckets == 0 {
-            return;
+            if self.capacity == 0 {
+                return;
+            }
+            self.rebuild(buckets_for(self.capacity));
         }
         self.sweep_one();
         let now = u32::from(self.now());
@@ -177,6 +184,9 @@ impl Ghost {
         self.buckets = u32::try_from(buckets).expect("the capacity is bounded");
         self.grain = (buckets * LANES).max(1).ilog2().saturating_sub(GRAIN_LANES);
         self.sweep = 0;
+        if old_buckets == 0 {
+            return;
+        }
         let (now, window) = (self.now(), self.window());
         for bucket in 0..buckets {
             let from = bucket * old_buckets / buckets;
@@ -195,6 +205,11 @@ impl Ghost {
             }
         }
     }
+}
+
+/// Half as many lanes again as entries.
+const fn buckets_for(capacity: usize) -> usize {
+    (capacity + capacity / 2).div_ceil(LANES)
 }
 
 /// In a bucket: one line of the processor's cache.
@@ -290,6 +305,8 @@ mod tests {
         let mut ghost = Ghost::new();
         ghost.insert(7);
         assert_eq!((ghost.age(7), ghost.remove(7)), (None, false));
+        ghost.set_capacity(usize::MAX);
+        assert_eq!((ghost.age(7), ghost.lanes.capacity()), (None, 0), "nothing came yet");
         ghost.set_capacity(5);
         ghost.insert(7);
         assert_eq!(ghost.age(7), Some(1));

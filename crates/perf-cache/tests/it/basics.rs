@@ -1,7 +1,7 @@
 //! Lookup, insertion, removal, bounds.
 
 use perf_cache::policy::PolicyKind;
-use perf_cache::{Cache, Capacity};
+use perf_cache::{Cache, Capacity, PlainCache};
 use perf_core::ByteSize;
 
 fn entries(n: u64) -> Cache<String, u64> {
@@ -12,6 +12,34 @@ fn entries(n: u64) -> Cache<String, u64> {
 fn bytes(n: u64, shards: usize) -> Cache<u64, u64> {
     let max = ByteSize::from_bytes(n);
     Cache::builder().max_bytes(max).weigher(|_, v| *v).shards(shards).build().unwrap()
+}
+
+#[test]
+fn a_bound_that_is_never_reached_costs_nothing() {
+    for kind in [PolicyKind::Adaptive, PolicyKind::S3Fifo] {
+        for max in [1 << 33, u64::MAX] {
+            let cache: Cache<u64, u64> =
+                Cache::builder().max_entries(max).policy(kind).build().unwrap();
+            (0..1_000).for_each(|key| cache.insert(key, key));
+            assert_eq!(cache.len(), 1_000);
+            let cache: PlainCache<u64, u64> =
+                PlainCache::builder().max_entries(max).policy(kind).build().unwrap();
+            (0..1_000).for_each(|key| cache.insert(key, key));
+            assert_eq!(cache.len(), 1_000);
+        }
+    }
+}
+
+#[test]
+fn weights_whose_sum_has_no_number_are_no_bound_on_entries() {
+    for kind in PolicyKind::ALL {
+        let builder = Cache::builder().max_entries(100).policy(kind).shards(1);
+        let cache: Cache<u64, u64> = builder.weigher(|_, _| u64::MAX / 3).build().unwrap();
+        for n in 0..20_000 {
+            cache.get_with(n * n % 223, || n);
+        }
+        assert_eq!(cache.len(), 100);
+    }
 }
 
 #[test]
