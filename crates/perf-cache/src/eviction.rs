@@ -119,8 +119,10 @@ impl<K, V> Inner<K, V> {
         all: bool,
         gone: &mut Vec<Entry<K, V>>,
     ) -> bool {
-        held.retired_weight = 0;
         let harvest = shard.slots.harvest(&mut held.ledger, &self.readers, all, gone);
+        if held.ledger.waiting() == 0 {
+            held.retired_weight = 0;
+        }
         harvest == Harvest::NeedsBarrier
     }
 
@@ -197,12 +199,17 @@ impl<K, V> Inner<K, V> {
         let waiting = held.ledger.waiting();
         let limbo = self.limbo;
         let is_heavy = held.retired_weight > limbo.weight;
+        let is_too_heavy = held.retired_weight / PATIENCE as u64 > limbo.weight;
         let is_due = waiting >= limbo.entries
             || is_heavy
             || (limbo.is_prompt && self.readers.may_be_alone());
         let somebody_is_at_it = held.ledger.barrier_is_coming();
-        if is_due && !(somebody_is_at_it && waiting < PATIENCE * limbo.entries) {
-            let needs_barrier = self.harvest(shard, held, is_heavy, &mut left.gone);
+        let may_wait = somebody_is_at_it && waiting < PATIENCE * limbo.entries && !is_too_heavy;
+        if is_due && !may_wait {
+            // What is sealed anew needs a barrier anew: where one is on its way, what it is for is
+            // left as it is, or it would never be freed.
+            let all = is_heavy && !somebody_is_at_it;
+            let needs_barrier = self.harvest(shard, held, all, &mut left.gone);
             if needs_barrier {
                 left.waits = Some(shard);
             }

@@ -128,7 +128,17 @@ impl Readers {
     /// Whether [`is_alone`](Readers::is_alone) is worth asking.
     #[inline]
     pub(crate) fn may_be_alone(&self) -> bool {
-        self.registered.load(Ordering::Relaxed) <= 1
+        self.is_only_one_of(self.registered.load(Ordering::Relaxed))
+    }
+
+    /// Whether this thread is all of so many that have read.
+    #[inline]
+    fn is_only_one_of(&self, registered: usize) -> bool {
+        match registered {
+            0 => true,
+            1 => self.own().is_some_and(|own| own.is_registered.load(Ordering::Relaxed)),
+            _ => false,
+        }
     }
 
     /// Whether no thread but this one can protect anything. After the stores that retired what
@@ -138,11 +148,7 @@ impl Readers {
             return false;
         }
         fence(Ordering::SeqCst);
-        match self.registered.load(Ordering::SeqCst) {
-            0 => true,
-            1 => self.own().is_some_and(|own| own.is_registered.load(Ordering::Relaxed)),
-            _ => false,
-        }
+        self.is_only_one_of(self.registered.load(Ordering::SeqCst))
     }
 
     /// All that is protected, sorted.
@@ -215,6 +221,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 assert!(!readers.is_alone(), "another thread has read");
+                assert!(!readers.may_be_alone(), "and a writer need not ask each time");
                 drop(readers.name(readers.own().unwrap(), 64));
             });
         });

@@ -45,8 +45,9 @@ impl<K, V> Inner<K, V> {
     {
         let shard = self.shard(hash);
         let mut left = self.leavers();
+        let ended;
         let mut held = shard.lock();
-        let ended = held.loads.detach(hash, key);
+        ended = held.loads.detach(hash, key);
         let value = shard.find(&held, hash, key).and_then(|slot| {
             let entry = shard.slots.get(&held.ledger, slot)?;
             let dead = self.why_dead(entry, shard.slots.era(slot));

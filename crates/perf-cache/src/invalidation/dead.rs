@@ -129,8 +129,10 @@ impl<K, V> Inner<K, V> {
         let shard = self.shard(hash);
         let mut left = self.leavers();
         let mut was_alive = false;
+        // If the caller's `Eq` panics, this is dropped after the lock as well.
+        let ended;
         let mut held = shard.lock();
-        let ended = held.loads.detach(hash, key);
+        ended = held.loads.detach(hash, key);
         if let Some(slot) = shard.find(&held, hash, key)
             && let Some(entry) = shard.slots.get(&held.ledger, slot)
         {
