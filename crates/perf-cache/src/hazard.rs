@@ -1,7 +1,7 @@
 //! Who reads what: the record that each thread has in a cache.
 //!
 //! A thread that is about to look into a slot says so in a *hazard word* of its own, makes the
-//! light half of a [barrier](crate::barrier), and looks whether the slot is still what it wanted.
+//! light half of a [barrier], and looks whether the slot is still what it wanted.
 //! From then on the slot is protected: whoever has taken it out of the cache finds the word and
 //! leaves the slot alone until it names something else. Nobody but the thread writes its words, so
 //! a read stores to no cache line that another processor writes.

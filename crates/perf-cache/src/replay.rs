@@ -1,7 +1,7 @@
 //! What a cache would have hit: recorded requests against policies, sizes and the optimum.
 //!
 //! Everything here is a pure function of a [`Trace`]. A trace numbers its keys once; what follows
-//! works on these numbers and hashes no key again: [`simulate`] runs any [`Policy`](crate::policy::Policy)
+//! works on these numbers and hashes no key again: [`simulate()`] runs any [`Policy`](crate::policy::Policy)
 //! at one size, [`Optimal`] tells what no policy can beat, [`Curve`] what least recently used would
 //! hit at every size at once, and [`recommend`] reads a size and a policy out of the results.
 //! All of them may run at once on threads of the caller's.

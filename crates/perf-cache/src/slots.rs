@@ -9,7 +9,7 @@
 //! - An entry that is taken out is first *retired*: its tag says that it is live no longer, and it
 //!   waits in the ledger. Readers who find it from now on pass by.
 //! - Readers who came before may still look at it. Each has named the place in a
-//!   [hazard word](crate::hazard), made the light half of a [barrier](crate::barrier), and found
+//!   [hazard word](crate::hazard), made the light half of a [barrier], and found
 //!   the tag live after that. So whoever makes the heavy half after the entry was retired, and then
 //!   finds no word that names the place, knows that nobody looks and nobody will: only then is the
 //!   entry moved out, to be dropped, and the place used again.

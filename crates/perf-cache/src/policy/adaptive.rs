@@ -8,7 +8,7 @@
 //! The share of the cold queue decides what this is like. With a few hundredths it keeps what it
 //! has through loops and scans, as LIRS does; with a tenth it favours what is used often,
 //! as 2Q and S3-FIFO do; with all of the cache it is CLOCK, which is close to LRU. A
-//! [`Chooser`](super::Chooser) finds out which is best, and [`choose`](Adaptive::choose) says so.
+//! [`Chooser`] finds out which is best, and [`choose`](Adaptive::choose) says so.
 //!
 //! Sources: Johnson and Shasha, "2Q", VLDB 1994 (the queues); Jiang, Chen and Zhang, "CLOCK-Pro",
 //! USENIX ATC 2005 (the test, from Jiang and Zhang, "LIRS", SIGMETRICS 2002).
@@ -21,7 +21,7 @@ use super::{Entries, Hits, Policy, Slot};
 /// Evicts what the workload has shown to miss least.
 ///
 /// As a policy of its own it observes each access of its entries and chooses for itself:
-/// [`Adaptive::alone`]. In a [`Cache`](crate::Cache), one [`Chooser`](super::Chooser) observes a
+/// [`Adaptive::alone`]. In a [`Cache`](crate::Cache), one [`Chooser`] observes a
 /// sample of the accesses and chooses for all shards, and hits are counts beside the entries, at
 /// most three, without the lock.
 ///
