@@ -47,6 +47,12 @@ impl Budget {
         self.used.load(Ordering::Relaxed).saturating_sub(self.max.load(Ordering::Relaxed))
     }
 
+    /// How much there is, given a sum over the shards. Such a sum counts twice what left a shard
+    /// that it had passed for the good of one that it had not; what is used does not.
+    pub(crate) fn no_more_than_used(&self, sum: u64) -> u64 {
+        if self.bounded { sum.min(self.used.load(Ordering::Relaxed)) } else { sum }
+    }
+
     /// Exchanges `credit`, which the caller has freed and not given back, for `need`.
     ///
     /// `anyway`: also where that stays above the maximum, if the use does not grow by it.
@@ -205,6 +211,14 @@ mod tests {
         budget.give(7);
         assert_eq!(budget.excess(), 0);
         assert!(budget.refuses(4));
+    }
+
+    #[test]
+    fn a_sum_is_no_more_than_what_is_used() {
+        let budget = Budget::new(Some(10));
+        assert!(budget.exchange(0, 9, false));
+        assert_eq!((budget.no_more_than_used(11), budget.no_more_than_used(8)), (9, 8));
+        assert_eq!(Budget::new(None).no_more_than_used(11), 11);
     }
 
     #[test]

@@ -54,7 +54,9 @@ impl<K, V, S> Cache<K, V, S> {
         &self.inner.name
     }
 
-    /// Number of entries, expired ones that nobody has met yet included. Takes no lock.
+    /// Number of entries, expired ones that nobody has met yet included. Takes no lock: the shards
+    /// are read one after the other, so what moves meanwhile may be missing, but a bound is never
+    /// passed.
     #[must_use]
     pub fn len(&self) -> usize {
         usize::try_from(self.inner.len()).unwrap_or(usize::MAX)
@@ -69,8 +71,7 @@ impl<K, V, S> Cache<K, V, S> {
     /// What the entries weigh: the sum of what the weigher said when they came in.
     ///
     /// Without a weigher each entry counts [`ENTRY_OVERHEAD`](Cache::ENTRY_OVERHEAD), and what
-    /// keys and values own on the heap is not in it. Takes no lock: the shards are read one after
-    /// the other, so what moves meanwhile may be counted twice or not at all.
+    /// keys and values own on the heap is not in it. Takes no lock, as [`len`](Cache::len).
     #[must_use]
     pub fn memory_usage(&self) -> ByteSize {
         ByteSize::from_bytes(self.inner.weight())

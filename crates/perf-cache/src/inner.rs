@@ -128,14 +128,15 @@ impl<K, V> Inner<K, V> {
         self.weigher.as_ref().map_or(self.default_weight, |weigher| weigher(key, value))
     }
 
-    /// Number of entries, without a lock.
+    /// Number of entries, without a lock. Never more than the bound.
     pub(crate) fn len(&self) -> u64 {
-        self.shards.iter().map(Shard::entries).sum()
+        self.entries.no_more_than_used(self.shards.iter().map(Shard::entries).sum())
     }
 
-    /// Sum of the weights, without a lock.
+    /// Sum of the weights, without a lock. Never more than the bound.
     pub(crate) fn weight(&self) -> u64 {
-        self.shards.iter().fold(0, |sum, shard| sum.wrapping_add(shard.bytes()))
+        let sum = self.shards.iter().fold(0, |sum: u64, shard| sum.wrapping_add(shard.bytes()));
+        self.bytes.no_more_than_used(sum)
     }
 
     /// Whether the cache holds more than a capacity that was lowered allows.

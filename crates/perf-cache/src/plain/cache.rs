@@ -49,7 +49,7 @@ use std::time::Duration;
 /// # When not to use it
 ///
 /// - Values of more than some ten words: a read copies all of them; put them behind an
-///   [`Arc`](std::sync::Arc) in a [`Cache`](crate::Cache).
+///   [`Arc`] in a [`Cache`](crate::Cache).
 /// - Where entries have tags, times to idle or weights: those are in [`Cache`](crate::Cache).
 pub struct PlainCache<K, V, S = DefaultHashBuilder> {
     pub(super) inner: Arc<Inner<K, V, S>>,
@@ -191,7 +191,8 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCache<K, V, S> {
         &self.inner.name
     }
 
-    /// Number of entries, expired ones that nobody has met yet included. Takes no lock. O(shards).
+    /// Number of entries, expired ones that nobody has met yet included; a bound is never passed.
+    /// Takes no lock. O(shards).
     #[must_use]
     pub fn len(&self) -> usize {
         usize::try_from(self.inner.len()).unwrap_or(usize::MAX)

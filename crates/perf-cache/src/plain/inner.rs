@@ -399,9 +399,9 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
 }
 
 impl<K: Plain + Eq, V: Plain, S> Inner<K, V, S> {
-    /// Number of entries, without a lock.
+    /// Number of entries, without a lock. Never more than the bound.
     pub(super) fn len(&self) -> u64 {
-        self.shards.iter().map(Shard::entries).sum()
+        self.entries.no_more_than_used(self.shards.iter().map(Shard::entries).sum())
     }
 
     /// Tells those who decide what leaves how many entries to expect.

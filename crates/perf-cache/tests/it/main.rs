@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests; clippy exempts only functions marked so")]
 
 mod basics;
+mod bounds;
 mod cancellation;
 mod component;
 mod drops;
