@@ -15,6 +15,7 @@
 use crate::barrier;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, Stripes, fence};
 use std::marker::PhantomData;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Entries that a thread can protect at once.
 pub(crate) const WORDS: usize = 8;
@@ -25,6 +26,9 @@ pub(crate) struct Readers {
     records: Stripes<Record>,
     /// How many records have ever been used to read.
     registered: AtomicUsize,
+    /// What threads without a word have named. Not from `sync`: what it orders is ordered by the
+    /// locks of the shards but for the end of a pin, and nothing waits while it is held.
+    pinned: Mutex<Vec<usize>>,
 }
 
 /// What one thread writes when it reads. Two cache lines, because processors fetch them in pairs.
@@ -80,7 +84,8 @@ impl Record {
 
 impl Readers {
     pub(crate) fn new() -> Readers {
-        Readers { records: Stripes::new(), registered: AtomicUsize::new(0) }
+        let pinned = Mutex::new(Vec::new());
+        Readers { records: Stripes::new(), registered: AtomicUsize::new(0), pinned }
     }
 
     /// The record of this thread; `None` for threads beyond 127 and those that are being torn down.
@@ -157,8 +162,20 @@ impl Readers {
         // Acquire: what was read through a word comes before it named something else.
         let named = words.map(|word| word.load(Ordering::Acquire));
         let mut named: Vec<_> = named.filter(|&at| at != FREE && at != THE_LONG_WAY).collect();
+        named.extend_from_slice(&self.pinned());
         named.sort_unstable();
         named
+    }
+
+    /// Names a slot for a thread that has no word, by its address. Under the lock of its shard:
+    /// who asks what is protected under that lock later finds it.
+    pub(crate) fn pin(&self, at: usize) -> Pin<'_> {
+        self.pinned().push(at);
+        Pin { readers: self, at }
+    }
+
+    fn pinned(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hits and misses that were counted by records.
@@ -182,6 +199,22 @@ impl Drop for Word<'_> {
     fn drop(&mut self) {
         // Release: reads through what was named come first.
         self.word.store(FREE, Ordering::Release);
+    }
+}
+
+/// A name without a word, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Pin<'a> {
+    readers: &'a Readers,
+    at: usize,
+}
+
+impl Drop for Pin<'_> {
+    fn drop(&mut self) {
+        let mut pinned = self.readers.pinned();
+        if let Some(place) = pinned.iter().position(|&at| at == self.at) {
+            pinned.swap_remove(place);
+        }
     }
 }
 

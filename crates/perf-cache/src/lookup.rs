@@ -7,7 +7,7 @@ use crate::index::Likely;
 use crate::inner::Inner;
 use crate::insight::ONE_HIT_IN;
 use crate::shard::{Held, REPORTED, Shard};
-use crate::slots::{Look, Protected, tag_of};
+use crate::slots::{Look, Pinned, Protected, tag_of};
 use crate::stats::Cause;
 use equivalent::Equivalent;
 use std::sync::atomic::Ordering;
@@ -162,26 +162,26 @@ impl<K, V> Inner<K, V> {
         let shard = self.shard(hash);
         let mut left = self.leavers();
         let mut held = shard.lock();
-        let found = self.look_up_locked(shard, &mut held, hash, key, &mut left, clone);
+        let found = self.look_up_locked(shard, &mut held, hash, key, &mut left);
         match found {
             Some(_) => held.counts.hits += 1,
             None => held.counts.misses += 1,
         }
         drop(held);
+        let value = found.map(|entry| clone(&entry.value));
         self.see_off(left);
-        found
+        value
     }
 
     /// The same for whoever holds the lock: marks it as used, and leaves it to the caller to count.
-    pub(crate) fn look_up_locked<'a, Q>(
-        &self,
+    fn look_up_locked<'a, Q>(
+        &'a self,
         shard: &'a Shard<K, V>,
         held: &mut Held<K, V>,
         hash: u64,
         key: &Q,
         left: &mut crate::eviction::Leavers<'a, K, V>,
-        clone: impl FnOnce(&V) -> V,
-    ) -> Option<V>
+    ) -> Option<Pinned<'a, K, V>>
     where
         Q: Equivalent<K> + ?Sized,
     {
@@ -193,7 +193,6 @@ impl<K, V> Inner<K, V> {
             }
             return None;
         }
-        let value = clone(&entry.value);
         if shard.most_hits() == REPORTED {
             shard.report_hit(held, slot);
         } else {
@@ -202,7 +201,8 @@ impl<K, V> Inner<K, V> {
                 shard.slots.set_hits(slot, hits + 1);
             }
         }
-        Some(value)
+        // What is cloned is cloned without the lock.
+        self.pin(shard, held, slot)
     }
 
     /// Finds an entry and keeps it where it is, whatever its state. Counts nothing.

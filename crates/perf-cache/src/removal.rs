@@ -3,8 +3,8 @@
 use crate::entry::Entry;
 use crate::inner::Inner;
 use crate::policy::Slot;
-use crate::shard::Shard;
-use crate::slots::Look;
+use crate::shard::{Held, Shard};
+use crate::slots::{Look, Pinned};
 use crate::stats::Cause;
 use equivalent::Equivalent;
 
@@ -30,8 +30,9 @@ impl<K, V> Inner<K, V> {
             Some(Look::NoWord) | None => {
                 let held = shard.lock();
                 let slot = shard.find(&held, hash, key)?;
-                let entry = shard.slots.get(&held.ledger, slot)?;
-                self.why_dead(entry, shard.slots.era(slot)).is_none().then(|| answer(entry))
+                let (entry, era) = (self.pin(shard, &held, slot)?, shard.slots.era(slot));
+                drop(held);
+                self.why_dead(&entry, era).is_none().then(|| answer(&entry))
             }
         }
     }
@@ -48,16 +49,19 @@ impl<K, V> Inner<K, V> {
         let ended;
         let mut held = shard.lock();
         ended = held.loads.detach(hash, key);
-        let value = shard.find(&held, hash, key).and_then(|slot| {
+        let kept = shard.find(&held, hash, key).and_then(|slot| {
             let entry = shard.slots.get(&held.ledger, slot)?;
             let dead = self.why_dead(entry, shard.slots.era(slot));
-            let value = if dead.is_none() { Some(entry.value.clone()) } else { None };
+            // To be cloned after the lock.
+            let kept = if dead.is_none() { self.pin(shard, &held, slot) } else { None };
             let cause = dead.unwrap_or(Cause::Removed);
             self.remove_slot(shard, &mut held, slot, cause, &mut left);
-            value
+            kept
         });
         drop(held);
         drop(ended);
+        let value = kept.as_ref().map(|entry| entry.value.clone());
+        drop(kept);
         let some = left.count > 0;
         self.see_off(left);
         if some {
@@ -105,9 +109,14 @@ impl<K, V> Inner<K, V> {
             }
             Some(Look::Gone) => return false,
             Some(Look::NoWord) | None => {
+                let held = shard.lock();
+                let Some(entry) = self.pin(shard, &held, slot) else { return false };
+                drop(held);
+                if keep(&entry.key, &entry.value) {
+                    return false;
+                }
                 let mut held = shard.lock();
-                let Some(entry) = shard.slots.get(&held.ledger, slot) else { return false };
-                if !keep(&entry.key, &entry.value) {
+                if entry.is_live() {
                     self.remove_slot(shard, &mut held, slot, Cause::Removed, &mut left);
                 }
             }
@@ -142,9 +151,20 @@ impl<K, V> Inner<K, V> {
             Some(Look::Gone) => None,
             Some(Look::NoWord) | None => {
                 let held = shard.lock();
-                let entry = shard.slots.get(&held.ledger, slot)?;
-                Some(answer(entry, shard.slots.era(slot)))
+                let (entry, era) = (self.pin(shard, &held, slot)?, shard.slots.era(slot));
+                drop(held);
+                Some(answer(&entry, era))
             }
         }
+    }
+
+    /// Keeps an entry to be looked at without the lock, for a thread that has no word for it.
+    pub(crate) fn pin<'a>(
+        &'a self,
+        shard: &'a Shard<K, V>,
+        held: &Held<K, V>,
+        slot: Slot,
+    ) -> Option<Pinned<'a, K, V>> {
+        shard.slots.pin(&held.ledger, slot, &self.readers)
     }
 }

@@ -33,7 +33,7 @@
 
 use crate::barrier;
 use crate::entry::Entry;
-use crate::hazard::{Readers, Record, Word};
+use crate::hazard::{Pin, Readers, Record, Word};
 use crate::policy::Slot;
 use crate::sync::{AtomicU32, OnceLock, Ordering};
 use std::cell::UnsafeCell;
@@ -182,6 +182,13 @@ pub(crate) struct Protected<'a, K, V> {
     _word: Word<'a>,
 }
 
+/// The same for a thread without a free word: got under the lock, and kept without it.
+#[derive(Debug)]
+pub(crate) struct Pinned<'a, K, V> {
+    place: &'a Place<K, V>,
+    _pin: Pin<'a>,
+}
+
 /// An entry that has left and waits for its release. Should that never come, the entry is dropped
 /// with the slots.
 #[derive(Debug)]
@@ -231,6 +238,21 @@ impl<K, V> Slots<K, V> {
             return Look::Gone;
         }
         Look::Live(Protected { place, slot, _word: word })
+    }
+
+    /// Keeps the entry at a slot where it is, live or not; `None` unless it is live now.
+    ///
+    /// `readers` must be the same for all calls to these slots.
+    pub(crate) fn pin<'a>(
+        &'a self,
+        ledger: &Ledger,
+        slot: Slot,
+        readers: &'a Readers,
+    ) -> Option<Pinned<'a, K, V>> {
+        assert_eq!(self.id, ledger.id, "a ledger belongs to its slots");
+        let place = self.place(slot);
+        let is_live = place.tag.load(Ordering::Relaxed) & LIVE != 0;
+        is_live.then(|| Pinned { place, _pin: readers.pin(place.address()) })
     }
 
     /// Puts an entry in, for readers to see.
@@ -533,6 +555,24 @@ impl<K, V> Deref for Protected<'_, K, V> {
     fn deref(&self) -> &Entry<K, V> {
         // SAFETY: `protect` has named the place and found the tag live after that, and the word
         // names it until this is dropped, which ends the reference.
+        unsafe { self.place.entry() }
+    }
+}
+
+impl<K, V> Pinned<'_, K, V> {
+    /// Whether the entry is still in the cache. Exact under the lock of its shard.
+    pub(crate) fn is_live(&self) -> bool {
+        self.place.tag.load(Ordering::Relaxed) & LIVE != 0
+    }
+}
+
+impl<K, V> Deref for Pinned<'_, K, V> {
+    type Target = Entry<K, V>;
+
+    fn deref(&self) -> &Entry<K, V> {
+        // SAFETY: `pin` found it live while it had the ledger, and named it meanwhile. `free` takes
+        // the ledger for itself, so it came before, and not to what is live, or comes after and
+        // finds the name, which is there until this is dropped.
         unsafe { self.place.entry() }
     }
 }

@@ -157,3 +157,25 @@ fn a_panic_in_retain_drops_the_keys_of_loads_outside_of_the_lock() {
     });
     assert_eq!((value, cache.len()), (2, 1));
 }
+
+/// A value that looks into its cache when it is cloned.
+struct Curious(Cache<u64, Curious>);
+
+impl Clone for Curious {
+    fn clone(&self) -> Curious {
+        assert!(self.0.peek(&1_000).is_none() && self.0.remove(&1_000).is_none());
+        Curious(self.0.clone())
+    }
+}
+
+#[test]
+fn values_are_cloned_outside_of_the_locks() {
+    let cache: Cache<u64, Curious> = Cache::builder().max_entries(50).shards(1).build().unwrap();
+    (0..20).for_each(|key| cache.insert(key, Curious(cache.clone())));
+    assert!(cache.remove(&0).is_some() && cache.get(&0).is_none());
+    let guards: Vec<_> = (1..9).map(|key| cache.get_ref(&key).unwrap()).collect();
+    assert!(cache.get(&10).is_some() && cache.peek(&11).is_some() && cache.remove(&12).is_some());
+    assert_eq!(cache.iter().count(), 18);
+    drop(guards);
+    cache.clear();
+}

@@ -154,3 +154,21 @@ fn loads_of_one_key_never_overlap() {
     assert_eq!(stats.misses, stats.loads + stats.joins);
     assert!(cache.len() <= 4);
 }
+
+/// A thread that holds as many guards as it may looks at entries under the lock, but asks nobody
+/// there.
+#[test]
+fn closures_may_use_the_cache_when_no_more_guards_are_to_be_had() {
+    let cache: Cache<u64, u64> = Cache::builder().max_entries(100).shards(1).build().unwrap();
+    (0..50).for_each(|key| cache.insert(key, key));
+    let guards: Vec<_> = (0..8).map(|key| cache.get_ref(&key).unwrap()).collect();
+    let removed = cache.retain(|key, value| {
+        cache.insert(*key, *value);
+        assert_eq!(cache.remove(&(key + 1_000)), None);
+        cache.peek(key) == Some(*value) && key % 2 == 0
+    });
+    assert!(removed <= 50, "{removed}");
+    assert_eq!(cache.iter().count(), cache.len());
+    cache.clear();
+    assert!(guards.iter().map(|guard| **guard).eq(0..8));
+}
