@@ -99,13 +99,16 @@ pub(crate) enum Origin<'a, V> {
     Load(&'a Arc<Load<V>>, Duration),
     /// Who has reserved the key, under this number.
     Reserved(u64, Fence),
+    /// Who puts back what was there some time ago: not in the place of anything alive, and what is
+    /// loading for this key is newer.
+    Restored,
 }
 
 impl<V> Origin<'_, V> {
     /// What the value may be older than.
     pub(crate) fn fence(&self) -> Option<Fence> {
         match self {
-            Origin::Caller => None,
+            Origin::Caller | Origin::Restored => None,
             Origin::Load(load, _) => Some(load.fence()),
             Origin::Reserved(_, fence) => Some(*fence),
         }

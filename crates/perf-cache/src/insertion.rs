@@ -16,7 +16,7 @@ use crate::stats::Cause;
 use crate::sync::{AtomicU64, Ordering};
 use std::hash::Hash;
 
-/// Places that each insertion looks at for something expired.
+/// Places that each insertion looks at for something that was invalidated.
 const SWEPT_BY_A_WRITE: usize = 4;
 /// Entries of another shard that are evicted before the own one is asked again.
 const EVICTED_ELSEWHERE: usize = 16;
@@ -76,6 +76,17 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                 }
                 Origin::Reserved(claim, _) => {
                     if !held.loads.claims().holds(hash, *claim) {
+                        drop(held);
+                        self.see_off(left);
+                        return Err(Refusal::Key);
+                    }
+                }
+                Origin::Restored => {
+                    let there = shard.find(&held, hash, &new.key).and_then(|slot| {
+                        let entry = shard.slots.get(&held.ledger, slot)?;
+                        Some((entry, shard.slots.era(slot)))
+                    });
+                    if there.is_some_and(|(entry, era)| self.why_dead(entry, era).is_none()) {
                         drop(held);
                         self.see_off(left);
                         return Err(Refusal::Key);
@@ -276,7 +287,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                 held.counts.load_duration.record_duration(*took);
                 held.loads.end(hash, load)
             }
-            Origin::Reserved(..) => None,
+            Origin::Reserved(..) | Origin::Restored => None,
         };
         if matches!(origin, Origin::Caller)
             && let Some(slot) = shard.find(&held, hash, key)

@@ -2,7 +2,7 @@
 
 use crate::entry::Entry;
 use crate::expiry::remaining;
-use crate::inner::Inner;
+use crate::inner::{Incoming, Inner, Origin};
 use crate::invalidation::Name;
 use crate::policy::Slot;
 use crate::slots::Look;
@@ -37,16 +37,17 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> Cache<K, V, S> {
     }
 
     /// Puts entries in, each on its terms, and answers how many went in. What the cache holds
-    /// already stays, expired entries stay out, and the bounds hold as ever.
+    /// already stays, what is being loaded takes the place of what is restored, expired entries stay
+    /// out, and the bounds hold as ever.
     ///
-    /// Time that passed between the snapshot and this is for the caller to account for, by
-    /// [`Terms::aged`].
+    /// What happened between the snapshot and this is for the caller to account for: time that
+    /// passed by [`Terms::aged`], invalidations by leaving out what they covered.
     pub fn restore(&self, entries: impl IntoIterator<Item = (K, V, Terms)>) -> u64 {
         let mut restored = 0;
         for (key, value, terms) in entries {
-            if !self.contains(&key) && self.insert_with(key, value, terms) {
-                restored += 1;
-            }
+            let hash = self.hash(&key);
+            let incoming = Incoming { key, value, terms };
+            restored += u64::from(self.inner.put(hash, incoming, &Origin::Restored).is_ok());
         }
         restored
     }

@@ -39,6 +39,19 @@ fn a_smaller_cache_keeps_the_hottest() {
 }
 
 #[test]
+fn what_is_being_loaded_is_newer_than_what_is_restored() {
+    let (cache, _hand) = cache(100);
+    cache.insert(1, 10);
+    let saved = vec![(1, 0, Terms::new()), (2, 0, Terms::new())];
+    let loaded = cache.get_with(2, || {
+        assert_eq!(cache.restore(saved), 1, "one is there already");
+        assert_eq!(cache.get(&2), Some(0), "better than nothing");
+        20
+    });
+    assert_eq!((loaded, cache.get(&1), cache.get(&2)), (20, Some(10), Some(20)));
+}
+
+#[test]
 fn what_is_left_of_a_life_goes_along() {
     let (cache, hand) = cache(100);
     cache.insert_with(1, 1, Terms::new().time_to_live(10 * SECOND).tags(["a"]).compressed(true));
