@@ -298,8 +298,8 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
 
     /// Puts a value in, for the cache's time to live.
     ///
-    /// The [policy](Cache::policy) says which entries make room. A value heavier than the whole cache may
-    /// be is refused and counted as `too_large`; what the key had before is gone then as well.
+    /// The [policy](Cache::policy) says which entries make room. A value heavier than the whole cache
+    /// may be is refused and counted as `too_large`; what the key had before is gone then as well.
     #[doc(alias = "set")]
     #[doc(alias = "put")]
     pub fn insert(&self, key: K, value: V) {
@@ -327,11 +327,11 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     ///
     /// What is being loaded for this key is not kept: its callers get it, the cache does not, and
     /// who asks from now on starts another load.
-    #[doc(alias = "invalidate")]
-    #[doc(alias = "delete")]
     ///
     /// The answer is a clone: another thread may be reading the value, which is dropped as soon as
     /// nobody does.
+    #[doc(alias = "invalidate")]
+    #[doc(alias = "delete")]
     pub fn remove<Q>(&self, key: &Q) -> Option<V>
     where
         Q: Hash + Equivalent<K> + ?Sized,

@@ -246,7 +246,6 @@ mod slots;
 mod snapshot;
 mod stats;
 mod sync;
-#[cfg_attr(not(test), expect(dead_code, reason = "until entries carry it"))]
 mod terms;
 mod watching;
 mod weights;

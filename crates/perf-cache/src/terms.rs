@@ -172,6 +172,7 @@ impl Terms {
     }
 
     /// Whether it asks for nothing at all.
+    #[cfg(test)]
     pub(crate) fn is_default(&self) -> bool {
         self.time_to_live.is_none() && self.time_to_idle.is_none() && self.rare.is_none()
     }

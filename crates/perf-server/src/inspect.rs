@@ -76,7 +76,7 @@ pub struct CacheReport {
     pub policies: Vec<PolicyRow>,
     /// How the keys are used, once that is known.
     pub workload: Vec<Fact>,
-    /// Entries that were invalidated or have expired and are not yet swept.
+    /// Entries that were invalidated and are not yet swept.
     pub dead: u64,
 }
 

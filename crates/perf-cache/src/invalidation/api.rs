@@ -2,9 +2,12 @@
 
 use super::{Full, Invalidated};
 use crate::entry::{Entry, Extra};
+use crate::eviction::Leavers;
 use crate::expiry::Life;
 use crate::inner::Inner;
 use crate::metadata::Usage;
+use crate::policy::Slot;
+use crate::shard::{Held, Shard};
 use crate::slots::Look;
 use crate::stats::Cause;
 use crate::sync::AtomicU64;
@@ -221,44 +224,82 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         Q: Equivalent<K> + ?Sized,
     {
         let shard = self.shard(hash);
-        let Some(own) = self.readers.own() else { return Some(false) };
-        let entry = match self.protect(shard, own, hash, child) {
-            Look::Live(entry) => entry,
-            Look::Gone | Look::NoWord => return Some(false),
-        };
         // Read before the entry is looked at, as in `examine`.
         let era = self.invalidations.era().bits();
-        if self.why_dead(&entry, entry.era()).is_some() {
-            return Some(false);
+        let found = self.readers.own().map(|own| self.protect(shard, own, hash, child));
+        let mut left = self.leavers();
+        match found {
+            Some(Look::Live(entry)) => {
+                let copy = self.dependent(&entry, entry.era(), child_text, parent);
+                let mut held = shard.lock();
+                if !entry.is_live() {
+                    drop(held);
+                    return None;
+                }
+                let Some(copy) = copy else { return Some(false) };
+                self.put_copy(shard, &mut held, hash, entry.slot(), (copy, era), &mut left);
+                drop(held);
+                drop(entry);
+            }
+            Some(Look::Gone) => return Some(false),
+            Some(Look::NoWord) | None => {
+                // As rare as it gets: cloned under the lock.
+                let mut held = shard.lock();
+                let slot = shard.find(&held, hash, child);
+                let copy = slot.and_then(|slot| {
+                    let entry = shard.slots.get(&held.ledger, slot)?;
+                    let copy = self.dependent(entry, shard.slots.era(slot), child_text, parent)?;
+                    Some((slot, copy))
+                });
+                let Some((slot, copy)) = copy else { return Some(false) };
+                self.put_copy(shard, &mut held, hash, slot, (copy, era), &mut left);
+                drop(held);
+            }
+        }
+        self.see_off(left);
+        Some(true)
+    }
+
+    /// A copy of an entry that depends on something else as well; `None` if it is dead, or if there
+    /// is no room for the name of the parent.
+    fn dependent(
+        &self,
+        entry: &Entry<K, V>,
+        era: u32,
+        child: &str,
+        parent: &str,
+    ) -> Option<Entry<K, V>> {
+        if self.why_dead(entry, era).is_some() {
+            return None;
         }
         let nothing = super::Marks::default();
         let marks = entry.marks().unwrap_or(&nothing);
-        let marks = self.invalidations.add_dependency(marks, child_text, parent);
-        let Some(marks) = marks else { return Some(false) };
+        let marks = self.invalidations.add_dependency(marks, child, parent)?;
         let (life, usage) = match &entry.extra {
             Some(extra) => (extra.life.copy(), extra.usage.copy()),
             None => (Life::until(entry.look_at()), Usage::default()),
         };
-        let copy = Entry {
+        Some(Entry {
             key: entry.key.clone(),
             value: entry.value.clone(),
             look_at: AtomicU64::new(entry.look_at()),
             extra: Some(Box::new(Extra { life, marks, usage })),
-        };
-        let mut left = self.leavers();
-        let mut held = shard.lock();
-        if !entry.is_live() {
-            drop(held);
-            return None;
-        }
-        let slot = entry.slot();
+        })
+    }
+
+    /// Puts a copy in the place of what it is one of.
+    fn put_copy<'a>(
+        &'a self,
+        shard: &'a Shard<K, V>,
+        held: &mut Held<K, V>,
+        hash: u64,
+        slot: Slot,
+        (copy, era): (Entry<K, V>, u32),
+        left: &mut Leavers<'a, K, V>,
+    ) {
         let weight = held.weights.get(slot);
-        shard.replace(&mut held, slot, hash, era, copy, weight);
-        self.retire(shard, &mut held, slot, Cause::Replaced, &mut left);
-        drop(held);
-        drop(entry);
-        self.see_off(left);
-        Some(true)
+        shard.replace(held, slot, hash, era, copy, weight);
+        self.retire(shard, held, slot, Cause::Replaced, left);
     }
 }
 

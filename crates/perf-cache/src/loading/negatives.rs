@@ -62,12 +62,12 @@ impl<K> Negatives<K> {
         (now() < found.until).then(|| (found.refusal.clone(), found.fence))
     }
 
-    /// Forgets what is remembered for a key, and answers it to be dropped after the lock.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.table.is_empty()
     }
 
+    /// Forgets what is remembered for a key, and answers it to be dropped after the lock.
     pub(crate) fn forget<Q>(&mut self, hash: u64, key: &Q) -> Option<(K, Refusal)>
     where
         Q: Equivalent<K> + ?Sized,

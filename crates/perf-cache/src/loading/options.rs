@@ -195,9 +195,11 @@ impl<K, V> CacheBuilder<K, V> {
     /// [`soft_timeout`](CacheBuilder::soft_timeout). An old value is answered if there is one.
     ///
     /// If not, [`fetch`](crate::Cache::fetch) answers
-    /// [`LoadError::TimedOut`](crate::LoadError::TimedOut), and the load goes on. The calls that know no such error take over instead: they run
-    /// their own loader, whose value is kept instead of that of the load that was late. So this is
-    /// also the guard against loaders that wait for each other in a ring.
+    /// [`LoadError::TimedOut`](crate::LoadError::TimedOut), and the load goes on: a loader that
+    /// never ends holds its key until the key is removed or inserted, or another call takes over.
+    /// The calls that know no such error do that: they run their own loader, whose value is kept
+    /// instead of that of the load that was late. So this is also the guard against loaders that
+    /// wait for each other in a ring.
     pub fn hard_timeout(mut self, after: Duration) -> Self {
         self.loading.hard_timeout = Some(after);
         self
@@ -206,8 +208,9 @@ impl<K, V> CacheBuilder<K, V> {
     /// For how long the error of a loader, or its answer that there is no value, is remembered and
     /// answered instead of asking the loader again. Zero, the default: not at all.
     ///
-    /// Forgotten when the key is inserted, removed or invalidated. Each shard remembers no more
-    /// than 256, the latest ones.
+    /// Forgotten when the key is inserted or removed, and with a namespace or a pattern that covers
+    /// it; a failure has no tags, so invalidating those leaves it. Each shard remembers no more than
+    /// 256, the latest ones.
     #[doc(alias = "negative_cache")]
     pub fn negative_ttl(mut self, ttl: Duration) -> Self {
         self.loading.negative_ttl = ttl;

@@ -178,6 +178,27 @@ fn a_dependency_set_later_counts_from_then_on() {
 }
 
 #[test]
+fn a_dependency_can_be_set_by_more_threads_than_have_a_record() {
+    let cache = cache(10);
+    cache.insert("child".to_owned(), 1);
+    let all_are_there = std::sync::Barrier::new(140);
+    let set = || {
+        cache.get("child");
+        // Nobody leaves before: each thread needs a record of its own.
+        all_are_there.wait();
+        let set = cache.set_dependency("child", "parent");
+        all_are_there.wait();
+        set
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..140).map(|_| scope.spawn(set)).collect();
+        assert!(threads.into_iter().all(|thread| thread.join().unwrap()));
+    });
+    cache.invalidate_dependencies("parent");
+    assert_eq!(cache.get("child"), None);
+}
+
+#[test]
 fn a_load_that_began_before_is_not_kept() {
     let cache = cache(10);
     let load = |key: &str, end: &dyn Fn()| {
