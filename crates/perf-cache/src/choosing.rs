@@ -53,20 +53,32 @@ impl Choosing {
         self.choice.store(chooser.choice().to_bits(), Ordering::Relaxed);
     }
 
-    /// Takes an access into account if it belongs to the sample. Waits for nobody.
-    pub(crate) fn observe(&self, hash: u64) {
+    /// Takes an access into account if it belongs to the sample. Waits for nobody. Answers whether
+    /// another one of the same key at once could be [passed by](Choosing::pass_by).
+    pub(crate) fn observe(&self, hash: u64) -> bool {
         let hash = hash as u32;
         if self.mask().is_none_or(|mask| hash & mask != 0) {
-            return;
+            return true;
         }
         let Ok(mut chooser) = self.chooser.try_lock() else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
+            return false;
         };
-        chooser.record(hash);
+        let suffices = chooser.record(hash);
         let choice = chooser.choice().to_bits();
         if choice != self.choice.load(Ordering::Relaxed) {
             self.choice.store(choice, Ordering::Relaxed);
+        }
+        suffices
+    }
+
+    /// So many hits of a key were not observed, since that would have taught nothing.
+    pub(crate) fn pass_by(&self, hash: u64, times: u32) {
+        if self.mask().is_some_and(|mask| hash as u32 & mask == 0) {
+            match self.chooser.try_lock() {
+                Ok(mut chooser) => chooser.pass_by(times),
+                Err(_) => _ = self.dropped.fetch_add(u64::from(times), Ordering::Relaxed),
+            }
         }
     }
 }
@@ -79,8 +91,9 @@ mod tests {
     fn a_loop_that_does_not_fit_is_noticed() {
         let choosing = Choosing::new(true, 100);
         assert_eq!(choosing.choice(), Choice::START);
-        (0..40_000_u64)
-            .for_each(|n| choosing.observe((n % 150).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32));
+        (0..40_000_u64).for_each(|n| {
+            choosing.observe((n % 150).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32);
+        });
         assert_eq!((choosing.choice(), choosing.dropped()), (Choice::STEADY, 0));
     }
 

@@ -13,6 +13,7 @@
 //! 2004.
 
 use crate::barrier;
+use crate::repeats::Repeats;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, Stripes, fence};
 use std::marker::PhantomData;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,10 +21,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Entries that a thread can protect at once.
 pub(crate) const WORDS: usize = 8;
 
+/// Threads whose records lie in the cache itself: those of most machines.
+pub(crate) const NEAR: usize = 15;
+
 /// The threads that read a cache.
 #[derive(Debug)]
 pub(crate) struct Readers {
-    records: Stripes<Record>,
+    records: Stripes<Record, NEAR>,
     /// How many records have ever been used to read.
     registered: AtomicUsize,
     /// What threads without a word have named. Not from `sync`: what it orders is ordered by the
@@ -39,6 +43,7 @@ pub(crate) struct Record {
     hits: AtomicU64,
     misses: AtomicU64,
     is_registered: AtomicBool,
+    pub(crate) repeats: Repeats,
 }
 
 /// The word names nothing.
@@ -57,6 +62,7 @@ impl Default for Record {
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             is_registered: AtomicBool::new(false),
+            repeats: Repeats::default(),
         }
     }
 }
@@ -85,7 +91,7 @@ impl Record {
 impl Readers {
     pub(crate) fn new() -> Readers {
         let pinned = Mutex::new(Vec::new());
-        Readers { records: Stripes::new(), registered: AtomicUsize::new(0), pinned }
+        Readers { records: Stripes::default(), registered: AtomicUsize::new(0), pinned }
     }
 
     /// The record of this thread; `None` for threads beyond 127 and those that are being torn down.

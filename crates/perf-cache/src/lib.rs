@@ -239,6 +239,7 @@ mod plain;
 pub mod policy;
 mod registry;
 mod removal;
+mod repeats;
 pub mod replay;
 mod ruling;
 mod shard;

@@ -99,9 +99,6 @@ impl<K, V> Inner<K, V> {
         Q: Equivalent<K> + ?Sized,
     {
         let Some(record) = self.readers.own() else { return Glimpse::Unsure };
-        if hash & self.sample_mask.load(Ordering::Relaxed) == 0 {
-            return Glimpse::Unsure;
-        }
         let shard = self.shard(hash);
         let tag = tag_of(hash);
         match shard.index.likely(u64::from(tag)) {
@@ -115,9 +112,15 @@ impl<K, V> Inner<K, V> {
                 if record.count_hit().is_multiple_of(ONE_HIT_IN) {
                     self.watch_hit(hash);
                 }
+                if self.is_sampled(hash) && !record.repeats.pass_by(hash) {
+                    self.sample_hit(record, hash);
+                }
                 Glimpse::Hit(entry)
             }
             Likely::Nothing => {
+                if self.is_sampled(hash) {
+                    self.watch_access(hash);
+                }
                 if counts_misses {
                     record.count_miss();
                 }
@@ -142,8 +145,13 @@ impl<K, V> Inner<K, V> {
         if counts_misses && matches!(found, Lookup::Miss) {
             record.count_miss();
         }
-        if hash & self.sample_mask.load(Ordering::Relaxed) == 0 {
-            self.sample(hash, matches!(found, Lookup::Hit(_)));
+        if self.is_sampled(hash) {
+            match found {
+                Lookup::Hit(_) if record.repeats.pass_by(hash) => {}
+                Lookup::Hit(_) => self.sample_hit(record, hash),
+                // Who chooses meets it when it comes in.
+                _ => self.watch_access(hash),
+            }
         }
         found
     }
@@ -308,14 +316,21 @@ impl<K, V> Inner<K, V> {
         self.reclaim_soon(shard);
     }
 
-    /// Takes an access into account that is one of the sampled ones.
+    #[inline]
+    fn is_sampled(&self, hash: u64) -> bool {
+        hash & self.sample_mask.load(Ordering::Relaxed) == 0
+    }
+
+    /// Lets those learn of a hit who learn from the sample.
     #[cold]
-    fn sample(&self, hash: u64, was_hit: bool) {
+    #[inline(never)]
+    fn sample_hit(&self, record: &Record, hash: u64) {
         self.watch_access(hash);
-        // What is missing is met again when it comes in.
-        if was_hit {
-            self.choosing.observe(hash);
-        }
+        let suffices = self.choosing.observe(hash);
+        record.repeats.learn(hash, suffices, |hash, times| {
+            self.choosing.pass_by(hash, times);
+            self.watch_repeats(hash, times);
+        });
     }
 }
 

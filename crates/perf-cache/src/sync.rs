@@ -58,7 +58,7 @@ mod modelled {
 
     /// One `T` for each thread of a model.
     #[derive(Debug)]
-    pub(crate) struct Stripes<T> {
+    pub(crate) struct Stripes<T, const NEAR: usize = 0> {
         stripes: [T; 4],
         taken: std::sync::atomic::AtomicUsize,
     }
@@ -67,12 +67,14 @@ mod modelled {
         static PLACE: Cell<usize> = Cell::new(usize::MAX);
     }
 
-    impl<T: Default> Stripes<T> {
-        pub(crate) fn new() -> Stripes<T> {
+    impl<T: Default, const NEAR: usize> Default for Stripes<T, NEAR> {
+        fn default() -> Stripes<T, NEAR> {
             let taken = std::sync::atomic::AtomicUsize::new(0);
             Stripes { stripes: std::array::from_fn(|_| T::default()), taken }
         }
+    }
 
+    impl<T: Default, const NEAR: usize> Stripes<T, NEAR> {
         pub(crate) fn own(&self) -> Option<&T> {
             PLACE.with(|place| {
                 if place.get() == usize::MAX {
@@ -83,7 +85,7 @@ mod modelled {
         }
     }
 
-    impl<T> Stripes<T> {
+    impl<T, const NEAR: usize> Stripes<T, NEAR> {
         pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
             let taken = self.taken.load(std::sync::atomic::Ordering::Relaxed);
             self.stripes.iter().take(taken)

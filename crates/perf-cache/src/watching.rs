@@ -94,6 +94,13 @@ impl<K, V> Inner<K, V> {
         }
     }
 
+    /// So many hits of a sampled key that were not told of one by one.
+    pub(crate) fn watch_repeats(&self, hash: u64, times: u32) {
+        if let Some(observer) = &self.observer {
+            observer.on_repeats(hash, times);
+        }
+    }
+
     /// A value came in for a sampled key.
     pub(crate) fn watch_insertion(&self, hash: u64, weight: u64, replaced: bool) {
         if let Some(observer) = &self.observer {

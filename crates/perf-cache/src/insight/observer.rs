@@ -109,6 +109,19 @@ impl Observer {
         self.interest.store(state.interest(), Ordering::Relaxed);
     }
 
+    /// So many hits of a sampled key of which it was not told one by one, because the key had been
+    /// looked at a moment before.
+    pub(crate) fn on_repeats(&self, hash: u64, times: u32) {
+        let mixed = mix(hash);
+        if mixed > self.interest.load(Ordering::Relaxed) {
+            return;
+        }
+        match self.state.try_lock() {
+            Ok(mut state) => state.shards.count_uses(mixed, times),
+            Err(_) => _ = self.dropped.fetch_add(u64::from(times), Ordering::Relaxed),
+        }
+    }
+
     /// One of so many hits of a thread, whatever its key.
     pub(crate) fn on_hit(&self, hash: u64) {
         if let Ok(mut hottest) = self.hottest.try_lock() {

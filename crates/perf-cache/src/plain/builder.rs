@@ -170,7 +170,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCacheBuilder<K, V, S> 
             hits: AtomicU64::new(hits),
             sample_mask: AtomicU64::new(SAMPLE_NONE),
             choosing: Choosing::new(false, 1),
-            lookups: Stripes::new(),
+            lookups: Stripes::default(),
             clock: self.clock,
             name: self.name,
             jitter: self.jitter.as_f64(),

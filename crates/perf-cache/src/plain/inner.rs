@@ -6,10 +6,12 @@ use super::words::Plain;
 use crate::budget::{Budget, Deal};
 use crate::choosing::Choosing;
 use crate::expiry::{self, NEVER};
+use crate::hazard::NEAR;
 use crate::index::Likely;
 use crate::inner::SAMPLE_NONE;
 use crate::loading::flight::Load;
 use crate::policy::{Hits, PolicyKind, Slot};
+use crate::repeats::Repeats;
 use crate::ruling::Ruling;
 use crate::stats::{Cause, Counts};
 use perf_core::{Clock, Stripes};
@@ -26,7 +28,7 @@ pub(super) struct Inner<K, V, S> {
     pub(super) hits: AtomicU64,
     /// Accesses whose hashes have none of these bits are sampled.
     pub(super) sample_mask: AtomicU64,
-    pub(super) lookups: Stripes<Lookups>,
+    pub(super) lookups: Stripes<Lookups, NEAR>,
     pub(super) clock: Clock,
     pub(super) name: String,
     pub(super) jitter: f64,
@@ -60,6 +62,15 @@ pub(super) struct Defaults {
 pub(super) struct Lookups {
     pub(super) hits: AtomicU64,
     pub(super) misses: AtomicU64,
+    repeats: Repeats,
+}
+
+impl Lookups {
+    #[inline]
+    fn count(&self, counter: &AtomicU64) {
+        // Only this thread writes it.
+        counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
 }
 
 /// In place of a number of hits: each is told to the policy under the lock.
@@ -128,35 +139,45 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
     /// Notes and counts a hit.
     #[inline]
     fn hit(&self, shard: &Shard<K, V>, hash: u64, slot: Slot, meta: Meta) {
-        self.observe(hash);
         let counted = self.hits.load(Ordering::Relaxed);
         if meta.hits() < counted {
             self.note_hit(shard, counted, slot, meta);
         }
-        self.count(true);
+        let Some(own) = self.lookups.own() else {
+            self.observe(hash);
+            return self.count_shared(true);
+        };
+        own.count(&own.hits);
+        if self.is_sampled(hash) && !own.repeats.pass_by(hash) {
+            self.observe_hit(own, hash);
+        }
+    }
+
+    #[inline]
+    fn is_sampled(&self, hash: u64) -> bool {
+        hash & self.sample_mask.load(Ordering::Relaxed) == 0
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn observe_hit(&self, own: &Lookups, hash: u64) {
+        let suffices = self.choosing.observe(hash);
+        own.repeats.learn(hash, suffices, |hash, times| self.choosing.pass_by(hash, times));
     }
 
     /// Tells who chooses for the adaptive policy, if this is one of the accesses that it samples.
     #[inline]
     fn observe(&self, hash: u64) {
-        if hash & self.sample_mask.load(Ordering::Relaxed) == 0 {
-            self.observe_sampled(hash);
+        if self.is_sampled(hash) {
+            self.choosing.observe(hash);
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn observe_sampled(&self, hash: u64) {
-        self.choosing.observe(hash);
     }
 
     /// Counts a lookup.
     #[inline]
     pub(super) fn count(&self, hit: bool) {
         let Some(own) = self.lookups.own() else { return self.count_shared(hit) };
-        let counter = if hit { &own.hits } else { &own.misses };
-        // Only this thread writes it.
-        counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        own.count(if hit { &own.hits } else { &own.misses });
     }
 
     #[cold]

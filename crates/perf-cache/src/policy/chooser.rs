@@ -190,8 +190,9 @@ impl Chooser {
         self.choice()
     }
 
-    /// An access to a key, whether or not the cache holds it.
-    pub fn record(&mut self, hash: u32) {
+    /// An access to a key, whether or not the cache holds it. Answers whether another one of the same
+    /// key at once would change nothing but [how many](Chooser::pass_by) there were.
+    pub fn record(&mut self, hash: u32) -> bool {
         let number = self.number(hash);
         let before = self.keys[number].held;
         let hits = &self.keys[number].hits;
@@ -225,6 +226,12 @@ impl Chooser {
             self.current = better;
             self.switches += 1;
         }
+        before == ALL && self.keys[number].hits.get() == MOST_HITS
+    }
+
+    /// So many accesses to keys of which [`record`](Chooser::record) has said that it is enough.
+    pub fn pass_by(&mut self, accesses: u32) {
+        self.evidence.agree(accesses);
     }
 
     /// The best candidate as far as is known.
@@ -348,6 +355,21 @@ impl Evidence {
                 }
             }
         }
+        self.scale_down();
+    }
+
+    /// So many accesses that all shadows hit.
+    fn agree(&mut self, accesses: u32) {
+        let grown = self.growth.powi(accesses.min(MOST_AT_ONCE) as i32);
+        // The sum of what each counts.
+        let sum = self.weight * self.growth * (grown - 1.0) / (self.growth - 1.0);
+        self.weight *= grown;
+        self.seen += sum;
+        self.hits.iter_mut().for_each(|hits| *hits += sum);
+        self.scale_down();
+    }
+
+    fn scale_down(&mut self) {
         if self.weight > 1e100 {
             let all = self.ahead.as_flattened_mut().iter_mut().chain(&mut self.hits);
             all.chain([&mut self.seen]).for_each(|sum| *sum /= 1e100);
@@ -382,6 +404,10 @@ const fn mixed(hash: u32) -> u64 {
 const N: usize = Choice::ALL.len();
 /// The bits of all shadows.
 const ALL: u8 = (1 << N) - 1;
+/// Three hits for each of them.
+const MOST_HITS: u8 = u8::MAX;
+/// Of accesses that are taken into account together: what was before them counts for little then.
+const MOST_AT_ONCE: u32 = 10_000;
 /// The place of [`Choice::START`].
 const START: usize = 3;
 /// Entries of a shadow; a sample brings at least half as many.
@@ -400,6 +426,21 @@ mod tests {
 
     fn mix(key: u32) -> u32 {
         (u64::from(key + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+    }
+
+    #[test]
+    fn what_is_passed_by_counts_as_if_it_had_been_recorded() {
+        let (mut one_by_one, mut together) = (Chooser::new(100), Chooser::new(100));
+        for key in 0..150 {
+            _ = (one_by_one.record(mix(key)), together.record(mix(key)));
+        }
+        let enough: Vec<_> = (0..5).map(|_| one_by_one.record(mix(149))).collect();
+        assert_eq!(enough, [false, false, true, true, true], "three hits are counted");
+        (0..5).for_each(|_| _ = together.record(mix(149)));
+        (0..900).for_each(|_| _ = one_by_one.record(mix(149)));
+        together.pass_by(900);
+        let both = one_by_one.hit_ratios().into_iter().zip(together.hit_ratios());
+        both.for_each(|(a, b)| assert!((a.1 - b.1).abs() < 1e-9 && a.1 > 0.8, "{a:?} {b:?}"));
     }
 
     /// What the shadows hold and what is known of the keys must be the same.
@@ -443,7 +484,7 @@ mod tests {
     #[test]
     fn a_change_of_capacity_keeps_the_choice() {
         let mut chooser = Chooser::new(500);
-        (0..5_000).for_each(|i| chooser.record(mix(i % 1_000)));
+        (0..5_000).for_each(|i| _ = chooser.record(mix(i % 1_000)));
         assert_eq!(chooser.choice(), Choice::STEADY);
         for capacity in [400, 450, 10_000, 20] {
             chooser.set_capacity(capacity);
@@ -451,7 +492,7 @@ mod tests {
             assert_eq!(chooser.choice(), Choice::STEADY);
         }
         // What is known of the loop serves the new size.
-        (0..5_000).for_each(|i| chooser.record(mix(i % 1_000)));
+        (0..5_000).for_each(|i| _ = chooser.record(mix(i % 1_000)));
         assert_eq!(chooser.choice(), Choice::STEADY);
     }
 
@@ -459,17 +500,17 @@ mod tests {
     fn where_all_are_alike_nothing_is_chosen() {
         // Keys that always fit, then keys that never return.
         let mut chooser = Chooser::new(100);
-        (0..20_000).for_each(|key| chooser.record(mix(key % 50)));
+        (0..20_000).for_each(|key| _ = chooser.record(mix(key % 50)));
         let ratios = chooser.hit_ratios();
         assert!(ratios.iter().all(|(_, ratio)| (0.9..1.0).contains(ratio)), "{ratios:?}");
-        (100..20_000).for_each(|key| chooser.record(mix(key)));
+        (100..20_000).for_each(|key| _ = chooser.record(mix(key)));
         assert_eq!((chooser.choice(), chooser.switches()), (Choice::START, 0));
     }
 
     #[test]
     fn the_ratios_say_what_each_would_hit() {
         let mut chooser = Chooser::new(100);
-        (0..20_000).for_each(|i| chooser.record(mix(i % 200)));
+        (0..20_000).for_each(|i| _ = chooser.record(mix(i % 200)));
         let [steady, _, _, recent] = chooser.hit_ratios();
         assert_eq!((steady.0, recent), (Choice::STEADY, (Choice::RECENT, 0.0)));
         assert!((0.45..0.5).contains(&steady.1), "{steady:?}");
@@ -478,9 +519,9 @@ mod tests {
     #[test]
     fn old_evidence_fades_without_overflow() {
         let mut chooser = Chooser::new(1);
-        (0..600_000).for_each(|i| chooser.record(mix(i % 3)));
+        (0..600_000).for_each(|i| _ = chooser.record(mix(i % 3)));
         assert!(chooser.evidence.weight <= 1e100 * 1.01 && chooser.evidence.seen.is_finite());
-        (0..3_000).for_each(|_| chooser.record(7));
+        (0..3_000).for_each(|_| _ = chooser.record(7));
         assert!(chooser.hit_ratios().iter().all(|(_, ratio)| *ratio > 0.7));
     }
 
