@@ -67,7 +67,7 @@ function Curve({ report, width }) {
       const label = `${mark.title} ${percent(mark.hit_ratio)}`;
       const wide = label.length * 6.6;
       const from = Math.min(Math.max(at - wide / 2, EDGE.left), width - EDGE.right - wide);
-      const shown = from > free || mark.title === "today";
+      const shown = width > 480 ? from > free : mark.title === "today";
       if (shown) free = from + wide + 8;
       return html`<g class=${`mark ${mark.title === "today" ? "today" : ""}`}><line x1=${at} x2=${at} y1=${EDGE.top} y2=${HIGH - EDGE.bottom} /><circle cx=${at} cy=${y(mark.hit_ratio)} r="4" />
         ${shown && html`<text x=${from} y=${EDGE.top - 12}>${label}</text>`}
