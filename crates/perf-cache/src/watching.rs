@@ -68,13 +68,13 @@ impl<K, V> Inner<K, V> {
     }
 
     fn watched_bounds(&self) -> Bounds {
-        let (bytes, most) = (self.bytes.max(), self.entries.max());
-        if let Some(most) = most {
-            return Bounds { capacity: bytes.unwrap_or(most), entries: most, room: most };
-        }
+        let most = self.entries.max().unwrap_or(1 << 40);
+        let Some(capacity) = self.bytes.max() else {
+            return Bounds { capacity: most, entries: most, room: most };
+        };
         // In steps, so that it does not change all the time.
-        let step = |entries: u64| entries.clamp(512, 1 << 40).next_power_of_two();
-        let (capacity, entries, weight) = (bytes.unwrap_or(u64::MAX), self.len(), self.weight());
+        let step = |entries: u64| entries.clamp(512, 1 << 40).next_power_of_two().min(most);
+        let (entries, weight) = (self.len(), self.weight());
         let room = if entries < TELLING || weight == 0 {
             entries
         } else {
