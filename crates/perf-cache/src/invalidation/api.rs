@@ -243,17 +243,21 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
             }
             Some(Look::Gone) => return Some(false),
             Some(Look::NoWord) | None => {
-                // As rare as it gets: cloned under the lock.
+                let held = shard.lock();
+                let Some(slot) = shard.find(&held, hash, child) else { return Some(false) };
+                let Some(entry) = self.pin(shard, &held, slot) else { return Some(false) };
+                let its_era = shard.slots.era(slot);
+                drop(held);
+                let copy = self.dependent(&entry, its_era, child_text, parent);
                 let mut held = shard.lock();
-                let slot = shard.find(&held, hash, child);
-                let copy = slot.and_then(|slot| {
-                    let entry = shard.slots.get(&held.ledger, slot)?;
-                    let copy = self.dependent(entry, shard.slots.era(slot), child_text, parent)?;
-                    Some((slot, copy))
-                });
-                let Some((slot, copy)) = copy else { return Some(false) };
+                if !entry.is_live() {
+                    drop(held);
+                    return None;
+                }
+                let Some(copy) = copy else { return Some(false) };
                 self.put_copy(shard, &mut held, hash, slot, (copy, era), &mut left);
                 drop(held);
+                drop(entry);
             }
         }
         self.see_off(left);
