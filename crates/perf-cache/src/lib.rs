@@ -1,5 +1,7 @@
-//! A concurrent cache in memory: bounds on entries and bytes, time to live, single flight for
-//! synchronous and asynchronous callers, statistics, and knobs that may be turned while it runs.
+//! A concurrent cache in memory: reads without locks, a policy that finds out what the workload
+//! rewards, bounds on entries and bytes, expiry, single flight for synchronous and asynchronous
+//! callers, invalidation by tag, pattern and dependency, and statistics that say what more memory
+//! would bring. What it is set to can be changed while it runs.
 //!
 //! ```
 //! use perf_cache::Cache;
@@ -32,11 +34,21 @@
 //! # Ok::<(), perf_cache::ConfigError>(())
 //! ```
 //!
-//! # When not to use it
+//! # Which one, and when none
 //!
-//! - One thread only: an `lru` map without locks is faster.
-//! - A fixed set of values that never changes: use a `HashMap` in an `Arc`.
-//! - Values that must not be lost: a cache drops what it likes.
+//! - [`Cache`] holds any key and any value that can be cloned; put large values in an `Arc`, or look
+//!   at them with [`Cache::with`].
+//! - [`PlainCache`] holds numbers and small tuples of them ([`Plain`]) in two thirds of the room,
+//!   and has no tags, times to idle, weights, listeners or insight.
+//!
+//! Take something else for
+//!
+//! - one thread only: an `lru` map without locks is faster;
+//! - a fixed set of values that never changes: a `HashMap` in an `Arc`;
+//! - values that are made as fast as they are looked up;
+//! - many caches of a few entries each: one takes [some KiB](#cost) whatever it holds;
+//! - values that must not be lost: a cache drops what it likes;
+//! - processes that must agree: nothing is told to others.
 //!
 //! # What it promises
 //!
@@ -44,19 +56,63 @@
 //!   entry goes in; there is no queue that could fall behind. Only when a bound is lowered may
 //!   usage stand above it for a while, and it cannot grow then.
 //! - Bounds are for the whole cache, not for each shard: whatever is no heavier than the cache fits.
-//! - A read never answers an expired value, to the nanosecond of the clock. Expired entries are
-//!   freed when they are met, a few with each insertion, and by [`Cache::remove_expired`].
-//! - A value that was being loaded while its key was removed, inserted or cleared is not kept.
+//! - A read never answers an expired value, to the nanosecond of the clock, nor one that was
+//!   invalidated before the read began.
+//! - A value that was being loaded while it was invalidated, in whatever way, is not kept.
 //! - Reads take no lock and write nothing that other threads read, except to count the first few
-//!   hits of an entry. They never wait for a writer.
+//!   hits of an entry. They never wait for a writer. That holds for 127 threads at a time, those
+//!   beyond take the lock of a shard; and for all policies but `lru` and `lfu`, which are told of
+//!   each hit under that lock.
 //! - Keys and values are dropped outside of the locks. Weighers, loaders and the closures of
 //!   [`Cache::with`] and [`Cache::retain`] run outside of them.
 //! - A value is dropped when it has left the cache and no thread can be reading it. Where only one
 //!   thread uses a cache that is at once. Where several do, finding out takes a barrier on all
 //!   processors, so it is done for many values together: up to 1 in 32 of the entries or of the
-//!   bytes may wait for it, and do not count as usage. [`Cache::clear`], [`Cache::retain`],
-//!   [`Cache::set_capacity`] and [`Cache::reclaim`] drop at once all that nobody reads;
-//!   [`Cache::remove`] does so unless it has just been done, within a tenth of a millisecond.
+//!   bytes may wait for it, in small caches up to 16 values for each shard, and do not count as
+//!   usage. [`Cache::clear`], [`Cache::retain`], [`Cache::set_capacity`] and [`Cache::reclaim`] drop
+//!   at once all that nobody reads; [`Cache::remove`] does so unless it has just been done, within a
+//!   tenth of a millisecond.
+//!
+//! # Policies
+//!
+//! Which entry makes room is up to a [policy](policy::PolicyKind). The default,
+//! [`Adaptive`](policy::Adaptive), finds out what the workload rewards by small shadows of four
+//! alternatives, fed by a sample of the keys, or by all accesses up to 1 024 entries.
+//! [`CacheBuilder::policy`] and [`CacheBuilder::custom_policy`] choose others, and
+//! [`Cache::set_policy`] another one while the cache is in use, with all its entries. [`replay`]
+//! tells for recorded requests what each policy would hit at each size, and how much could be hit.
+//!
+//! # Expiry
+//!
+//! A time to live and a time to idle can be set for the cache, for each entry by its [`Terms`], or
+//! by an [`Expiry`] that computes them. What has ended is freed when it is met, a few with each
+//! insertion, and by [`Cache::remove_expired`]; there is no thread for it.
+//!
+//! ```
+//! use perf_cache::{Cache, Terms};
+//! use perf_core::Clock;
+//! use std::time::Duration;
+//!
+//! let (clock, hand) = Clock::manual();
+//! let sessions: Cache<u64, &str> = Cache::builder()
+//!     .max_entries(10_000)
+//!     .time_to_idle(Duration::from_secs(600))
+//!     .clock(clock)
+//!     .build()?;
+//! sessions.insert(1, "ann");
+//! sessions.insert_with(2, "bob", Terms::new().time_to_live(Duration::from_secs(700)));
+//! hand.advance(Duration::from_secs(599));
+//! assert_eq!((sessions.get(&1), sessions.get(&2)), (Some("ann"), Some("bob")));
+//! hand.advance(Duration::from_secs(599));
+//! assert_eq!((sessions.get(&1), sessions.get(&2)), (Some("ann"), None));
+//!
+//! let left = sessions.entry_info(&1).unwrap();
+//! assert_eq!(left.time_to_idle, Some(Duration::from_secs(600)));
+//! # Ok::<(), perf_cache::ConfigError>(())
+//! ```
+//!
+//! [`Cache::snapshot`] saves what is held with what is left of its life, coldest first, and
+//! [`Cache::restore`] puts it back.
 //!
 //! # Loaders
 //!
@@ -150,64 +206,51 @@
 //! # Ok::<(), perf_cache::ConfigError>(())
 //! ```
 //!
-//! A tagged entry takes 104 bytes more and 16 for each tag, a tag some 200 for its name; one without
-//! tags takes nothing. A read compares one word for each tag. After a pattern each entry that is
-//! older is compared with it once, when it is read or swept.
-//!
-//! [`CacheBuilder::on_eviction`] is told of each entry that leaves, and [why](Cause). [`Registry`]
-//! finds the caches of a program by their names.
-//!
-//! # Expiry
-//!
-//! A time to live and a time to idle can be set for the cache, for each entry by its [`Terms`], or
-//! by an [`Expiry`] that computes them. Reads are exact: what has ended is never answered, however
-//! far the coarse clock lags.
-//!
-//! ```
-//! use perf_cache::{Cache, Terms};
-//! use perf_core::Clock;
-//! use std::time::Duration;
-//!
-//! let (clock, hand) = Clock::manual();
-//! let sessions: Cache<u64, &str> = Cache::builder()
-//!     .max_entries(10_000)
-//!     .time_to_idle(Duration::from_secs(600))
-//!     .clock(clock)
-//!     .build()?;
-//! sessions.insert(1, "ann");
-//! sessions.insert_with(2, "bob", Terms::new().time_to_live(Duration::from_secs(700)));
-//! hand.advance(Duration::from_secs(599));
-//! assert_eq!((sessions.get(&1), sessions.get(&2)), (Some("ann"), Some("bob")));
-//! hand.advance(Duration::from_secs(599));
-//! assert_eq!((sessions.get(&1), sessions.get(&2)), (Some("ann"), None));
-//!
-//! let left = sessions.entry_info(&1).unwrap();
-//! assert_eq!(left.time_to_idle, Some(Duration::from_secs(600)));
-//! # Ok::<(), perf_cache::ConfigError>(())
-//! ```
-//!
-//! [`Cache::snapshot`] saves what is held with what is left of its life, coldest first, and
-//! [`Cache::restore`] puts it back.
+//! [`CacheBuilder::on_eviction`] is told of each entry that leaves, and [why](Cause).
 //!
 //! # Insight
 //!
 //! The cache watches a sample of its keys. [`Cache::insight`] tells from it what more memory or
 //! another policy would bring, [`Cache::hottest`] which keys are hit most, and
 //! [`Cache::efficiency`] what the cache is worth in time and money. See [`insight`].
-//!
-//! # Policies
-//!
-//! Which entry makes room is up to a [policy](policy::PolicyKind). The default finds out what the
-//! workload rewards; [`CacheBuilder::policy`] and [`CacheBuilder::custom_policy`] choose others, and
-//! [`Cache::set_policy`] another one while the cache is in use, with all its entries.
+//! [`Registry`] finds the caches of a program by their names.
 //!
 //! # Cost
 //!
-//! A lookup hashes the key once, looks at two or three cache lines, and clones the value, unless
-//! [`Cache::with`] or [`Cache::get_ref`] look at it where it lies. Insertions take one lock out of
-//! four for each core. Entries that never expire read no clock, others the coarse one. Each entry
-//! takes [`Cache::ENTRY_OVERHEAD`] bytes beside what key and value own on the heap; places that are
-//! vacant are kept for the next entries.
+//! | call | what it does |
+//! |---|---|
+//! | [`get`](Cache::get), [`peek`](Cache::peek), [`with`](Cache::with), [`get_ref`](Cache::get_ref) | one hash, two or three cache lines, no lock; the first two clone the value |
+//! | the same where entries can expire | reads the coarse clock as well, and within two ticks of the end the precise one |
+//! | the same where an entry has tags | compares a word more for each |
+//! | [`insert`](Cache::insert) | takes one lock out of four for each core; frees up to 32 expired and 4 invalidated entries on its way, if there are any |
+//! | [`get_with`](Cache::get_with) and its kind | a hit is a `get`; a miss takes the lock twice and allocates once, beside the loader |
+//! | [`remove`](Cache::remove) | takes the lock, clones, and at times makes a barrier on all processors, some ten microseconds |
+//! | [`invalidate_tag`](Cache::invalidate_tag) and its kind | O(1), see [above](#invalidation) |
+//! | [`stats`](Cache::stats), [`len`](Cache::len) | O(shards) |
+//! | [`clear`](Cache::clear), [`retain`](Cache::retain), [`snapshot`](Cache::snapshot), [`set_policy`](Cache::set_policy), [`dead`](Cache::dead), `count_*` | O(entries), a few microseconds in each holding of a lock; `set_policy` holds that of one shard after the other |
+//!
+//! | what | bytes |
+//! |---|---|
+//! | an entry of [`Cache`] | [`ENTRY_OVERHEAD`](Cache::ENTRY_OVERHEAD), 60 for a pair of `u64`, and what key and value own on the heap |
+//! | an entry of [`PlainCache`] | [`ENTRY_BYTES`](PlainCache::ENTRY_BYTES), 40 for a pair of `u64`, and 8 for a deadline |
+//! | what `Adaptive` takes beyond the 8 in these | some 10 an entry, some 30 up to 4 096 entries |
+//! | an entry with tags, dependencies or a time to idle, or one that is tracked or refreshed | 104 more, and 16 for each tag or dependency; each name some 200, once |
+//! | a cache, whatever it holds | some 8 KiB, and up to 200 KB for the shadows of `Adaptive` |
+//! | insight | 14 to 24 KB for a few entries, a megabyte at most; off by [`CacheBuilder::insight`] |
+//!
+//! Tables grow by doubling where there is no bound on entries, so a shard may have twice as many
+//! places as entries meanwhile. How fast all this is beside other caches, and what it hits beside
+//! other policies, stands in `docs/benchmarks.md` and `docs/caching.md` of the repository, with the
+//! commands that measure it again.
+//!
+//! # Features
+//!
+//! | feature | brings | default |
+//! |---|---|---|
+//! | `derive` | `#[derive(Plain)]`, and syn | no |
+//! | `tokio` | loads in the background as tasks of a tokio runtime, with its timers, and tokio | no |
+//!
+//! Without them it depends on equivalent, hashbrown, lru and perf-core, and rustix on Linux.
 
 mod barrier;
 mod budget;
