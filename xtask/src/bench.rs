@@ -3,6 +3,7 @@
 use crate::command::{cargo, root};
 use crate::{Exit, usage};
 use anyhow::{Context, Result, bail};
+use std::process::Command;
 
 /// What the program `perfkit-bench` can do. It knows its own flags; a word that is not here is
 /// refused before anything is built.
@@ -52,6 +53,22 @@ pub(crate) fn stack(args: &[&str]) -> Result<()> {
         .copied()
         .collect();
     passed_on(&[&run[..], &["--example", "stack_vs_axum", "--"], &args].concat())
+}
+
+/// Overwrites with reuse of keys for so many seconds: bounds hold, and memory stays flat.
+pub(crate) fn soak(args: &[&str]) -> Result<()> {
+    let seconds = match args {
+        [] => "300",
+        ["--seconds", seconds] if seconds.parse::<u32>().is_ok() => seconds,
+        other => bail!(usage(format!("bench soak takes --seconds N, not `{}`", other.join(" ")))),
+    };
+    crate::command::run(
+        soak_command().args(["--", "--nocapture"]).env("PERFKIT_SOAK_SECONDS", seconds),
+    )
+}
+
+pub(crate) fn soak_command() -> Command {
+    cargo(&["test", "--release", "--package", "perf-cache", "--test", "soak"])
 }
 
 /// Enough to see that it runs and that its answers are right.

@@ -39,6 +39,9 @@ cargo xtask COMMAND
                  each says more with --help
   bench rivals SUITE [--quick] [--json FILE]
                  ours beside other libraries, in one process; `bench rivals --list` lists the suites
+  bench soak [--seconds 300]
+                 memory caches under overwrites that reuse keys: weight within its bound,
+                 resident memory flat
   bench stack [--quick] [--requests N] [--rounds N] [--json]
                  a cached hit through the whole gateway beside a bare axum handler
   release [VERSION | patch | minor | major] [--skip-checks]
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["release", rest @ ..] => release::run(rest),
         ["bench", "rivals", rest @ ..] => bench::rivals(rest),
+        ["bench", "soak", rest @ ..] => bench::soak(rest),
         ["bench", "stack", rest @ ..] => bench::stack(rest),
         ["bench", command, ..] if bench::COMMANDS.contains(command) => bench::program(&words[1..]),
         other => Err(usage(format!("unknown command `{}`", other.join(" ")))),

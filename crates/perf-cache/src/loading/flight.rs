@@ -4,7 +4,7 @@
 //! that future on its own thread. So both kinds of caller can wait for each other, on any runtime.
 
 #[cfg(all(test, perf_loom))]
-mod models;
+mod loom_models;
 
 use super::scope::LeaderId;
 use crate::invalidation::Fence;
