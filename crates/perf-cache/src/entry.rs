@@ -1,6 +1,6 @@
 //! What is kept for a key.
 
-use crate::expiry::Life;
+use crate::expiry::{Life, NEVER};
 use crate::invalidation::Marks;
 use crate::metadata::Usage;
 use crate::sync::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) struct Entry<K, V> {
     pub(crate) key: K,
     pub(crate) value: V,
-    /// From when on a reader must look closer, in nanoseconds of the cache's clock; [`NEVER`](crate::expiry::NEVER) for
+    /// From when on a reader must look closer, in nanoseconds of the cache's clock; [`NEVER`] for
     /// entries that nothing happens to.
     pub(crate) look_at: AtomicU64,
     /// Absent where [`look_at`](Entry::look_at) says it all.
@@ -31,7 +31,13 @@ impl<K, V> Entry<K, V> {
     /// An entry that never expires and asks for nothing.
     #[cfg(test)]
     pub(crate) fn plain(key: K, value: V) -> Entry<K, V> {
-        Entry { key, value, look_at: AtomicU64::new(crate::expiry::NEVER), extra: None }
+        Entry { key, value, look_at: AtomicU64::new(NEVER), extra: None }
+    }
+
+    /// Whether nothing is to be known of it but its key and value. What is not plain when it comes in
+    /// never becomes so, and the other way round.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.extra.is_none() && self.look_at() == NEVER
     }
 
     #[inline]

@@ -46,6 +46,10 @@ pub(crate) struct Record {
     pub(crate) repeats: Repeats,
 }
 
+// More would be twice as much.
+#[cfg(not(perf_loom))]
+const _: () = assert!(size_of::<Record>() == 128);
+
 /// The word names nothing.
 const FREE: usize = 0;
 /// The first word of a record that must not be used the short way: nobody knows of the record yet,

@@ -1,7 +1,7 @@
 //! Finding entries without a lock.
 
 use crate::entry::Entry;
-use crate::expiry::{NEVER, State, look_closer};
+use crate::expiry::{State, look_closer};
 use crate::hazard::Record;
 use crate::index::Likely;
 use crate::inner::Inner;
@@ -106,7 +106,8 @@ impl<K, V> Inner<K, V> {
                 let look = shard.slots.protect(slot, tag, &self.readers, record);
                 let Look::Live(entry) = look else { return Glimpse::Unsure };
                 let is_it = key.equivalent(&entry.key);
-                if !is_it || !self.is_plain(&entry) || entry.hits() < shard.most_hits() {
+                let era = self.invalidations.era().bits();
+                if !is_it || !entry.is_plain_and_hot(era, shard.most_hits()) {
                     return Glimpse::Unsure;
                 }
                 if record.count_hit().is_multiple_of(ONE_HIT_IN) {
@@ -235,14 +236,6 @@ impl<K, V> Inner<K, V> {
         found.unwrap_or(Look::Gone)
     }
 
-    /// Nearly always: nothing is known of the entry but its key and value.
-    #[inline]
-    fn is_plain(&self, entry: &Protected<'_, K, V>) -> bool {
-        entry.look_at() == NEVER
-            && entry.extra.is_none()
-            && entry.era() == self.invalidations.era().bits()
-    }
-
     fn admit<'a>(
         &self,
         shard: &Shard<K, V>,
@@ -250,7 +243,7 @@ impl<K, V> Inner<K, V> {
         hash: u64,
         entry: Protected<'a, K, V>,
     ) -> Lookup<'a, K, V> {
-        if !self.is_plain(&entry)
+        if !entry.is_plain(self.invalidations.era().bits())
             && let Some(cause) = self.examine(&entry)
         {
             if !self.is_kept(&entry, cause) {

@@ -60,7 +60,7 @@ struct Place<K, V> {
     /// The hash with [`LIVE`] and [`OCCUPIED`] in the place of two of its bits. Zero before the
     /// first use. Written by whoever holds the ledger.
     tag: AtomicU32,
-    /// Hits in the lowest byte, era above. Written by readers that protect the place, without care
+    /// Hits in the lowest bits, [`PECULIAR`], era above. Written by readers that protect the place, without care
     /// for each other: of two at once one may be lost. The era only grows, and an older one costs a
     /// second look.
     notes: AtomicU32,
@@ -76,7 +76,9 @@ const LIVE: u32 = 0x100;
 const OCCUPIED: u32 = 0x200;
 const SMALLEST: usize = 64;
 const CHUNKS: usize = 26;
-const HITS: u32 = 0xff;
+const HITS: u32 = 0x7f;
+/// There is more to the entry than its key and value. Set once, when it is put in.
+const PECULIAR: u32 = 0x80;
 const ERA_SHIFT: u32 = 8;
 
 /// What a live entry of that hash has as its tag. The index uses it as the hash: these bits are
@@ -267,12 +269,13 @@ impl<K, V> Slots<K, V> {
         debug_assert_eq!(place.tag.load(Ordering::Relaxed) & OCCUPIED, 0);
         #[cfg(perf_loom)]
         place.seen.with_mut(|_| ());
+        let peculiar = if entry.is_plain() { 0 } else { PECULIAR };
         // SAFETY: the place is vacant: it was never used, or `free` has moved its entry out and
         // made it vacant, once, since only this call takes it off the list again. Nobody has a
         // reference to what was there: `free` has seen to that. Nobody gets one before the tag is
         // set below, and nobody else writes, because that takes the ledger.
         unsafe { (*place.entry.get()).write(entry) };
-        place.notes.store(era << ERA_SHIFT, Ordering::Relaxed);
+        place.notes.store(era << ERA_SHIFT | peculiar, Ordering::Relaxed);
         // Release: with what was written above.
         place.tag.store(tag | LIVE | OCCUPIED, Ordering::Release);
         ledger.live += 1;
@@ -424,8 +427,8 @@ impl<K, V> Slots<K, V> {
     #[inline]
     pub(crate) fn set_hits(&self, slot: Slot, hits: u8) {
         let notes = &self.place(slot).notes;
-        let era = notes.load(Ordering::Relaxed) & !HITS;
-        notes.store(era | u32::from(hits), Ordering::Relaxed);
+        let kept = notes.load(Ordering::Relaxed) & !HITS;
+        notes.store(kept | u32::from(hits) & HITS, Ordering::Relaxed);
     }
 
     #[inline]
@@ -436,8 +439,8 @@ impl<K, V> Slots<K, V> {
     /// For whoever holds the lock. A hit that is noted at the same instant may be lost, or undo it.
     pub(crate) fn set_era(&self, slot: Slot, era: u32) {
         let notes = &self.place(slot).notes;
-        let hits = notes.load(Ordering::Relaxed) & HITS;
-        notes.store(era << ERA_SHIFT | hits, Ordering::Relaxed);
+        let kept = notes.load(Ordering::Relaxed) & (HITS | PECULIAR);
+        notes.store(era << ERA_SHIFT | kept, Ordering::Relaxed);
     }
 
     /// Bytes of all places made so far, used or not.
@@ -517,8 +520,8 @@ impl<'a, K, V> Protected<'a, K, V> {
 
     /// It is known to be covered by no pattern up to this era.
     pub(crate) fn set_era(&self, era: u32) {
-        let hits = self.place.notes.load(Ordering::Relaxed) & HITS;
-        self.place.notes.store(era << ERA_SHIFT | hits, Ordering::Relaxed);
+        let kept = self.place.notes.load(Ordering::Relaxed) & (HITS | PECULIAR);
+        self.place.notes.store(era << ERA_SHIFT | kept, Ordering::Relaxed);
     }
 
     /// How many hits are counted, up to what was asked for.
@@ -527,7 +530,21 @@ impl<'a, K, V> Protected<'a, K, V> {
         (self.place.notes.load(Ordering::Relaxed) & HITS) as u8
     }
 
-    /// Counts a hit; to be called only where less than 255 are counted.
+    /// Whether nothing is known of the entry but its key and value, and that it came in or was looked
+    /// at in this era: all that a reader must ask, in one word that lies beside the tag.
+    #[inline]
+    pub(crate) fn is_plain(&self, era: u32) -> bool {
+        (self.place.notes.load(Ordering::Relaxed) ^ era << ERA_SHIFT) < PECULIAR
+    }
+
+    /// The same, and at least so many hits are counted.
+    #[inline]
+    pub(crate) fn is_plain_and_hot(&self, era: u32, most_hits: u8) -> bool {
+        let rest = self.place.notes.load(Ordering::Relaxed) ^ era << ERA_SHIFT;
+        rest < PECULIAR && rest >= u32::from(most_hits)
+    }
+
+    /// Counts a hit; to be called only where less than 127 are counted.
     #[inline]
     pub(crate) fn count_hit(&self) {
         // No locked addition: a few hits may be lost.

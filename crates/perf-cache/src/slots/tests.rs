@@ -111,7 +111,34 @@ fn hits_and_era_do_not_meet() {
     slots.set_hits(slot, 1);
     assert_eq!((slots.hits(slot), read.era()), (1, 0xabcdef));
     (0..300).for_each(|_| read.count_hit());
-    assert_eq!((slots.hits(slot), read.era()), (255, 0xabcdef));
+    assert_eq!((slots.hits(slot), read.era()), (127, 0xabcdef));
+}
+
+#[test]
+fn readers_are_told_by_one_word_what_needs_a_closer_look() {
+    let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(8));
+    let timed = Entry { look_at: 5.into(), ..entry(2) };
+    let plain = slots.put(&mut ledger, 1, 7, entry(1));
+    let timed = slots.put(&mut ledger, 2, 7, timed);
+    let record = readers.own().unwrap();
+    let Look::Live(read) = slots.protect(plain, tag_of(1), &readers, record) else {
+        panic!("it is there")
+    };
+    assert!(read.is_plain(7) && !read.is_plain(8) && !read.is_plain(6));
+    read.count_hit();
+    assert!(read.is_plain_and_hot(7, 1) && !read.is_plain_and_hot(7, 2));
+    assert!(!read.is_plain_and_hot(7, u8::MAX) && !read.is_plain_and_hot(8, 0));
+    slots.set_era(plain, 8);
+    assert!(read.is_plain_and_hot(8, 1));
+    drop(read);
+    let Look::Live(read) = slots.protect(timed, tag_of(2), &readers, record) else {
+        panic!("it is there")
+    };
+    (0..200).for_each(|_| read.count_hit());
+    read.set_era(9);
+    slots.set_hits(timed, 3);
+    assert!(!read.is_plain(7) && !read.is_plain(9) && !read.is_plain_and_hot(9, 0));
+    assert_eq!((read.hits(), read.era()), (3, 9));
 }
 
 #[test]
