@@ -125,7 +125,7 @@ pub struct Fact {
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct EntryRow {
-    /// Its key as text, at most 200 characters.
+    /// Its key as text. One that is too long to show ends in `…`, and names nothing then.
     pub key: String,
     /// What it weighs; null where that is not known.
     pub bytes: Option<u64>,

@@ -141,7 +141,7 @@ function Entries({ state, order, setOrder, choose }) {
       ? html`<div class="state"><p>Nothing to show.</p><p class="muted">Entries appear here as soon as they are ${order === "hottest" ? "used again" : "stored"}.</p></div>`
       : html`<div class="table-box"><table><thead><tr><th scope="col">Key</th><th scope="col">Size</th><th scope="col">Uses</th><th scope="col">Expires in</th>${live.signedIn.value && html`<th scope="col"><span class="hidden">Invalidate</span></th>`}</tr></thead>
         <tbody>${entries.map((row) => html`<tr key=${row.key}><th scope="row"><span class="key" title=${row.key}>${row.key}</span></th><td>${row.bytes == null ? "–" : text(row.bytes, "bytes")}</td><td>${count(row.uses)}</td><td>${row.expires_in_seconds == null ? "never" : lengthOf(row.expires_in_seconds)}</td>
-          ${live.signedIn.value && html`<td><button type="button" class="button small" aria-label=${`Invalidate ${row.key}`} onClick=${() => choose(row.key)}>Invalidate</button></td>`}</tr>`)}</tbody></table></div>`))}
+          ${live.signedIn.value && html`<td>${!row.key.endsWith("…") && html`<button type="button" class="button small" aria-label=${`Invalidate ${row.key}`} onClick=${() => choose(row.key)}>Invalidate</button>`}</td>`}</tr>`)}</tbody></table></div>`))}
   <//>`;
 }
 

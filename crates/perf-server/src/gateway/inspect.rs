@@ -27,7 +27,7 @@ impl InspectCache for Answers {
     fn entries(&self, order: EntryOrder, most: usize) -> Vec<EntryRow> {
         let memory = self.0.memory();
         let row = |key: &str, bytes, uses, left: Option<std::time::Duration>| EntryRow {
-            key: key.chars().take(LONGEST_KEY).collect(),
+            key: shown(key),
             bytes: Some(bytes),
             uses,
             expires_in_seconds: left.map(|left| left.as_secs_f64()),
@@ -61,6 +61,14 @@ impl InspectCache for Answers {
             Selection::Tag(tag) => self.0.invalidate_tag(tag),
             Selection::Pattern(pattern) => self.0.invalidate_matching(&glob(pattern)?),
         })
+    }
+}
+
+/// A key as it is shown: one that is cut ends in `…`, so that nobody takes it for the key.
+fn shown(key: &str) -> String {
+    match key.char_indices().nth(LONGEST_KEY) {
+        Some((end, _)) => format!("{}…", &key[..end]),
+        None => key.to_owned(),
     }
 }
 
@@ -135,4 +143,16 @@ fn facts(insight: &Insight, in_bytes: bool) -> Vec<Fact> {
 
 /// Quarters of a doubling on each side of today's capacity: four doublings.
 const STEPS: i32 = 16;
-const LONGEST_KEY: usize = 200;
+const LONGEST_KEY: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_cut_ends_in_dots() {
+        let whole = "é".repeat(LONGEST_KEY);
+        assert_eq!(shown(&whole), whole);
+        assert_eq!(shown(&format!("{whole}x")), format!("{whole}…"));
+    }
+}
