@@ -317,7 +317,10 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             entries: Budget::new(self.max_entries),
             bytes: Budget::new(max_bytes),
             tracks_entries: self.expiry.tracks_entries,
-            lifetimes: self.expiry.lifetimes(self.ttl, self.jitter.as_f64()),
+            lifetimes: self
+                .expiry
+                .lifetimes(self.ttl, self.jitter.as_f64())
+                .refreshed_after(self.loading.refresh_share()),
             since: AtomicU64::new(since),
             counted_before: Mutex::new((0, 0)),
             lookups_before: AtomicU64::new(0),

@@ -35,7 +35,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
     ) -> Result<(), Refusal> {
         let Incoming { key, value, mut terms } = incoming;
         if self.loading.shapes_terms() {
-            terms = self.loading.complete(terms, self.lifetimes.time_to_live());
+            terms = self.loading.complete(terms);
         }
         let weight = self.weigh(&key, &value);
         let begins = self.begin_entry(hash, &key, &value, &terms);

@@ -15,6 +15,8 @@ pub(crate) struct Lifetimes<K, V> {
     /// The same.
     idle: AtomicU64,
     jitter: f64,
+    /// The share of its time to live after which an entry is loaded anew.
+    refresh_share: Option<f64>,
     custom: Option<Box<dyn Expiry<K, V>>>,
     asks_on_read: bool,
 }
@@ -40,9 +42,15 @@ impl<K, V> Lifetimes<K, V> {
             live: AtomicU64::new(nanos(live)),
             idle: AtomicU64::new(nanos(idle)),
             jitter,
+            refresh_share: None,
             asks_on_read: custom.as_ref().is_some_and(|custom| custom.watches_reads()),
             custom,
         }
+    }
+
+    /// The same with entries that are loaded anew after a share of their time to live.
+    pub(crate) fn refreshed_after(self, share: Option<f64>) -> Lifetimes<K, V> {
+        Lifetimes { refresh_share: share, ..self }
     }
 
     /// Whether what comes in without terms lives for ever.
@@ -122,6 +130,13 @@ impl<K, V> Lifetimes<K, V> {
             let seed = hash ^ now.as_nanos();
             // At least one: what came in lives for an instant.
             span.live = nanos(jittered(Duration::from_nanos(span.live), self.jitter, seed)).max(1);
+        }
+        // Of the time that the entry has, whoever said so: jitter must not end it before.
+        if let Some(share) = self.refresh_share
+            && span.refresh == NEVER
+            && span.live != NEVER
+        {
+            span.refresh = ((span.live as f64 * share) as u64).max(1);
         }
         if span.is_plain() {
             return Some(Beginning {
@@ -245,6 +260,33 @@ mod tests {
         assert_eq!(lives(&of, &Terms::new().time_to_idle(Duration::ZERO), &clock), None);
         let most = Duration::from_nanos(NEVER - 1);
         assert_eq!(lives(&of, &Terms::new().time_to_live(most), &clock), Some(NEVER));
+    }
+
+    #[test]
+    fn a_share_is_of_the_time_that_an_entry_really_has() {
+        struct Unread;
+        impl Expiry<u8, u64> for Unread {
+            fn on_create(&self, _: &u8, value: &u64) -> Option<Duration> {
+                Some(Duration::from_nanos(*value))
+            }
+        }
+        let (clock, _hand) = Clock::manual();
+        let now = || clock.now().as_nanos();
+        let custom = |rule: Option<Box<dyn Expiry<u8, u64>>>, jitter| {
+            Lifetimes::new(SECOND, Duration::ZERO, jitter, rule).refreshed_after(Some(0.5))
+        };
+        let refresh = |of: &Lifetimes<u8, u64>, value: u64, terms: &Terms| {
+            let begun = of.begin(&1, &value, terms, None, 7, &clock).unwrap();
+            (begun.look_at - now(), begun.life.map(|life| life.end() - now()))
+        };
+        let jittered = custom(None, 0.9);
+        let (looks, lives) = refresh(&jittered, 0, &Terms::new());
+        assert!(lives.unwrap() < 1_000_000_000 && looks == lives.unwrap() / 2, "{looks}");
+        let of = custom(Some(Box::new(Unread)), 0.0);
+        assert_eq!(refresh(&of, 400, &Terms::new()).0, 200);
+        let own = Terms::new().time_to_live(Duration::from_nanos(100));
+        assert_eq!(refresh(&of, 400, &own).0, 50);
+        assert_eq!(refresh(&of, 400, &own.refresh_after(Duration::from_nanos(7))).0, 7);
     }
 
     #[test]

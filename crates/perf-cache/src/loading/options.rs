@@ -32,7 +32,8 @@ pub(crate) struct LoadOptions<K> {
 pub enum RefreshAfter {
     /// So long after it came in.
     Age(Duration),
-    /// After this share of its time to live. Values that live for ever are not refreshed.
+    /// After this share of the time that an entry has, as its terms, a rule or the cache say and
+    /// with jitter. Values that live for ever are not refreshed.
     Share(Ratio),
 }
 
@@ -89,19 +90,21 @@ impl<K> LoadOptions<K> {
         self.refresh_after.is_some() || !self.stale_if_error.is_zero()
     }
 
-    /// Adds what the terms of an entry leave to the cache, whose time to live is `ttl`.
-    pub(crate) fn complete(&self, mut terms: Terms, ttl: Option<Duration>) -> Terms {
+    /// The share of its time to live after which a value is loaded anew, if that is how it was
+    /// said: how long an entry lives is known when it comes in.
+    pub(crate) fn refresh_share(&self) -> Option<f64> {
+        match self.refresh_after {
+            Some(RefreshAfter::Share(share)) => Some(share.as_f64()),
+            _ => None,
+        }
+    }
+
+    /// Adds what the terms of an entry leave to the cache.
+    pub(crate) fn complete(&self, mut terms: Terms) -> Terms {
         if terms.refreshes_after().is_none()
-            && let Some(refresh) = self.refresh_after
+            && let Some(RefreshAfter::Age(age)) = self.refresh_after
         {
-            let ttl = terms.time_to_live.or(ttl).filter(|ttl| *ttl != Duration::MAX);
-            let after = match refresh {
-                RefreshAfter::Age(age) => Some(age),
-                RefreshAfter::Share(share) => ttl.map(|ttl| ttl.mul_f64(share.as_f64())),
-            };
-            if let Some(after) = after {
-                terms = terms.refresh_after(after);
-            }
+            terms = terms.refresh_after(age);
         }
         if terms.stays_if_error().is_none() && !self.stale_if_error.is_zero() {
             terms = terms.stale_if_error(self.stale_if_error);
@@ -260,27 +263,24 @@ mod tests {
 
     #[test]
     fn terms_take_from_the_cache_what_they_do_not_say() {
-        let half = Ratio::new(0.5).unwrap();
         let options = options(|o| {
-            o.refresh_after = Some(half.into());
+            o.refresh_after = Some((5 * SECOND).into());
             o.stale_if_error = 3 * SECOND;
         });
-        let plain = options.complete(Terms::new(), Some(10 * SECOND));
+        let plain = options.complete(Terms::new());
         assert_eq!(plain.refreshes_after(), Some(5 * SECOND));
         assert_eq!(plain.stays_if_error(), Some(3 * SECOND));
-        let own = Terms::new().time_to_live(SECOND).stale_if_error(Duration::ZERO);
-        let own = options.complete(own, Some(10 * SECOND));
-        assert_eq!(own.refreshes_after(), Some(SECOND / 2));
+        let own = Terms::new().refresh_after(SECOND).stale_if_error(Duration::ZERO);
+        let own = options.complete(own);
+        assert_eq!(own.refreshes_after(), Some(SECOND));
         assert_eq!(own.stays_if_error(), Some(Duration::ZERO));
-        assert_eq!(options.complete(Terms::new(), None).refreshes_after(), None);
-        assert_eq!(options.complete(Terms::new().never(), None).refreshes_after(), None);
     }
 
     #[test]
     fn nothing_set_leaves_terms_alone() {
         let options = LoadOptions::<u8>::new();
         assert!(!options.shapes_terms());
-        assert!(options.complete(Terms::new(), Some(SECOND)).is_default());
+        assert!(options.complete(Terms::new()).is_default());
     }
 
     #[test]
