@@ -5,6 +5,7 @@
 
 use crate::barrier;
 use crate::entry::Entry;
+use crate::index::Found;
 use crate::inner::Inner;
 use crate::policy::Slot;
 use crate::shard::{Held, Shard};
@@ -15,7 +16,8 @@ use std::sync::atomic::Ordering;
 
 /// What an operation has made leave, to be seen off after the lock.
 pub(crate) struct Leavers<'a, K, V> {
-    /// To be dropped.
+    /// To be dropped: mostly one, or none.
+    one: Option<Entry<K, V>>,
     gone: Vec<Entry<K, V>>,
     /// The shard that cannot free anything before a barrier.
     waits: Option<&'a Shard<K, V>>,
@@ -26,6 +28,19 @@ pub(crate) struct Leavers<'a, K, V> {
 }
 
 type News<'a, K, V> = (&'a Shard<K, V>, Detached<'a, K, V>, Cause);
+
+impl<K, V> Leavers<'_, K, V> {
+    /// Takes in what nobody can look at any more.
+    #[inline]
+    fn add(&mut self, entry: Entry<K, V>) {
+        if std::mem::needs_drop::<K>() || std::mem::needs_drop::<V>() || entry.extra.is_some() {
+            match &mut self.one {
+                None => self.one = Some(entry),
+                Some(_) => self.gone.push(entry),
+            }
+        }
+    }
+}
 
 /// Places looked at, or entries removed, in one holding of a lock.
 const CHUNK: usize = 256;
@@ -39,19 +54,29 @@ const BETWEEN_BARRIERS: u64 = 100_000;
 
 impl<K, V> Inner<K, V> {
     pub(crate) const fn leavers<'a>(&self) -> Leavers<'a, K, V> {
-        Leavers { gone: Vec::new(), waits: None, told: Vec::new(), count: 0 }
+        Leavers { one: None, gone: Vec::new(), waits: None, told: Vec::new(), count: 0 }
     }
 
     /// Drops what left. To be called without a lock.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn see_off(&self, left: Leavers<'_, K, V>) {
-        if !left.gone.is_empty() || !left.told.is_empty() || left.waits.is_some() {
-            self.see_all_off(left);
+        let Leavers { one, gone, waits, told, .. } = left;
+        drop(one);
+        if gone.capacity() != 0 || told.capacity() != 0 || waits.is_some() {
+            self.see_all_off(gone, waits, told);
+        } else {
+            // They own nothing; the compiler does not know, and would look.
+            std::mem::forget((gone, told));
         }
     }
 
-    fn see_all_off(&self, left: Leavers<'_, K, V>) {
-        let Leavers { gone, waits, told, .. } = left;
+    #[cold]
+    fn see_all_off<'a>(
+        &self,
+        gone: Vec<Entry<K, V>>,
+        waits: Option<&'a Shard<K, V>>,
+        told: Vec<News<'a, K, V>>,
+    ) {
         drop(gone);
         if let Some(shard) = waits {
             self.wait_for_barrier(shard);
@@ -184,12 +209,42 @@ impl<K, V> Inner<K, V> {
         }
         if !self.listeners.is_empty() {
             left.told.push((shard, shard.detach(held, slot), cause));
+        } else if let Some(entry) = shard.take(held, &self.readers, slot) {
+            left.add(entry);
         } else {
             shard.retire(held, slot);
             self.harvest_if_due(shard, held, left);
         }
     }
 
+    /// Puts a value in the place of another of the same key and weight.
+    #[inline]
+    pub(crate) fn replace<'a>(
+        &self,
+        shard: &'a Shard<K, V>,
+        held: &mut Held<K, V>,
+        old: Found,
+        new: (u64, u32, Entry<K, V>, u64),
+        left: &mut Leavers<'a, K, V>,
+    ) {
+        let (hash, era, mut entry, weight) = new;
+        if self.listeners.is_empty() {
+            match shard.swap(held, &self.readers, old.slot, era, entry) {
+                Ok(old) => {
+                    left.count += 1;
+                    if let Some(extra) = &old.extra {
+                        extra.marks.leave();
+                    }
+                    return left.add(old);
+                }
+                Err(new) => entry = new,
+            }
+        }
+        shard.replace_found(held, old, hash, era, entry, weight);
+        self.retire(shard, held, old.slot, Cause::Replaced, left);
+    }
+
+    #[inline]
     fn harvest_if_due<'a>(
         &self,
         shard: &'a Shard<K, V>,
@@ -208,11 +263,20 @@ impl<K, V> Inner<K, V> {
         if is_due && !may_wait {
             // What is sealed anew needs a barrier anew: where one is on its way, what it is for is
             // left as it is, or it would never be freed.
-            let all = is_heavy && !somebody_is_at_it;
-            let needs_barrier = self.harvest(shard, held, all, &mut left.gone);
-            if needs_barrier {
-                left.waits = Some(shard);
-            }
+            self.harvest_for(shard, held, is_heavy && !somebody_is_at_it, left);
+        }
+    }
+
+    #[inline(never)]
+    fn harvest_for<'a>(
+        &self,
+        shard: &'a Shard<K, V>,
+        held: &mut Held<K, V>,
+        all: bool,
+        left: &mut Leavers<'a, K, V>,
+    ) {
+        if self.harvest(shard, held, all, &mut left.gone) {
+            left.waits = Some(shard);
         }
     }
 

@@ -14,7 +14,7 @@
 
 use crate::barrier;
 use crate::repeats::Repeats;
-use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, Stripes, fence};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, Stripes, fence, yield_now};
 use std::marker::PhantomData;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -30,9 +30,14 @@ pub(crate) struct Readers {
     records: Stripes<Record, NEAR>,
     /// How many records have ever been used to read.
     registered: AtomicUsize,
+    /// Whether the only thread that reads has something to itself for a moment. Written by that
+    /// thread alone.
+    is_exclusive: AtomicBool,
     /// What threads without a word have named. Not from `sync`: what it orders is ordered by the
     /// locks of the shards but for the end of a pin, and nothing waits while it is held.
     pinned: Mutex<Vec<usize>>,
+    /// How many these are. One more under the lock of the shard, one less when the pin has ended.
+    pins: AtomicUsize,
 }
 
 /// What one thread writes when it reads. Two cache lines, because processors fetch them in pairs.
@@ -94,8 +99,13 @@ impl Record {
 
 impl Readers {
     pub(crate) fn new() -> Readers {
-        let pinned = Mutex::new(Vec::new());
-        Readers { records: Stripes::default(), registered: AtomicUsize::new(0), pinned }
+        Readers {
+            records: Stripes::default(),
+            registered: AtomicUsize::new(0),
+            is_exclusive: AtomicBool::new(false),
+            pinned: Mutex::new(Vec::new()),
+            pins: AtomicUsize::new(0),
+        }
     }
 
     /// The record of this thread; `None` for threads beyond 127 and those that are being torn down.
@@ -128,6 +138,10 @@ impl Readers {
             // Whoever retires a slot and then finds no other record than its own makes no barrier:
             // every look that this thread takes at a slot comes after this fence.
             fence(Ordering::SeqCst);
+            // Or it had something to itself before it could know. Acquire: what it did with that.
+            while self.is_exclusive.load(Ordering::Acquire) {
+                yield_now();
+            }
             if barrier::is_asymmetric() {
                 record.words[0].store(FREE, Ordering::Release);
             }
@@ -166,6 +180,35 @@ impl Readers {
         self.is_only_one_of(self.registered.load(Ordering::SeqCst))
     }
 
+    /// What lies at this address for this thread alone: no other reads, none begins to before the
+    /// answer is dropped, and no word of this one names it. `None` if that is not so, and for a
+    /// thread that has never read. Under the lock of the shard, as [`pin`](Readers::pin) is called.
+    ///
+    /// No user code may run meanwhile: threads that are about to read for the first time wait.
+    #[inline]
+    pub(crate) fn exclude(&self, at: usize) -> Option<Exclusive<'_>> {
+        if !self.may_be_alone() {
+            return None;
+        }
+        let own = self.own()?;
+        // Of the threads that have registered only the first can have found itself alone above, so
+        // no two get further at once.
+        if !own.is_registered.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.is_exclusive.store(true, Ordering::Relaxed);
+        let exclusive = Exclusive { readers: self };
+        // Either this thread sees below that another has registered, or that one sees what was
+        // stored above, and waits.
+        fence(Ordering::SeqCst);
+        let alone = self.registered.load(Ordering::SeqCst) <= 1;
+        // Acquire: a guard may have been dropped by another thread.
+        let is_named = own.words.iter().any(|word| word.load(Ordering::Acquire) == at);
+        // Acquire: what was read through pins that have ended.
+        let is_pinned = self.pins.load(Ordering::Acquire) > 0;
+        (alone && !is_named && !is_pinned).then_some(exclusive)
+    }
+
     /// All that is protected, sorted.
     pub(crate) fn protected(&self) -> Vec<usize> {
         let words = self.records.iter().flat_map(|record| &record.words);
@@ -181,6 +224,7 @@ impl Readers {
     /// who asks what is protected under that lock later finds it.
     pub(crate) fn pin(&self, at: usize) -> Pin<'_> {
         self.pinned().push(at);
+        self.pins.fetch_add(1, Ordering::Relaxed);
         Pin { readers: self, at }
     }
 
@@ -194,6 +238,20 @@ impl Readers {
             let hits = record.hits.load(Ordering::Relaxed).wrapping_add(hits);
             (hits, record.misses.load(Ordering::Relaxed).wrapping_add(misses))
         })
+    }
+}
+
+/// The right of one thread to what it has asked for, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Exclusive<'a> {
+    readers: &'a Readers,
+}
+
+impl Drop for Exclusive<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // Release: what was done comes before what those do who wait.
+        self.readers.is_exclusive.store(false, Ordering::Release);
     }
 }
 
@@ -225,6 +283,8 @@ impl Drop for Pin<'_> {
         if let Some(place) = pinned.iter().position(|&at| at == self.at) {
             pinned.swap_remove(place);
         }
+        // Release: reads through the pin come first.
+        self.readers.pins.fetch_sub(1, Ordering::Release);
     }
 }
 

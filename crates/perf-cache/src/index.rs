@@ -55,6 +55,14 @@ pub(crate) enum Likely {
     Unsure,
 }
 
+/// Where a slot is, for whoever holds the lock of the shard and has changed nothing since.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) slot: Slot,
+    bucket: usize,
+    cell: usize,
+}
+
 /// Cells of a bucket.
 const CELLS: usize = 12;
 /// Filling aimed at where the number of entries is known before: about one lookup in thirty goes
@@ -141,6 +149,12 @@ impl Index {
         }
     }
 
+    /// The slot for which `is_it` holds, and where it is. Under the lock of the shard.
+    #[inline]
+    pub(crate) fn seek(&self, hash: u64, is_it: impl FnMut(Slot) -> bool) -> Option<Found> {
+        seek(self.writable(), hash, is_it)
+    }
+
     /// Puts a slot in that is not there. Under the lock of the shard, and when the slot can be
     /// read. Amortized O(1): `rehash` is asked for the hashes of all slots when the index grows.
     pub(crate) fn insert(&self, hash: u64, slot: Slot, rehash: impl Fn(Slot) -> u64) {
@@ -157,7 +171,8 @@ impl Index {
     /// retired. `rehash` is asked for the hashes of some other slots.
     pub(crate) fn remove(&self, hash: u64, slot: Slot, rehash: impl Fn(Slot) -> u64) -> bool {
         let buckets = self.writable();
-        let Some((end, cell)) = locate(buckets, hash, slot) else { return false };
+        let Some(found) = seek(buckets, hash, |other| other == slot) else { return false };
+        let Found { bucket: end, cell, .. } = found;
         let mut at = home(hash, buckets.len());
         while at != end {
             buckets[at].pass_by(false);
@@ -168,16 +183,16 @@ impl Index {
         true
     }
 
-    /// Puts `new` in the place of `old`, for the same key; whether `old` was there. Under the lock
-    /// of the shard, when `new` can be read and before `old` is retired: then no reader misses
-    /// both.
-    pub(crate) fn replace(&self, hash: u64, old: Slot, new: Slot) -> bool {
-        let buckets = self.writable();
-        let Some((at, cell)) = locate(buckets, hash, old) else { return false };
+    /// Puts `new` in the place of `old`, for the same key. Under the lock of the shard, when `new`
+    /// can be read and before `old` is retired: then no reader misses both.
+    #[inline]
+    pub(crate) fn replace(&self, old: Found, new: Slot) {
+        let Some(bucket) = self.writable().get(old.bucket) else { return };
+        let Some(cell) = bucket.slots.get(old.cell) else { return };
+        debug_assert_eq!(cell.load(Ordering::Relaxed), old.slot.as_u32(), "nothing was changed");
         // Release: the slot can be read by now.
-        buckets[at].slots[cell].store(new.as_u32(), Ordering::Release);
-        buckets[at].moved();
-        true
+        cell.store(new.as_u32(), Ordering::Release);
+        bucket.moved();
     }
 
     /// Number of slots. Exact under the lock of the shard.
@@ -202,6 +217,7 @@ impl Index {
     }
 
     /// The level in use, for whoever holds the lock.
+    #[inline]
     fn writable(&self) -> &[Bucket] {
         self.buckets(self.level.load(Ordering::Relaxed))
     }
@@ -325,7 +341,8 @@ impl Bucket {
     }
 
     fn vacant(&self) -> Option<usize> {
-        (0..CELLS).find(|&cell| self.tag(cell) == VACANT)
+        let tags = self.tags.load(Ordering::Relaxed);
+        Agreeing::of(tags, self.rest.load(Ordering::Relaxed), VACANT).next()
     }
 
     fn held(&self) -> impl Iterator<Item = Slot> {
@@ -409,19 +426,22 @@ fn sum_of_versions(buckets: &[Bucket], hash: u64, count: usize) -> u64 {
     way.fold(0, |sum, bucket| sum.wrapping_add(bucket.rest.load(Ordering::Relaxed) & VERSION))
 }
 
-/// The bucket and the cell where a slot is.
-fn locate(buckets: &[Bucket], hash: u64, slot: Slot) -> Option<(usize, usize)> {
+/// The slot for which `is_it` holds. Relaxed: whoever holds the lock has it all.
+#[inline]
+fn seek(buckets: &[Bucket], hash: u64, mut is_it: impl FnMut(Slot) -> bool) -> Option<Found> {
     let tag = tag(hash);
     let mut at = home(hash, buckets.len());
     for _ in 0..buckets.len() {
-        let bucket = &buckets[at];
-        let is_it = |cell: &usize| {
-            bucket.tag(*cell) == tag && bucket.slots[*cell].load(Ordering::Relaxed) == slot.as_u32()
-        };
-        if let Some(cell) = (0..CELLS).find(is_it) {
-            return Some((at, cell));
+        let bucket = buckets.get(at)?;
+        let rest = bucket.rest.load(Ordering::Relaxed);
+        let mut agree = Agreeing::of(bucket.tags.load(Ordering::Relaxed), rest, tag);
+        while let Some(cell) = agree.next() {
+            let slot = Slot::new(bucket.slots.get(cell)?.load(Ordering::Relaxed));
+            if is_it(slot) {
+                return Some(Found { slot, bucket: at, cell });
+            }
         }
-        if passed_by(bucket.rest.load(Ordering::Relaxed)) == 0 {
+        if passed_by(rest) == 0 {
             return None;
         }
         at = after(at, buckets.len());

@@ -99,7 +99,8 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             if held.round.is_due(self.invalidations.sweeps()) {
                 self.sweep_dead(index, &mut held, SWEPT_BY_A_WRITE, &mut left);
             }
-            let old = shard.find(&held, hash, &new.key);
+            let found = shard.seek(&held, hash, &new.key);
+            let old = found.map(|found| found.slot);
             let is_too_large = self.bytes.refuses(weight);
             if is_dead || is_too_large {
                 if let Some(slot) = old {
@@ -123,13 +124,14 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             // An old entry stays until the new one takes its place, so that the policy knows it for
             // the same. Its room counts as free from here on.
             let mut kept = None;
-            if let Some(slot) = old {
+            if let Some(found) = found {
+                let slot = found.slot;
                 let same = held.weights.get(slot) == weight;
                 if same && deal.is_untouched() && !self.has_excess() {
                     // Most overwrites: the room is there already.
                     if let Some(entry) = entry.take() {
-                        shard.replace(&mut held, slot, hash, era, entry, weight);
-                        self.retire(shard, &mut held, slot, Cause::Replaced, &mut left);
+                        let new = (hash, era, entry, weight);
+                        self.replace(shard, &mut held, found, new, &mut left);
                     }
                     if let Origin::Load(load, _) = origin {
                         ended.extend(held.loads.end(hash, load));
@@ -225,11 +227,10 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         if !is_calm || self.entries.excess() > 0 {
             return Err((key, value));
         }
-        let old = shard.find(&held, hash, &key);
-        if let Some(slot) = old {
+        let old = shard.seek(&held, hash, &key);
+        if let Some(found) = old {
             let entry = Entry { key, value, look_at: AtomicU64::new(NEVER), extra: None };
-            shard.replace(&mut held, slot, hash, era, entry, weight);
-            self.retire(shard, &mut held, slot, Cause::Replaced, &mut left);
+            self.replace(shard, &mut held, found, (hash, era, entry, weight), &mut left);
         } else {
             if !self.entries.exchange(0, 1, false) {
                 if !self.is_at_its_share(index, false) {
@@ -312,7 +313,8 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             (shard.entries(), self.entries.max())
         };
         // An eighth of slack: taking from others costs a second lock.
-        own >= max.unwrap_or(u64::MAX) / count / 8 * 7 || self.fullest(bytes) == index
+        own >= (max.unwrap_or(u64::MAX) >> count.trailing_zeros()) / 8 * 7
+            || self.fullest(bytes) == index
     }
 
     /// Evicts some entries of the fullest shard; whether there was one.

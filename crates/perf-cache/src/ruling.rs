@@ -56,6 +56,20 @@ impl Ruling {
         }
     }
 
+    /// Whether an entry may get another value where it is.
+    #[inline]
+    pub(crate) const fn replaces_in_place(&self) -> bool {
+        matches!(self, Ruling::Adaptive(_))
+    }
+
+    /// An entry has got another value, and is where it was.
+    #[inline]
+    pub(crate) fn replaced_in_place<E: Entries>(&mut self, slot: Slot, entries: &E) {
+        if let Ruling::Adaptive(adaptive) = self {
+            adaptive.replaced_in_place(slot, entries);
+        }
+    }
+
     #[inline]
     pub(crate) fn remove<E: Entries>(&mut self, slot: Slot, entries: &E) {
         match self {

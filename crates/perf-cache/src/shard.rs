@@ -2,7 +2,8 @@
 
 use crate::entry::Entry;
 use crate::expiry::{Sweep, end_of};
-use crate::index::{Index, Likely};
+use crate::hazard::Readers;
+use crate::index::{Found, Index};
 use crate::invalidation::Round;
 use crate::load::Loads;
 use crate::policy::{Choice, Entries, Hits, Slot};
@@ -147,23 +148,25 @@ impl<K, V> Shard<K, V> {
         self.most_hits.load(Ordering::Relaxed)
     }
 
-    /// Where the entry of a key is.
-    #[inline]
+    /// The entry of a key.
     pub(crate) fn find<Q>(&self, held: &Held<K, V>, hash: u64, key: &Q) -> Option<Slot>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let is_it = |slot| {
-            let entry = self.slots.get(&held.ledger, slot)?;
-            key.equivalent(&entry.key).then_some(slot)
-        };
-        let tag = u64::from(tag_of(hash));
-        let likely = match self.index.likely(tag) {
-            Likely::Slot(slot) => is_it(slot),
-            Likely::Nothing => return None,
-            Likely::Unsure => None,
-        };
-        likely.or_else(|| self.index.find(tag, is_it))
+        self.seek(held, hash, key).map(|found| found.slot)
+    }
+
+    /// The entry of a key, and where the index has it.
+    #[inline]
+    pub(crate) fn seek<Q>(&self, held: &Held<K, V>, hash: u64, key: &Q) -> Option<Found>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let tag = tag_of(hash);
+        self.index.seek(u64::from(tag), |slot| {
+            let entry = self.slots.get(&held.ledger, slot);
+            entry.is_some_and(|entry| key.equivalent(&entry.key))
+        })
     }
 
     /// Puts in an entry whose key is not there.
@@ -196,14 +199,71 @@ impl<K, V> Shard<K, V> {
         entry: Entry<K, V>,
         weight: u64,
     ) {
+        if let Some(found) = self.index.seek(u64::from(tag_of(hash)), |slot| slot == old) {
+            self.replace_found(held, found, hash, era, entry, weight);
+        }
+    }
+
+    /// The same where it has just been found.
+    #[inline]
+    pub(crate) fn replace_found(
+        &self,
+        held: &mut Held<K, V>,
+        old: Found,
+        hash: u64,
+        era: u32,
+        entry: Entry<K, V>,
+        weight: u64,
+    ) {
         let slot = self.place(held, hash, era, entry, weight);
-        self.index.replace(u64::from(tag_of(hash)), old, slot);
+        self.index.replace(old, slot);
         let view = View { slots: &self.slots, weights: &held.weights };
-        held.policy.replace(old, slot, &view);
-        self.count_out(held, old, Cause::Replaced);
+        held.policy.replace(old.slot, slot, &view);
+        self.count_out(held, old.slot, Cause::Replaced);
         // Not published before the old one is retired: there is never one more than before.
     }
 
+    /// Puts a value where another of the same key and weight is, and answers that; `Err` where
+    /// somebody else may look there, or the policy is to know of it.
+    #[inline]
+    pub(crate) fn swap(
+        &self,
+        held: &mut Held<K, V>,
+        readers: &Readers,
+        slot: Slot,
+        era: u32,
+        entry: Entry<K, V>,
+    ) -> Result<Entry<K, V>, Entry<K, V>> {
+        if !readers.may_be_alone() || !held.policy.replaces_in_place() {
+            return Err(entry);
+        }
+        let life = entry.extra.as_ref().map(|extra| &extra.life);
+        let end = end_of(entry.look_at(), life);
+        let old = self.slots.swap(&mut held.ledger, readers, slot, era, entry)?;
+        held.sweep.note(end);
+        held.counts.insertions += 1;
+        held.counts.evictions[Cause::Replaced as usize] += 1;
+        let view = View { slots: &self.slots, weights: &held.weights };
+        held.policy.replaced_in_place(slot, &view);
+        Ok(old)
+    }
+
+    /// Ends the life of an unlinked entry and answers it, if nobody else can look at it.
+    #[inline]
+    pub(crate) fn take(
+        &self,
+        held: &mut Held<K, V>,
+        readers: &Readers,
+        slot: Slot,
+    ) -> Option<Entry<K, V>> {
+        let entry = self.slots.take(&mut held.ledger, readers, slot)?;
+        // It was counted out as one that is to be freed later.
+        held.retired_weight = held.retired_weight.saturating_sub(held.weights.get(slot));
+        self.publish(held);
+        Some(entry)
+    }
+
+    #[inline]
     fn place(
         &self,
         held: &mut Held<K, V>,

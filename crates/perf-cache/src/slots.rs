@@ -28,7 +28,9 @@
 //!
 //! What waits is bounded. Each time a number of entries has been retired they are *sealed*: a stamp
 //! is taken, and once a barrier has passed since, those that nobody protects are freed together. A
-//! thread that is the only one to read needs no barrier at all.
+//! thread that is the only one to read needs no barrier at all: it has a place to
+//! [itself](Readers::exclude) if no word of its own names it, and others that begin to read wait
+//! for the moment that it takes to put another entry there, or to move it out.
 #![expect(unsafe_code, reason = "readers without locks need places that others can empty")]
 
 use crate::barrier;
@@ -262,6 +264,7 @@ impl<K, V> Slots<K, V> {
     /// # Panics
     ///
     /// Where a shard would have more than 2^32 places.
+    #[inline]
     pub(crate) fn put(&self, ledger: &mut Ledger, tag: u32, era: u32, entry: Entry<K, V>) -> Slot {
         assert_eq!(self.id, ledger.id, "a ledger belongs to its slots");
         let slot = Slot::new(ledger.vacant.pop().unwrap_or_else(|| self.fresh()));
@@ -288,6 +291,7 @@ impl<K, V> Slots<K, V> {
     /// # Panics
     ///
     /// Where no live entry is there.
+    #[inline]
     pub(crate) fn retire(&self, ledger: &mut Ledger, slot: Slot) {
         assert_eq!(self.id, ledger.id, "a ledger belongs to its slots");
         let place = self.place(slot);
@@ -297,6 +301,73 @@ impl<K, V> Slots<K, V> {
         place.tag.store(tag & !LIVE, Ordering::Release);
         ledger.waiting.push(slot.as_u32());
         ledger.live -= 1;
+    }
+
+    /// Puts an entry in the place of another of the same key, and answers that one; for a thread
+    /// that is the only one to read, and has no guard of it. Else the entry comes back.
+    ///
+    /// # Errors
+    ///
+    /// The new entry.
+    ///
+    /// # Panics
+    ///
+    /// Where no live entry is there.
+    #[inline]
+    pub(crate) fn swap(
+        &self,
+        ledger: &mut Ledger,
+        readers: &Readers,
+        slot: Slot,
+        era: u32,
+        entry: Entry<K, V>,
+    ) -> Result<Entry<K, V>, Entry<K, V>> {
+        assert_eq!(self.id, ledger.id, "a ledger belongs to its slots");
+        let place = self.place(slot);
+        let tag = place.tag.load(Ordering::Relaxed);
+        assert!(tag & LIVE != 0, "only what is live is replaced");
+        let Some(alone) = readers.exclude(place.address()) else { return Err(entry) };
+        #[cfg(perf_loom)]
+        place.seen.with_mut(|_| ());
+        // SAFETY: live, so occupied and initialized. No reference to it is left: other threads have
+        // never read here and begin only after `alone` is dropped, which they see (release and
+        // acquire), no word of this thread names the place, and references that were got by the
+        // ledger have ended, since this call has it for itself.
+        let old = std::mem::replace(unsafe { (*place.entry.get()).assume_init_mut() }, entry);
+        let hits = place.notes.load(Ordering::Relaxed) & HITS;
+        place.notes.store(era << ERA_SHIFT | hits, Ordering::Relaxed);
+        drop(alone);
+        Ok(old)
+    }
+
+    /// Ends the life of an entry and frees its place, all at once; for a thread that is the only
+    /// one to read, and has no guard of it. `None`: it is still there, to be retired.
+    ///
+    /// # Panics
+    ///
+    /// Where no live entry is there.
+    #[inline]
+    pub(crate) fn take(
+        &self,
+        ledger: &mut Ledger,
+        readers: &Readers,
+        slot: Slot,
+    ) -> Option<Entry<K, V>> {
+        assert_eq!(self.id, ledger.id, "a ledger belongs to its slots");
+        let place = self.place(slot);
+        let tag = place.tag.load(Ordering::Relaxed);
+        assert!(tag & LIVE != 0, "only what is live is taken");
+        let alone = readers.exclude(place.address())?;
+        place.tag.store(tag & !(LIVE | OCCUPIED), Ordering::Release);
+        #[cfg(perf_loom)]
+        place.seen.with_mut(|_| ());
+        // SAFETY: live until now, so occupied and initialized, and not again after this: the tag
+        // says so. No reference to it is left, for the same reasons as in `swap`.
+        let entry = unsafe { (*place.entry.get()).assume_init_read() };
+        drop(alone);
+        ledger.vacant.push(slot.as_u32());
+        ledger.live -= 1;
+        Some(entry)
     }
 
     /// Like [`retire`](Slots::retire), and keeps the entry readable until it is handed back by
@@ -465,6 +536,7 @@ impl<K, V> Slots<K, V> {
     }
 
     /// A place that was never used.
+    #[cold]
     fn fresh(&self) -> u32 {
         let slot = self.used.load(Ordering::Relaxed);
         if let Some(beyond) = (slot as usize).checked_sub(self.first.len()) {

@@ -7,12 +7,16 @@ pub(crate) use self::modelled::{OnceLock, Stripes};
 pub(crate) use loom::sync::{
     Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::*,
 };
+#[cfg(perf_loom)]
+pub(crate) use loom::thread::yield_now;
 #[cfg(not(perf_loom))]
 pub(crate) use perf_core::Stripes;
 #[cfg(not(perf_loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::*,
 };
+#[cfg(not(perf_loom))]
+pub(crate) use std::thread::yield_now;
 
 /// What loom lacks, made of what it has.
 #[cfg(perf_loom)]

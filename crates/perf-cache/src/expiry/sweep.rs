@@ -23,12 +23,14 @@ impl Sweep {
     }
 
     /// Takes note of an entry that came in.
+    #[inline]
     pub(crate) fn note(&mut self, deadline: u64) {
         self.earliest = self.earliest.min(deadline);
         self.seen = self.seen.min(deadline);
     }
 
     /// Whether something may have expired.
+    #[inline]
     pub(crate) fn is_due(&self, clock: &Clock) -> bool {
         has_passed(self.earliest, clock)
     }

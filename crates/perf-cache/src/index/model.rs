@@ -41,7 +41,8 @@ impl Shard {
 
     fn replace(&self, key: u64, old: u32, new: u32) {
         self.keys[new as usize].store(key, Ordering::Release);
-        assert!(self.index.replace(hash(key), Slot::new(old), Slot::new(new)));
+        let found = self.index.seek(hash(key), |slot| slot == Slot::new(old)).unwrap();
+        self.index.replace(found, Slot::new(new));
         self.keys[old as usize].store(0, Ordering::Release);
     }
 

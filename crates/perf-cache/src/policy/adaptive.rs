@@ -103,6 +103,15 @@ impl Adaptive {
         entries.set_hits(new, (entries.hits(old) + 1).min(MAX_HITS));
     }
 
+    /// As [`replace`](Adaptive::replace), for an entry that keeps its slot.
+    #[inline]
+    pub(crate) fn replaced_in_place<E: Entries + ?Sized>(&mut self, slot: Slot, entries: &E) {
+        let hits = entries.hits(slot);
+        if hits < MAX_HITS {
+            entries.set_hits(slot, hits + 1);
+        }
+    }
+
     /// [`Policy::victim`] for a known type of entries.
     pub fn evict<E: Entries + ?Sized>(&mut self, entries: &E) -> Option<Slot> {
         // So many steps use up all hits that can be noted. Hits that come meanwhile do not make it

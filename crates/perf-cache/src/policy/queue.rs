@@ -66,6 +66,7 @@ impl<const N: usize> Queues<N> {
     }
 
     /// Gives the place of one slot to another that is in no queue, and answers in which queue.
+    #[inline]
     pub(crate) fn replace(&mut self, old: (Slot, u64), new: (Slot, u64)) -> Option<usize> {
         let ((old, old_weight), (new, new_weight)) = (old, new);
         let link = self.links.get_mut(old.index())?;

@@ -84,11 +84,35 @@ impl Model {
         let old = self.find(&ledger, key).unwrap();
         let entry = Entry::plain(key, self.witness(number));
         let slot = self.slots.put(&mut ledger, tag_of(key), 0, entry);
-        assert!(self.index.replace(u64::from(tag_of(key)), old, slot));
+        let found = self.index.seek(u64::from(tag_of(key)), |slot| slot == old).unwrap();
+        self.index.replace(found, slot);
         self.slots.retire(&mut ledger, old);
         self.harvest(&mut ledger, &mut gone);
         drop(ledger);
         drop(gone);
+    }
+
+    /// As [`replace`](Model::replace), where the old value is if this thread is alone.
+    fn swap(&self, key: u64, number: u64) {
+        let mut ledger = self.ledger.lock().unwrap();
+        let old = self.find(&ledger, key).unwrap();
+        let entry = Entry::plain(key, self.witness(number));
+        let swapped = self.slots.swap(&mut ledger, &self.readers, old, 0, entry);
+        drop(ledger);
+        if swapped.is_err() {
+            self.replace(key, number);
+        }
+    }
+
+    /// As [`remove`](Model::remove), at once if this thread is alone.
+    fn take(&self, key: u64) {
+        let mut ledger = self.ledger.lock().unwrap();
+        let slot = self.find(&ledger, key).unwrap();
+        self.index.remove(u64::from(tag_of(key)), slot, self.rehash());
+        let taken = self.slots.take(&mut ledger, &self.readers, slot);
+        if taken.is_none() {
+            self.slots.retire(&mut ledger, slot);
+        }
     }
 
     fn harvest(&self, ledger: &mut Ledger, gone: &mut Vec<Entry<u64, Witness>>) {
@@ -184,6 +208,42 @@ fn loom_a_replaced_value_is_always_found_old_or_new() {
             thread::spawn(move || assert!(matches!(model.read(1), Some(10 | 11))))
         };
         model.replace(1, 11);
+        reader.join().unwrap();
+        assert_eq!(model.read(1), Some(11));
+    });
+}
+
+#[test]
+fn loom_a_value_is_replaced_where_it_is_while_another_begins_to_read() {
+    model(|| {
+        let model = Arc::new(Model::new(4));
+        model.insert(1, 10);
+        assert_eq!(model.read(1), Some(10));
+        let reader = {
+            let model = Arc::clone(&model);
+            thread::spawn(move || {
+                assert!(matches!(model.read(1), Some(10 | 11)));
+                assert!(matches!(model.read(1), Some(10 | 11)));
+            })
+        };
+        model.swap(1, 11);
+        assert_eq!(model.read(1), Some(11));
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_a_place_is_taken_and_used_again_while_another_begins_to_read() {
+    model(|| {
+        let model = Arc::new(Model::new(4));
+        model.insert(1, 10);
+        assert_eq!(model.read(1), Some(10));
+        let reader = {
+            let model = Arc::clone(&model);
+            thread::spawn(move || assert!(matches!(model.read(1), None | Some(10 | 11))))
+        };
+        model.take(1);
+        model.insert(1, 11);
         reader.join().unwrap();
         assert_eq!(model.read(1), Some(11));
     });

@@ -188,3 +188,38 @@ fn nothing_is_retired_twice() {
     slots.retire(&mut ledger, slot);
     slots.retire(&mut ledger, slot);
 }
+
+#[test]
+fn the_only_reader_replaces_and_takes_at_once_what_it_does_not_look_at() {
+    let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(2));
+    let slot = slots.put(&mut ledger, tag_of(5), 0, entry(5));
+    let new = || Entry::plain(5, String::from("new"));
+    assert!(slots.swap(&mut ledger, &readers, slot, 1, new()).is_err(), "it has not read yet");
+    let record = readers.own().unwrap();
+    let look = || slots.protect(slot, tag_of(5), &readers, record);
+    let guard = look();
+    assert!(matches!(&guard, Look::Live(entry) if entry.value == "5"));
+    assert!(slots.swap(&mut ledger, &readers, slot, 1, new()).is_err());
+    assert!(slots.take(&mut ledger, &readers, slot).is_none());
+    drop(guard);
+    assert_eq!(slots.swap(&mut ledger, &readers, slot, 1, new()).unwrap().value, "5");
+    assert!(matches!(look(), Look::Live(entry) if entry.value == "new" && entry.era() == 1));
+    assert_eq!(slots.take(&mut ledger, &readers, slot).unwrap().value, "new");
+    assert!(matches!(look(), Look::Gone));
+    assert_eq!((ledger.len(), ledger.retired()), (0, 0));
+    assert_eq!(slots.put(&mut ledger, tag_of(6), 0, entry(6)), slot, "used again");
+}
+
+#[test]
+fn with_another_reader_nothing_is_replaced_where_it_is() {
+    let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(2));
+    let slot = slots.put(&mut ledger, tag_of(5), 0, entry(5));
+    let read = || {
+        let look = slots.protect(slot, tag_of(5), &readers, readers.own().unwrap());
+        assert!(matches!(look, Look::Live(_)));
+    };
+    read();
+    std::thread::scope(|scope| scope.spawn(read).join().unwrap());
+    assert!(slots.swap(&mut ledger, &readers, slot, 1, entry(5)).is_err());
+    assert!(slots.take(&mut ledger, &readers, slot).is_none());
+}
