@@ -71,18 +71,24 @@ impl Ghost {
         self.sweep_one();
         let now = u32::from(self.now());
         let (bucket, fingerprint) = self.place(hash);
-        // The best lane to overwrite, with its number in the lowest bits: without branches, so that
-        // it is done on several lanes at once.
-        let mut best = 0;
+        let (mut same, mut free) = (0u32, 0u32);
         for (i, &lane) in (0..).zip(self.bucket(bucket)) {
-            let age = now.wrapping_sub(lane) & 0xffff;
-            let free = if lane == 0 { FREE } else { 0 };
-            let same = if lane >> 16 == fingerprint { SAME } else { 0 };
-            best = best.max((age | free | same) * LANES as u32 + i);
+            same |= u32::from(lane >> 16 == fingerprint) << i;
+            free |= u32::from(lane == 0) << i;
         }
-        let at = bucket + best as usize % LANES;
+        let best = if same != 0 { same } else { free };
+        let lane = if best != 0 { best.trailing_zeros() as usize } else { self.oldest(bucket) };
+        let at = bucket + lane;
         self.lanes[at] = fingerprint << 16 | now;
         self.clock += 1;
+    }
+
+    /// The lane of a full bucket that was written first.
+    #[cold]
+    fn oldest(&self, bucket: usize) -> usize {
+        let now = self.now();
+        let lanes = self.bucket(bucket).iter().enumerate();
+        lanes.max_by_key(|(_, lane)| now.wrapping_sub(**lane as u16)).map_or(0, |(lane, _)| lane)
     }
 
     /// Forgets a hash and answers whether it was remembered.
@@ -219,9 +225,6 @@ const LANES: usize = 16;
 const GRAIN_LANES: u32 = 14;
 /// Enough for twenty gigabytes of ghosts.
 const MAX_CAPACITY: usize = 1 << 31;
-/// What is better to overwrite than any age: a free lane, and before that the same fingerprint.
-const FREE: u32 = 1 << 16;
-const SAME: u32 = 1 << 17;
 
 #[cfg(test)]
 mod tests {
