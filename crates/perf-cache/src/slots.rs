@@ -62,9 +62,9 @@ struct Place<K, V> {
     /// The hash with [`LIVE`] and [`OCCUPIED`] in the place of two of its bits. Zero before the
     /// first use. Written by whoever holds the ledger.
     tag: AtomicU32,
-    /// Hits in the lowest bits, [`PECULIAR`], era above. Written by readers that protect the place, without care
-    /// for each other: of two at once one may be lost. The era only grows, and an older one costs a
-    /// second look.
+    /// Hits in the lowest bits, [`PECULIAR`], era above. Written by readers that protect the place,
+    /// without care for each other: of two at once one may be lost. The era only grows, and an older
+    /// one costs a second look.
     notes: AtomicU32,
     entry: UnsafeCell<MaybeUninit<Entry<K, V>>>,
     /// By this loom sees who reads and who writes the entry.
@@ -79,7 +79,8 @@ const OCCUPIED: u32 = 0x200;
 const SMALLEST: usize = 64;
 const CHUNKS: usize = 26;
 const HITS: u32 = 0x7f;
-/// There is more to the entry than its key and value. Set once, when it is put in.
+/// There is more to the entry than its key and value. Set when it is put in, or another in
+/// its place.
 const PECULIAR: u32 = 0x80;
 const ERA_SHIFT: u32 = 8;
 
@@ -327,6 +328,7 @@ impl<K, V> Slots<K, V> {
         let tag = place.tag.load(Ordering::Relaxed);
         assert!(tag & LIVE != 0, "only what is live is replaced");
         let Some(alone) = readers.exclude(place.address()) else { return Err(entry) };
+        let peculiar = if entry.is_plain() { 0 } else { PECULIAR };
         #[cfg(perf_loom)]
         place.seen.with_mut(|_| ());
         // SAFETY: live, so occupied and initialized. No reference to it is left: other threads have
@@ -335,7 +337,7 @@ impl<K, V> Slots<K, V> {
         // ledger have ended, since this call has it for itself.
         let old = std::mem::replace(unsafe { (*place.entry.get()).assume_init_mut() }, entry);
         let hits = place.notes.load(Ordering::Relaxed) & HITS;
-        place.notes.store(era << ERA_SHIFT | hits, Ordering::Relaxed);
+        place.notes.store(era << ERA_SHIFT | peculiar | hits, Ordering::Relaxed);
         drop(alone);
         Ok(old)
     }
