@@ -248,6 +248,7 @@
 //! | feature | brings | default |
 //! |---|---|---|
 //! | `derive` | `#[derive(Plain)]`, and syn | no |
+//! | `disk` | stores on disk | no |
 //! | `tokio` | loads in the background as tasks of a tokio runtime, with its timers, and tokio | no |
 //!
 //! Without them it depends on equivalent, hashbrown, lru and perf-core, and rustix on Linux.
@@ -260,6 +261,8 @@ mod cache;
 mod capacity;
 mod choosing;
 mod component;
+#[cfg(feature = "disk")]
+pub mod disk;
 mod efficiency;
 mod entry;
 mod eviction;
