@@ -3,6 +3,7 @@
 use super::error::LoadError;
 use super::flight::Load;
 use super::leader::{Got, Leader};
+use super::scope::LeaderId;
 use super::spawn::{Spawn, Work};
 use super::start::{Asked, Glance, Start};
 use super::wait::{Patience, Timers, Waited};
@@ -19,26 +20,10 @@ struct Background<K, V> {
     spawner: Arc<dyn Spawn>,
 }
 
-/// Where a loader is to run.
-enum Place<K, V> {
-    /// By the one who asks.
-    Here,
-    Background(Background<K, V>),
-    /// Not now.
-    Nowhere,
-}
-
 impl<K, V> Background<K, V> {
-    /// Those who need a value load it themselves where there is no place; who has one goes on.
-    fn find(inner: &Arc<Inner<K, V>>, has_value: bool) -> Place<K, V> {
-        match inner.loading.try_begin_background() {
-            Some(spawner) => {
-                let spawner = Arc::clone(spawner);
-                Place::Background(Background { inner: Arc::clone(inner), spawner })
-            }
-            None if has_value && inner.loading.spawner.is_some() => Place::Nowhere,
-            None => Place::Here,
-        }
+    fn find(inner: &Arc<Inner<K, V>>) -> Option<Background<K, V>> {
+        let spawner = Arc::clone(inner.loading.try_begin_background()?);
+        Some(Background { inner: Arc::clone(inner), spawner })
     }
 }
 
@@ -104,52 +89,38 @@ where
         E: Send + Sync + 'static,
     {
         let inner = &self.inner;
-        let hash = self.hash(&key);
-        let mut asked = match inner.glance(hash, &key) {
-            Glance::Hit(value) => return Ok(value),
-            glance => Asked::new(hash, glance),
+        let mut asked = match inner.glance_fetched(self.hash(&key), &key) {
+            Ok(value) => return Ok(value),
+            Err(asked) => asked,
         };
         let mut patience = Patience::new();
-        loop {
-            let (running, present) = match inner.step(&key, &mut asked) {
+        let lead = loop {
+            match inner.step(&key, &mut asked) {
                 Step::Done(done) => return done,
-                Step::Lead(running, present) => (running, present),
+                Step::Lead(lead) => break lead,
                 Step::Join(running) => {
-                    match inner.await_fetched(&key, &asked, &running, &mut patience) {
-                        Some(done) => return done,
-                        None => continue,
+                    let waited = inner.await_fetched(&key, &mut asked, &running, &mut patience);
+                    if let Some(done) = waited {
+                        return done;
                     }
                 }
-            };
-            let leader = running.leader();
-            let lead =
-                Leader::new(Arc::clone(inner), asked.hash, Arc::clone(&running), present.is_some());
-            let place = match Background::find(inner, present.is_some()) {
-                Place::Here => {
-                    drop(running);
-                    return lead.finish(key, leader.run(load).into()).or(present).into_result();
+            }
+        };
+        let Lead { id, leader, present, place } = lead;
+        match place {
+            Place::Here => leader.finish(key, id.run(load).into()).or(present).into_result(),
+            Place::Background(place, running) => {
+                let (own, spawner) = (key.clone(), Arc::clone(&place.spawner));
+                spawner.spawn(Work::Blocking(Box::new(move || {
+                    let _place = place;
+                    leader.finish(own, id.run(load).into());
+                })));
+                if let Some(value) = present {
+                    return Ok(value);
                 }
-                Place::Nowhere => {
-                    lead.withdraw();
-                    match present {
-                        Some(value) => return Ok(value),
-                        None => continue,
-                    }
-                }
-                Place::Background(place) => place,
-            };
-            let own = key.clone();
-            let spawner = Arc::clone(&place.spawner);
-            spawner.spawn(Work::Blocking(Box::new(move || {
-                let _place = place;
-                lead.finish(own, leader.run(load).into());
-            })));
-            return match present {
-                Some(value) => Ok(value),
-                None => inner
-                    .await_fetched(&key, &asked, &running, &mut patience)
-                    .unwrap_or(Err(LoadError::Abandoned)),
-            };
+                let waited = inner.await_fetched(&key, &mut asked, &running, &mut patience);
+                waited.unwrap_or(Err(LoadError::Abandoned))
+            }
         }
     }
 
@@ -175,83 +146,111 @@ where
         E: Send + Sync + 'static,
     {
         let inner = &self.inner;
-        let hash = self.hash(&key);
-        let mut asked = match inner.glance(hash, &key) {
-            Glance::Hit(value) => return Ok(value),
-            glance => Asked::new(hash, glance),
+        let mut asked = match inner.glance_fetched(self.hash(&key), &key) {
+            Ok(value) => return Ok(value),
+            Err(asked) => asked,
         };
         let mut timers = Timers::new();
-        loop {
-            let (running, present) = match inner.step(&key, &mut asked) {
+        let lead = loop {
+            match inner.step(&key, &mut asked) {
                 Step::Done(done) => return done,
-                Step::Lead(running, present) => (running, present),
+                Step::Lead(lead) => break lead,
                 Step::Join(running) => {
-                    match inner.join_fetched(&key, &asked, &running, &mut timers).await {
-                        Some(done) => return done,
-                        None => continue,
+                    let waited = inner.join_fetched(&key, &mut asked, &running, &mut timers).await;
+                    if let Some(done) = waited {
+                        return done;
                     }
                 }
-            };
-            let leader = running.leader();
-            let lead =
-                Leader::new(Arc::clone(inner), asked.hash, Arc::clone(&running), present.is_some());
-            let place = match Background::find(inner, present.is_some()) {
-                Place::Here => {
-                    drop(running);
-                    let load = pin!(load);
-                    let made = leader.scope(load).await.into();
-                    return lead.finish(key, made).or(present).into_result();
+            }
+        };
+        let Lead { id, leader, present, place } = lead;
+        match place {
+            Place::Here => {
+                let made = id.scope(pin!(load)).await.into();
+                leader.finish(key, made).or(present).into_result()
+            }
+            Place::Background(place, running) => {
+                let (own, spawner) = (key.clone(), Arc::clone(&place.spawner));
+                let load = id.scope(Box::pin(load));
+                spawner.spawn(Work::Future(Box::pin(async move {
+                    let _place = place;
+                    leader.finish(own, load.await.into());
+                })));
+                drop(spawner);
+                if let Some(value) = present {
+                    return Ok(value);
                 }
-                Place::Nowhere => {
-                    lead.withdraw();
-                    match present {
-                        Some(value) => return Ok(value),
-                        None => continue,
-                    }
-                }
-                Place::Background(place) => place,
-            };
-            let own = key.clone();
-            let spawner = Arc::clone(&place.spawner);
-            let load = leader.scope(Box::pin(load));
-            spawner.spawn(Work::Future(Box::pin(async move {
-                let _place = place;
-                lead.finish(own, load.await.into());
-            })));
-            drop(spawner);
-            return match present {
-                Some(value) => Ok(value),
-                None => inner
-                    .join_fetched(&key, &asked, &running, &mut timers)
-                    .await
-                    .unwrap_or(Err(LoadError::Abandoned)),
-            };
+                let waited = inner.join_fetched(&key, &mut asked, &running, &mut timers).await;
+                waited.unwrap_or(Err(LoadError::Abandoned))
+            }
         }
     }
 }
 
-/// What a call comes to before anything is loaded.
-enum Step<V, E> {
+/// What a call comes to before anything is loaded: all of it but running the loader and waiting,
+/// which threads and tasks do each in their own way.
+enum Step<K, V, E> {
     Done(Result<V, LoadError<E>>),
     Join(Arc<Load<V>>),
-    /// With the value that is there, if it is only getting old.
-    Lead(Arc<Load<V>>, Option<V>),
+    Lead(Lead<K, V>),
+}
+
+/// A loader that is to be run.
+struct Lead<K, V> {
+    id: LeaderId,
+    leader: Leader<Arc<Inner<K, V>>, K, V>,
+    /// The value that is there, if it is only getting old.
+    present: Option<V>,
+    place: Place<K, V>,
+}
+
+/// Where a loader is to run.
+enum Place<K, V> {
+    /// By the one who asks.
+    Here,
+    /// There, while the one who asks may wait for it.
+    Background(Background<K, V>, Arc<Load<V>>),
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
-    fn step<E: Send + Sync + 'static>(&self, key: &K, asked: &mut Asked<V>) -> Step<V, E> {
+    fn glance_fetched(&self, hash: u64, key: &K) -> Result<V, Asked<V>> {
+        match self.glance(hash, key) {
+            Glance::Hit(value) => Ok(value),
+            glance => Err(Asked::new(hash, glance)),
+        }
+    }
+
+    fn step<E: Send + Sync + 'static>(
+        self: &Arc<Self>,
+        key: &K,
+        asked: &mut Asked<V>,
+    ) -> Step<K, V, E> {
         loop {
-            match self.start(key, asked) {
+            let (present, running) = match self.start(key, asked) {
                 Start::Hit(value) => return Step::Done(Ok(value)),
-                Start::Refresh(value, running) => return Step::Lead(running, Some(value)),
-                Start::Lead(running) => return Step::Lead(running, None),
+                Start::Refresh(value, running) => (Some(value), running),
+                Start::Lead(running) => (None, running),
                 Start::Join(running) => return Step::Join(running),
                 Start::Refused(refusal, fence) => {
-                    if let Some(got) = self.refused(key, asked, &refusal, fence, false) {
-                        return Step::Done(got.into_result());
+                    match self.refused(key, asked, &refusal, fence, false) {
+                        Some(got) => return Step::Done(got.into_result()),
+                        None => continue,
                     }
                 }
-            }
+            };
+            let id = running.leader();
+            let load = Arc::clone(&running);
+            let leader = Leader::new(Arc::clone(self), asked.hash, load, present.is_some());
+            let (place, present) = match (Background::find(self), present) {
+                (Some(place), present) => (Place::Background(place, running), present),
+                // Who has a value goes on with it; those who need one load it themselves.
+                (None, Some(value)) if self.loading.spawner.is_some() => {
+                    leader.withdraw();
+                    return Step::Done(Ok(value));
+                }
+                (None, present) => (Place::Here, present),
+            };
+            return Step::Lead(Lead { id, leader, present, place });
         }
     }
 
@@ -259,7 +258,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     fn await_fetched<E: Send + Sync + 'static>(
         &self,
         key: &K,
-        asked: &Asked<V>,
+        asked: &mut Asked<V>,
         running: &Load<V>,
         patience: &mut Patience,
     ) -> Option<Result<V, LoadError<E>>> {
@@ -275,7 +274,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     async fn join_fetched<E: Send + Sync + 'static>(
         &self,
         key: &K,
-        asked: &Asked<V>,
+        asked: &mut Asked<V>,
         running: &Load<V>,
         timers: &mut Timers,
     ) -> Option<Result<V, LoadError<E>>> {
@@ -291,7 +290,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     fn fetched<E: Send + Sync + 'static>(
         &self,
         key: &K,
-        asked: &Asked<V>,
+        asked: &mut Asked<V>,
         running: &Load<V>,
         waited: Waited<V>,
     ) -> Option<Option<Result<V, LoadError<E>>>> {

@@ -149,12 +149,13 @@ where
 
     fn publish(&mut self, key: K, value: V, terms: Terms) -> Result<(), Fenced> {
         let took = self.inner.clock.now() - self.started;
+        if self.refreshes {
+            // Before the claim ends: who sees that nothing loads any more finds it counted.
+            self.inner.shard(self.hash).lock().counts.loading.refreshes += 1;
+        }
         let origin = Origin::Load(&self.load, took);
         let put = self.inner.put(self.hash, Incoming { key, value, terms }, &origin);
         self.ended = true;
-        if self.refreshes {
-            self.inner.shard(self.hash).lock().counts.loading.refreshes += 1;
-        }
         put
     }
 
