@@ -32,7 +32,7 @@ impl LoadCounts {
             ("refreshes", self.refreshes, "Loads of values that could still be answered."),
             ("refreshes_skipped", self.refreshes_skipped, "Refreshes that found no place."),
             ("stale_served", self.stale_served, "Values answered after their time to live."),
-            ("timed_out", self.timed_out, "Callers who waited too long for a load."),
+            ("timed_out", self.timed_out, "Callers who gave up waiting for a load."),
             ("negative_hits", self.negative_hits, "Lookups answered by a remembered failure."),
             ("negatives_dropped", self.negatives_dropped, "Failures forgotten for want of room."),
         ]

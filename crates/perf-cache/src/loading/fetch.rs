@@ -299,8 +299,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
                 let got = self.answer(key, asked, running, &outcome, false);
                 Some(got.map(Got::into_result))
             }
-            Waited::Soft => self.instead(asked.hash, key).map(|value| Some(Ok(value))),
-            Waited::Late => Some(Some(self.instead(asked.hash, key).ok_or(LoadError::TimedOut))),
+            Waited::Soft => self.instead(asked, key, false).map(|value| Some(Ok(value))),
+            Waited::Late => Some(Some(self.instead(asked, key, true).ok_or(LoadError::TimedOut))),
         }
     }
 }

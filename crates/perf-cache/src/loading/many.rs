@@ -156,8 +156,8 @@ where
             }
             // The time is that of the batch: it is up for all that it waits for.
             Waited::Soft => {
-                for joined in std::mem::take(&mut self.joined) {
-                    match self.inner.instead(joined.asked.hash, &joined.key) {
+                for mut joined in std::mem::take(&mut self.joined) {
+                    match self.inner.instead(&mut joined.asked, &joined.key, false) {
                         Some(value) => drop(self.found.insert(joined.key, value)),
                         None => self.joined.push(joined),
                     }
@@ -165,7 +165,7 @@ where
             }
             Waited::Late => {
                 for Joined { key, mut asked, running } in std::mem::take(&mut self.joined) {
-                    match self.inner.instead(asked.hash, &key) {
+                    match self.inner.instead(&mut asked, &key, true) {
                         Some(value) => drop(self.found.insert(key, value)),
                         None => {
                             asked.late = Some(running);

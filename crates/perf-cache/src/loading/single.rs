@@ -134,9 +134,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     {
         match waited {
             Waited::Ended(outcome) => self.answer(key, asked, &running, &outcome, takes_absent),
-            Waited::Soft => self.instead(asked.hash, key).map(Got::Value),
+            Waited::Soft => self.instead(asked, key, false).map(Got::Value),
             Waited::Late => {
-                let value = self.instead(asked.hash, key);
+                let value = self.instead(asked, key, true);
                 asked.late = Some(running);
                 value.map(Got::Value)
             }

@@ -23,6 +23,8 @@ pub(super) struct Asked<V> {
     pub(super) fence: Fence,
     /// The load that it waited for too long.
     pub(super) late: Option<Arc<Load<V>>>,
+    /// Whether it is counted among those whose time was up.
+    pub(super) gave_up: bool,
 }
 
 /// What a lookup without a lock has found.
@@ -51,7 +53,8 @@ pub(super) enum Start<V> {
 impl<V> Asked<V> {
     pub(super) fn new(hash: u64, glance: Glance<V>) -> Asked<V> {
         let (glance, fence) = (Some(glance), Fence::default());
-        Asked { hash, leader: None, glance, ignores_refusals: false, fence, late: None }
+        let (ignores_refusals, late, gave_up) = (false, None, false);
+        Asked { hash, leader: None, glance, ignores_refusals, fence, late, gave_up }
     }
 
     /// By one who may lead several loads.

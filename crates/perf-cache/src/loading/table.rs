@@ -1,5 +1,6 @@
 //! What loads need of the table of entries.
 
+use super::start::Asked;
 use crate::entry::Entry;
 use crate::eviction::Leavers;
 use crate::expiry::{State, look_closer};
@@ -15,6 +16,7 @@ impl<K: Hash + Eq, V: Clone> Inner<K, V> {
     /// The value that is kept beyond its time to live for the case that loading it anew fails; if
     /// there is one, that is counted.
     pub(super) fn kept(&self, hash: u64, key: &K) -> Option<V> {
+        // Both run the caller's code: comparing with patterns, and cloning.
         let kept = |entry: &Entry<K, V>, era| {
             let cause = self.why_dead(entry, era)?;
             self.is_kept(entry, cause).then(|| entry.value.clone())
@@ -27,17 +29,25 @@ impl<K: Hash + Eq, V: Clone> Inner<K, V> {
             Some(Look::NoWord) | None => {
                 let held = shard.lock();
                 let slot = shard.find(&held, hash, key)?;
-                kept(shard.slots.get(&held.ledger, slot)?, shard.slots.era(slot))
+                let (entry, era) = (self.pin(shard, &held, slot)?, shard.slots.era(slot));
+                drop(held);
+                kept(&entry, era)
             }
         }?;
         shard.lock().counts.loading.stale_served += 1;
         Some(value)
     }
 
-    /// A value for a caller whose time is up, which is counted: an old one, or what came meanwhile.
-    pub(super) fn instead(&self, hash: u64, key: &K) -> Option<V> {
-        self.shard(hash).lock().counts.loading.timed_out += 1;
-        self.peek(hash, key, |entry| entry.value.clone()).or_else(|| self.kept(hash, key))
+    /// A value for a caller whose time is up: an old one, or what came meanwhile. `is_late`: it
+    /// waits no longer, with or without one. That it gave up is counted, once for each call.
+    pub(super) fn instead(&self, asked: &mut Asked<V>, key: &K, is_late: bool) -> Option<V> {
+        let hash = asked.hash;
+        let peeked = self.peek(hash, key, |entry| entry.value.clone());
+        let value = peeked.or_else(|| self.kept(hash, key));
+        if (is_late || value.is_some()) && !std::mem::replace(&mut asked.gave_up, true) {
+            self.shard(hash).lock().counts.loading.timed_out += 1;
+        }
+        value
     }
 
     /// Whether an entry that is an answer is to be loaded anew.

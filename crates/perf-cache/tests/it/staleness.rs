@@ -4,6 +4,7 @@ use crate::spawner::{Later, poll, poll_now};
 use perf_cache::{Cache, CacheBuilder, LoadError, Terms, Threads, Work};
 use perf_core::{Clock, ManualClock, Ratio};
 use std::collections::HashMap;
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Barrier;
@@ -380,10 +381,38 @@ fn after_the_soft_time_out_the_old_value_will_do_and_the_load_goes_on() {
     later.ring(3 * SECOND);
     assert!(matches!(poll_now(without), Err(LoadError::TimedOut)));
     let stats = cache.stats();
-    assert_eq!((stats.stale_served, stats.timed_out, stats.loading), (2, 4, 2));
+    // Three callers gave up, each once, though two limits passed for one of them.
+    assert_eq!((stats.stale_served, stats.timed_out, stats.loading), (2, 3, 2));
     later.take().run();
     later.take().run();
     assert_eq!((cache.get(&1), cache.get(&9)), (Some(2), Some(9)));
+}
+
+#[test]
+fn who_waits_in_vain_again_and_again_is_counted_once() {
+    let later = Later::default();
+    let (builder, _hand) = forgiving();
+    let builder = builder.spawner(later.clone()).soft_timeout(SECOND).hard_timeout(2 * SECOND);
+    let cache = builder.build().unwrap();
+    let never = || async {
+        pending::<()>().await;
+        0
+    };
+    let mut slow = pin!(cache.get_with_async(1, never()));
+    assert!(poll(slow.as_mut()).is_pending());
+    let mut patient = pin!(cache.get_with_async(1, async { 3 }));
+    assert!(poll(patient.as_mut()).is_pending());
+    later.ring(SECOND);
+    assert!(poll(patient.as_mut()).is_pending(), "there is nothing old to answer");
+    assert_eq!(cache.stats().timed_out, 0, "so it goes on waiting");
+    // The first load is let go, and another caller is faster in running its own.
+    cache.remove(&1);
+    let mut second = pin!(cache.get_with_async(1, never()));
+    assert!(poll(second.as_mut()).is_pending());
+    later.ring(2 * SECOND);
+    // Late for the first load; the second is waited for, whose time is up at once; then its own.
+    assert_eq!(poll_now(patient), 3);
+    assert_eq!((cache.stats().timed_out, cache.stats().joins), (1, 1));
 }
 
 #[test]
