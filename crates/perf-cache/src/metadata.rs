@@ -120,10 +120,12 @@ impl<K: Clone, V> Inner<K, V> {
                 Look::NoWord => {}
             }
         }
-        // As rare as it gets: the key is cloned under the lock.
         let held = shard.lock();
-        let entry = shard.slots.get(&held.ledger, slot)?;
-        is_it(entry).then(|| self.describe(entry, shard.slots.era(slot), || held.weights.get(slot)))
+        // In the slot may be another entry by now.
+        let entry = self.pin(shard, &held, slot).filter(|_| shard.slots.tag(slot) == tag)?;
+        let (era, weight) = (shard.slots.era(slot), held.weights.get(slot));
+        drop(held);
+        is_it(&entry).then(|| self.describe(&entry, era, || weight))
     }
 
     fn describe(

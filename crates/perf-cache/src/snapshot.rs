@@ -101,9 +101,13 @@ impl<K, V> Inner<K, V> {
                 Look::NoWord => {}
             }
         }
-        // As rare as it gets: cloned under the lock.
         let held = shard.lock();
-        picture(shard.slots.get(&held.ledger, place.slot)?, shard.slots.era(place.slot))
+        // In the slot may be another entry by now.
+        let is_it = shard.slots.tag(place.slot) == place.tag;
+        let entry = self.pin(shard, &held, place.slot).filter(|_| is_it)?;
+        let era = shard.slots.era(place.slot);
+        drop(held);
+        picture(&entry, era)
     }
 
     /// On which terms an entry would be put in again to live as long as it will; `None` if it is

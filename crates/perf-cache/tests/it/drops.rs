@@ -1,7 +1,8 @@
 //! Every key and value is dropped once, and not under a lock.
 
-use perf_cache::{Cache, Capacity};
+use perf_cache::{Cache, Capacity, Terms};
 use perf_core::{Clock, KnobValue, Tune, Turn};
+use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -177,5 +178,52 @@ fn values_are_cloned_outside_of_the_locks() {
     assert!(cache.get(&10).is_some() && cache.peek(&11).is_some() && cache.remove(&12).is_some());
     assert_eq!(cache.iter().count(), 18);
     drop(guards);
+    cache.clear();
+}
+
+/// A key that asks the cache about others when it is cloned or written out.
+#[derive(PartialEq, Eq, Hash)]
+struct Asking(u64);
+
+thread_local! {
+    static ASKED: RefCell<Option<Cache<Asking, Curious>>> = const { RefCell::new(None) };
+}
+
+impl Asking {
+    fn ask(&self) {
+        let cache = ASKED.with_borrow(Clone::clone);
+        assert!(cache.is_some_and(|cache| cache.remove(&Asking(1_000)).is_none()));
+    }
+}
+
+impl Clone for Asking {
+    fn clone(&self) -> Asking {
+        self.ask();
+        Asking(self.0)
+    }
+}
+
+/// What is told of entries, saved, and kept for failing loaders is cloned outside of the locks, also
+/// by a thread that has no guard left.
+#[test]
+fn keys_and_values_are_cloned_outside_of_the_locks_by_whoever_asks_about_them() {
+    let (clock, hand) = Clock::manual();
+    let builder = Cache::builder().max_entries(50).shards(1).clock(clock).track_entries(true);
+    let builder = builder.stale_if_error(Duration::from_secs(60));
+    let cache: Cache<Asking, Curious> = builder.build().unwrap();
+    let value = Curious(Cache::builder().max_entries(1).build().unwrap());
+    (0..20).for_each(|key| cache.insert(Asking(key), value.clone()));
+    let short = Terms::new().time_to_live(Duration::from_secs(1));
+    assert!(cache.insert_with(Asking(99), value.clone(), short));
+    ASKED.set(Some(cache.clone()));
+    let guards: Vec<_> = (1..9).map(|key| cache.get_ref(&Asking(key)).unwrap()).collect();
+    assert!(cache.entry_info(&Asking(10)).is_some() && cache.entry_info(&Asking(70)).is_none());
+    assert_eq!((cache.hottest(5).len(), cache.snapshot().count()), (5, 21));
+    hand.advance(Duration::from_secs(2));
+    let failed = cache.try_get_with(Asking(99), || Err::<Curious, _>("down"));
+    assert!(failed.is_ok(), "the old value is answered");
+    assert_eq!(cache.stats().stale_served, 1);
+    drop(guards);
+    ASKED.set(None);
     cache.clear();
 }
