@@ -182,7 +182,8 @@ impl<K, V, S> CacheBuilder<K, V, S> {
 
     /// Declares a namespace: the keys that begin with this name and a colon. Its entries are counted
     /// like those of a tag, so [`Cache::invalidate_namespace`] can say how many it ended, and the
-    /// name may have colons of its own. Costs each of its entries what a tag costs. At most 64.
+    /// name may have colons of its own, but none at its end. Costs each of its entries what a tag
+    /// costs. At most 64.
     pub fn namespace(mut self, name: impl Into<Box<str>>) -> Self
     where
         K: KeyText,
@@ -258,8 +259,9 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// # Errors
     ///
     /// [`ConfigError`] without a bound, with a bound of zero, with a bound on bytes but no weigher,
-    /// with a number of shards that is no power of two up to 1024, and with settings for
-    /// loaders that contradict each other.
+    /// with a number of shards that is no power of two up to 1024, with a namespace that ends in
+    /// a colon, with more than 64 of them, with room for no tags, and with settings for loaders that
+    /// contradict each other.
     pub fn build(self) -> Result<Cache<K, V, S>, ConfigError> {
         match (self.max_entries, self.max_bytes) {
             (None, None) => {

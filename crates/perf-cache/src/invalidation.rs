@@ -116,6 +116,10 @@ impl<K> Declared<K> {
             let remedy = "declare at most 64, others need no declaration";
             return Err(ConfigError::new("namespace", self.namespaces.len(), remedy));
         }
+        if let Some(name) = self.namespaces.iter().find(|name| name.ends_with(':')) {
+            let remedy = "leave out the colon at the end: it is what ends the name in a key";
+            return Err(ConfigError::new("namespace", format_args!("{name:?}"), remedy));
+        }
         Ok(())
     }
 }

@@ -79,7 +79,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
 
 impl<K: Hash + Eq + KeyText, V, S: BuildHasher> Cache<K, V, S> {
     /// Ends all entries whose key begins with this name and a colon, and refuses what was read for
-    /// such keys before this call.
+    /// such keys before this call. The colon is not part of the name: `users`, not `users:`.
     ///
     /// O(1) for namespaces that were [declared](crate::CacheBuilder::namespace) and for names
     /// without a colon of their own; others are taken as

@@ -171,6 +171,9 @@ fn the_builder_names_the_value_and_the_remedy() {
     assert!(error(builder().max_entries(0).build()).contains("use 1 or more"));
     assert!(error(builder().max_bytes(ByteSize::mib(1)).build()).contains("1 MiB: it needs a"));
     assert!(error(builder().max_entries(9).shards(3).build()).contains("`shards` cannot be 3"));
+    // Its keys would have to begin with two colons, which nobody means.
+    let colon = error(builder().max_entries(9).namespace("users").namespace("a:").build());
+    assert!(colon.contains("`namespace` cannot be \"a:\": leave out the colon"), "{colon}");
 }
 
 #[test]
