@@ -73,6 +73,9 @@ pub(crate) struct Settings {
     pub(crate) policy: Option<PolicyKind>,
 }
 
+/// Entries for which policies may make room before they come.
+const MANY: u64 = 1 << 24;
+
 /// No access is sampled.
 pub(crate) const SAMPLE_NONE: u64 = u64::MAX;
 
@@ -206,10 +209,10 @@ impl<K, V> Inner<K, V> {
     }
 
     /// How many entries are to be expected: as many as the cache may hold, or where bytes are
-    /// bounded, a few more than it holds now.
+    /// bounded or that is very many, a few more than it holds now.
     fn expected(&self) -> usize {
         let most = self.entries.max().unwrap_or(u64::MAX);
-        let soon = self.bytes.max().map_or(u64::MAX, |_| (self.len() / 4 * 5).max(64));
+        let soon = (self.len() / 4 * 5).max(self.bytes.max().map_or(MANY, |_| 64));
         usize::try_from(most.min(soon)).unwrap_or(usize::MAX)
     }
 

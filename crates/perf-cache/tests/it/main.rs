@@ -8,6 +8,7 @@ mod cancellation;
 mod component;
 mod drops;
 mod expiry;
+mod extremes;
 mod fences;
 mod fetch;
 mod insight;
