@@ -113,24 +113,22 @@ impl Adaptive {
     }
 
     /// [`Policy::victim`] for a known type of entries.
+    #[inline]
     pub fn evict<E: Entries + ?Sized>(&mut self, entries: &E) -> Option<Slot> {
+        // Entries move between the queues, or one leaves and that is all: the bounds stay.
+        let (few, many) = self.bounds();
+        let mut frees = self.clock.is_multiple_of(FREE);
         // So many steps use up all hits that can be noted. Hits that come meanwhile do not make it
         // longer.
-        let held = self.queues.len(COLD) + self.queues.len(HOT);
-        let most = (MAX_HITS as usize + 1) * held + 1;
-        let mut frees = self.clock.is_multiple_of(FREE);
-        for step in 0..=most {
-            let (cold, hot) = (self.queues.weight(COLD), self.queues.weight(HOT));
-            let (few, many) = self.bounds(cold.saturating_add(hot));
-            let from_hot = self.queues.len(HOT) > 0 && (cold < few || self.queues.len(COLD) == 0);
-            let slot = self.queues.front(if from_hot { HOT } else { COLD })?;
-            let (hits, weight) = (entries.hits(slot), entries.weight(slot));
-            self.queues.remove(slot, weight);
-            if step == most {
-                return Some(slot);
-            }
-            if from_hot {
-                if hits == 0 {
+        let mut steps = (MAX_HITS as usize + 1) * self.len() + 1;
+        loop {
+            let cold = self.queues.weight(COLD);
+            if (cold < few || self.queues.len(COLD) == 0)
+                && let Some(slot) = self.queues.front(HOT)
+            {
+                let (hits, weight) = (entries.hits(slot), entries.weight(slot));
+                self.queues.pop_front(HOT, weight);
+                if hits == 0 || steps == 0 {
                     return Some(slot);
                 }
                 if self.choice.is_recency() {
@@ -140,33 +138,43 @@ impl Adaptive {
                     entries.set_hits(slot, hits - 1);
                     self.heat(slot, weight);
                 }
-            } else if cold > many && frees && self.queues.len(COLD) > 0 {
-                // The hot queue has room that nothing has earned.
-                frees = false;
-                entries.set_hits(slot, 0);
-                self.heat(slot, weight);
-            } else if hits == 0 {
-                self.ghost.insert(entries.hash(slot));
-                self.clock += 1;
-                return Some(slot);
-            } else if self.choice.is_recency() {
-                // CLOCK: one hit is as good as many, or what was popular once would stay for long.
-                entries.set_hits(slot, 0);
-                self.queues.push_back(COLD, slot, weight);
             } else {
+                let slot = self.queues.front(COLD)?;
+                let (hits, weight) = (entries.hits(slot), entries.weight(slot));
+                self.queues.pop_front(COLD, weight);
+                if steps == 0 {
+                    return Some(slot);
+                }
+                // The hot queue may have room that nothing has earned.
+                let is_free = frees && cold > many && self.queues.len(COLD) > 0;
+                if hits == 0 && !is_free {
+                    self.ghost.insert(entries.hash(slot));
+                    self.clock += 1;
+                    return Some(slot);
+                }
                 entries.set_hits(slot, 0);
-                self.heat(slot, weight);
+                if is_free || !self.choice.is_recency() {
+                    frees &= !is_free;
+                    self.heat(slot, weight);
+                } else {
+                    // CLOCK: one hit is as good as many, or what was popular once would stay for long.
+                    self.queues.push_back(COLD, slot, weight);
+                }
             }
+            steps -= 1;
         }
-        None
+    }
+
+    fn len(&self) -> usize {
+        self.queues.len(COLD) + self.queues.len(HOT)
     }
 
     /// The weights of the cold queue below which the hot one gives and above which it takes.
     #[inline]
-    fn bounds(&self, all: u64) -> (u64, u64) {
+    fn bounds(&self) -> (u64, u64) {
+        let all = self.queues.weight(COLD).saturating_add(self.queues.weight(HOT));
         let target = self.choice.share_of(all).max(1);
-        let held = self.queues.len(COLD) + self.queues.len(HOT);
-        if all == held as u64 || self.choice.is_recency() {
+        if all == self.len() as u64 || self.choice.is_recency() {
             (target, target)
         } else {
             // Entries of different weights miss the target all the time, which says nothing.
@@ -216,7 +224,7 @@ impl Adaptive {
     /// Puts the first of the hot queue behind all others.
     fn turn<E: Entries + ?Sized>(&mut self, head: Slot, stamp: u16, entries: &E) {
         let weight = entries.weight(head);
-        self.queues.remove(head, weight);
+        self.queues.pop_front(HOT, weight);
         self.queues.push_back(HOT, head, weight);
         self.stamp(head, stamp);
     }
@@ -224,9 +232,18 @@ impl Adaptive {
     #[inline]
     fn stamp(&mut self, slot: Slot, stamp: u16) {
         if slot.index() >= self.stamps.len() {
-            self.stamps.resize(slot.index() + 1, 0);
+            self.make_stamps();
         }
-        self.stamps[slot.index()] = stamp;
+        if let Some(place) = self.stamps.get_mut(slot.index()) {
+            *place = stamp;
+        }
+    }
+
+    /// Makes stamps for all slots that were ever in a queue.
+    #[cold]
+    #[inline(never)]
+    fn make_stamps(&mut self) {
+        self.stamps.resize(self.queues.slots(), 0);
     }
 
     #[inline]

@@ -52,9 +52,7 @@ impl Policy for Fifo {
     }
 
     fn victim(&mut self, _: &dyn Entries) -> Option<Slot> {
-        let first = self.queue.front(0)?;
-        self.queue.remove(first, 0);
-        Some(first)
+        self.queue.pop_front(0, 0)
     }
 
     fn for_each(&self, visit: &mut dyn FnMut(Slot)) {

@@ -1,15 +1,19 @@
 //! What left lately, remembered by hash alone.
 //!
-//! A ghost entry is four bytes: sixteen bits of its hash and the time of its insertion, counted in
+//! A ghost entry is four bytes: sixteen bits of its hash, and the time of its insertion, counted in
 //! insertions. It is of the list as long as no more than `capacity` others came after it, so nothing
-//! needs to be unlinked; what is too old is overwritten. Sixteen entries make a bucket, one line of
-//! the processor's cache, and half as many lanes again as entries keep most buckets from flowing
-//! over: of the last `capacity` hashes about one in eighty is forgotten early, and that among the
-//! oldest. A hash that never came
-//! is taken for one that did about once in six thousand times.
+//! needs to be unlinked; what is too old is swept out a bucket at a time. Sixteen entries make a
+//! bucket, one line of the processor's cache, and half as many lanes again as entries keep most
+//! buckets from flowing over: of the last `capacity` hashes about one in eighty is forgotten early,
+//! and that among the oldest. A hash that never came is taken for one that did about once in six
+//! thousand times.
 //!
-//! Source: Yang, Zhang, Qiu, Yue, Vinayak, "FIFO queues are all you need for cache eviction",
-//! SOSP 2023, section 4.2 (fingerprint and time in a table with buckets).
+//! Four fingerprints lie in a word and are compared at once, so most calls look at half of a line and
+//! find nothing. A hash that comes again takes another lane; the youngest counts.
+//!
+//! Sources: Yang, Zhang, Qiu, Yue, Vinayak, "FIFO queues are all you need for cache eviction",
+//! SOSP 2023, section 4.2 (fingerprint and time in a table with buckets); Lamport, "Multiple Byte
+//! Processing with Full-Word Instructions", CACM 1975.
 
 /// The hashes of the last `capacity` insertions, each until it is removed.
 ///
@@ -17,17 +21,18 @@
 /// up to twelve after the capacity was raised.
 #[derive(Debug, Default)]
 pub(crate) struct Ghost {
-    /// Buckets one after the other, from `offset` on. A lane is zero, or a fingerprint above a stamp.
-    lanes: Vec<u32>,
-    /// How many lanes come before the first that begins a line of the processor's cache.
+    /// Buckets one after the other, from `offset` on: four words of fingerprints, of which zero is
+    /// a vacant lane, and four of stamps.
+    words: Vec<u64>,
+    /// How many words come before the first that begins a line of the processor's cache.
     offset: usize,
     buckets: u32,
     capacity: usize,
     /// Insertions so far. Stamps are its lower bits after a shift by `grain`.
     clock: u64,
     grain: u32,
-    /// The lane that is looked at next for being too old.
-    sweep: usize,
+    /// The bucket that is looked at next for what is too old.
+    sweep: u32,
 }
 
 impl Ghost {
@@ -68,85 +73,123 @@ impl Ghost {
             }
             self.rebuild(buckets_for(self.capacity));
         }
-        self.sweep_one();
-        let now = u32::from(self.now());
-        let (bucket, fingerprint) = self.place(hash);
-        let (mut same, mut free) = (0u32, 0u32);
-        for (i, &lane) in (0..).zip(self.bucket(bucket)) {
-            same |= u32::from(lane >> 16 == fingerprint) << i;
-            free |= u32::from(lane == 0) << i;
+        // A whole bucket now and then is less work than a lane each time, and as soon done.
+        if self.clock.is_multiple_of(LANES as u64) {
+            self.sweep_bucket();
         }
-        let best = if same != 0 { same } else { free };
-        let lane = if best != 0 { best.trailing_zeros() as usize } else { self.oldest(bucket) };
-        let at = bucket + lane;
-        self.lanes[at] = fingerprint << 16 | now;
+        let (at, fingerprint) = self.place(hash);
+        let now = self.now();
         self.clock += 1;
+        let bucket = self.bucket_mut(at);
+        for word in 0..STAMPS {
+            let vacant = zeros(bucket[word]);
+            if vacant != 0 {
+                // What is vacant is zero.
+                let shift = vacant.trailing_zeros() & !(LANE - 1);
+                bucket[word] |= u64::from(fingerprint) << shift;
+                bucket[STAMPS + word] |= u64::from(now) << shift;
+                return;
+            }
+        }
+        overwrite_oldest(bucket, fingerprint, now);
     }
 
-    /// The lane of a full bucket that was written first.
-    #[cold]
-    fn oldest(&self, bucket: usize) -> usize {
-        let now = self.now();
-        let lanes = self.bucket(bucket).iter().enumerate();
-        lanes.max_by_key(|(_, lane)| now.wrapping_sub(**lane as u16)).map_or(0, |(lane, _)| lane)
+    /// Frees the lanes of a bucket in which something is too old, before its stamp comes round again.
+    #[inline(never)]
+    fn sweep_bucket(&mut self) {
+        let (now, window) = (self.now(), self.window());
+        let at = self.offset + self.sweep as usize * WORDS;
+        let (prints, stamps) = self.bucket_mut(at).split_at_mut(STAMPS);
+        for (prints, stamps) in prints.iter_mut().zip(stamps) {
+            let mut keep = 0;
+            for shift in (0..u64::BITS).step_by(LANE as usize) {
+                let age = now.wrapping_sub((*stamps >> shift) as u16);
+                keep |= u64::from(u16::MAX * u16::from(u32::from(age) <= window)) << shift;
+            }
+            *prints &= keep;
+            *stamps &= keep;
+        }
+        self.sweep += 1;
+        if self.sweep == self.buckets {
+            self.sweep = 0;
+        }
     }
 
     /// Forgets a hash and answers whether it was remembered.
     #[inline]
     pub(crate) fn remove(&mut self, hash: u32) -> bool {
-        let found = self.find(hash);
-        if let Some((at, _)) = found {
-            self.lanes[at] = 0;
-        }
-        found.is_some()
+        self.take(hash).is_some()
     }
 
     /// Forgets a hash and answers how many insertions ago it was inserted, 1 for the last, to one
     /// part in ten thousand.
     #[inline]
     pub(crate) fn take(&mut self, hash: u32) -> Option<u64> {
-        let (at, age) = self.find(hash)?;
-        self.lanes[at] = 0;
-        Some((u64::from(age) << self.grain).max(1))
+        if self.buckets == 0 {
+            return None;
+        }
+        let (at, fingerprint) = self.place(hash);
+        let all = u64::from(fingerprint) * ONES;
+        let prints: &[u64; STAMPS] = self.words[at..].first_chunk()?;
+        // The bit of a lane shows its word by its last two places and the shift by the others.
+        let found = (0..).zip(prints).fold(0, |found, (word, lanes)| {
+            found | zeros(lanes ^ all) >> (PER_WORD as u32 - 1 - word)
+        });
+        if found == 0 {
+            return None;
+        }
+        if found & (found - 1) != 0 {
+            return self.take_all(at, fingerprint);
+        }
+        let bit = found.trailing_zeros();
+        let (word, shift) = (bit as usize % STAMPS, bit & !(LANE - 1));
+        let now = self.now();
+        let bucket = self.bucket_mut(at);
+        let age = now.wrapping_sub((bucket[STAMPS + word] >> shift) as u16);
+        let others = !(u64::from(u16::MAX) << shift);
+        bucket[word] &= others;
+        bucket[STAMPS + word] &= others;
+        self.time_of(age)
+    }
+
+    /// The same where more than one lane may have that fingerprint.
+    #[cold]
+    fn take_all(&mut self, at: usize, fingerprint: u16) -> Option<u64> {
+        let age = self.youngest(at, fingerprint);
+        let bucket = self.bucket_mut(at);
+        for lane in 0..LANES {
+            let (word, shift) = (lane / PER_WORD, lane % PER_WORD * LANE as usize);
+            if (bucket[word] >> shift) as u16 == fingerprint {
+                let others = !(u64::from(u16::MAX) << shift);
+                bucket[word] &= others;
+                bucket[STAMPS + word] &= others;
+            }
+        }
+        age
+    }
+
+    /// How many insertions ago the last with this fingerprint came, if that is not too long ago.
+    fn youngest(&self, at: usize, fingerprint: u16) -> Option<u64> {
+        let now = self.now();
+        let same = lanes(self.words[at..].first_chunk()?).filter(|lane| lane.0 == fingerprint);
+        let age = same.map(|(_, stamp)| now.wrapping_sub(stamp)).min()?;
+        self.time_of(age)
+    }
+
+    /// How many insertions an age in stamps is, if not too many.
+    #[inline]
+    fn time_of(&self, age: u16) -> Option<u64> {
+        (u32::from(age) <= self.window()).then_some((u64::from(age) << self.grain).max(1))
     }
 
     /// As [`take`](Ghost::take), but it stays.
     #[cfg(test)]
     pub(crate) fn age(&self, hash: u32) -> Option<u64> {
-        self.find(hash).map(|(_, age)| (u64::from(age) << self.grain).max(1))
-    }
-
-    #[inline]
-    fn find(&self, hash: u32) -> Option<(usize, u32)> {
         if self.buckets == 0 {
             return None;
         }
-        let (now, window) = (self.now(), self.window());
-        let (bucket, fingerprint) = self.place(hash);
-        let mut same = 0u32;
-        for (i, &lane) in (0..).zip(self.bucket(bucket)) {
-            same |= u32::from(lane >> 16 == fingerprint) << i;
-        }
-        if same == 0 {
-            return None;
-        }
-        let i = same.trailing_zeros() as usize;
-        let age = u32::from(now.wrapping_sub(self.lanes[bucket + i] as u16));
-        (age <= window).then_some((bucket + i, age))
-    }
-
-    /// Frees a lane if what is in it is too old, before its stamp comes round again.
-    #[inline]
-    fn sweep_one(&mut self) {
-        let (now, window) = (self.now(), self.window());
-        let lane = &mut self.lanes[self.offset + self.sweep];
-        if u32::from(now.wrapping_sub(*lane as u16)) > window {
-            *lane = 0;
-        }
-        self.sweep += 1;
-        if self.sweep == self.buckets as usize * LANES {
-            self.sweep = 0;
-        }
+        let (at, fingerprint) = self.place(hash);
+        self.youngest(at, fingerprint)
     }
 
     #[inline]
@@ -161,19 +204,18 @@ impl Ghost {
 
     /// Where the bucket of a hash begins, and the fingerprint, which is never zero.
     #[inline]
-    fn place(&self, hash: u32) -> (usize, u32) {
+    fn place(&self, hash: u32) -> (usize, u16) {
         // Whoever chose the shard by some bits of the hash left the others: mixed, so that neither
         // bucket nor fingerprint rest on those.
         let mixed = u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
         let bucket = ((mixed >> 32) * u64::from(self.buckets)) >> 32;
-        let fingerprint = (mixed as u32 & 0xffff).max(1);
-        (self.offset + bucket as usize * LANES, fingerprint)
+        (self.offset + bucket as usize * WORDS, (mixed as u16).max(1))
     }
 
     #[inline]
-    fn bucket(&self, at: usize) -> &[u32; LANES] {
-        self.lanes[at..].first_chunk().expect("a bucket is whole")
+    fn bucket_mut(&mut self, at: usize) -> &mut [u64; WORDS] {
+        self.words[at..].first_chunk_mut().expect("a bucket is whole")
     }
 
     /// Moves to another number of buckets.
@@ -182,35 +224,67 @@ impl Ghost {
     /// goes to each bucket that has a share of that part: one too many is as harmless as two hashes
     /// of the same fingerprint, and gone as soon.
     fn rebuild(&mut self, buckets: usize) {
-        let old = std::mem::take(&mut self.lanes);
+        let old = std::mem::take(&mut self.words);
         let (old_offset, old_buckets) = (self.offset, self.buckets as usize);
         let (old_now, old_grain) = (self.now(), self.grain);
-        self.lanes = vec![0; if buckets == 0 { 0 } else { (buckets + 1) * LANES }];
-        self.offset = self.lanes.as_ptr().align_offset(LANES * size_of::<u32>()).min(LANES);
+        self.words = vec![0; if buckets == 0 { 0 } else { (buckets + 1) * WORDS }];
+        self.offset = self.words.as_ptr().align_offset(WORDS * size_of::<u64>()).min(WORDS);
         self.buckets = u32::try_from(buckets).expect("the capacity is bounded");
         self.grain = (buckets * LANES).max(1).ilog2().saturating_sub(GRAIN_LANES);
         self.sweep = 0;
         if old_buckets == 0 {
             return;
         }
-        let (now, window) = (self.now(), self.window());
+        let (now, window, grain) = (self.now(), self.window(), self.grain);
+        let old: &[[u64; WORDS]] = old[old_offset..].as_chunks().0;
         for bucket in 0..buckets {
             let from = bucket * old_buckets / buckets;
             let to = ((bucket + 1) * old_buckets).div_ceil(buckets);
-            let lanes = &old[old_offset + from * LANES..old_offset + to * LANES];
-            let mut kept: Vec<_> = lanes.iter().filter(|&&lane| lane != 0).collect();
-            kept.sort_by_key(|&&lane| (lane >> 16, old_now.wrapping_sub(lane as u16)));
-            kept.dedup_by_key(|lane| **lane >> 16);
-            kept.sort_by_key(|&&lane| old_now.wrapping_sub(lane as u16));
-            let places = self.offset + bucket * LANES..;
-            for (at, &lane) in places.zip(kept.into_iter().take(LANES)) {
-                let age = u64::from(old_now.wrapping_sub(lane as u16)) << old_grain >> self.grain;
+            let all = old[from..to].iter().flat_map(lanes).filter(|lane| lane.0 != 0);
+            let mut kept: Vec<_> =
+                all.map(|(print, stamp)| (print, old_now.wrapping_sub(stamp))).collect();
+            kept.sort_unstable();
+            kept.dedup_by_key(|lane| lane.0);
+            kept.sort_by_key(|lane| lane.1);
+            let at = self.offset + bucket * WORDS;
+            let places = self.bucket_mut(at);
+            for (lane, (print, age)) in kept.into_iter().take(LANES).enumerate() {
+                let age = u64::from(age) << old_grain >> grain;
                 if age <= u64::from(window) {
-                    self.lanes[at] = lane & 0xffff_0000 | u32::from(now.wrapping_sub(age as u16));
+                    let (word, shift) = (lane / PER_WORD, lane % PER_WORD * LANE as usize);
+                    places[word] |= u64::from(print) << shift;
+                    let stamp = now.wrapping_sub(age as u16);
+                    places[STAMPS + word] |= u64::from(stamp) << shift;
                 }
             }
         }
     }
+}
+
+/// Replaces what came first in a full bucket.
+#[cold]
+fn overwrite_oldest(bucket: &mut [u64; WORDS], fingerprint: u16, now: u16) {
+    let ages = lanes(bucket).map(|(_, stamp)| now.wrapping_sub(stamp)).enumerate();
+    let oldest = ages.max_by_key(|&(_, age)| age).map_or(0, |(lane, _)| lane);
+    let (word, shift) = (oldest / PER_WORD, oldest % PER_WORD * LANE as usize);
+    let others = !(u64::from(u16::MAX) << shift);
+    bucket[word] = bucket[word] & others | u64::from(fingerprint) << shift;
+    bucket[STAMPS + word] = bucket[STAMPS + word] & others | u64::from(now) << shift;
+}
+
+/// Fingerprints and stamps.
+fn lanes(bucket: &[u64; WORDS]) -> impl Iterator<Item = (u16, u16)> + '_ {
+    (0..LANES).map(|lane| {
+        let (word, shift) = (lane / PER_WORD, lane % PER_WORD * LANE as usize);
+        ((bucket[word] >> shift) as u16, (bucket[STAMPS + word] >> shift) as u16)
+    })
+}
+
+/// The highest bit of lanes that are zero. Above the lowest of them others may show, too, but only
+/// there.
+#[inline]
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & (ONES << (LANE - 1))
 }
 
 /// Half as many lanes again as entries.
@@ -218,8 +292,17 @@ const fn buckets_for(capacity: usize) -> usize {
     (capacity + capacity / 2).div_ceil(LANES)
 }
 
-/// In a bucket: one line of the processor's cache.
+/// In a bucket.
 const LANES: usize = 16;
+/// Of a bucket: one line of the processor's cache.
+const WORDS: usize = 8;
+/// The first word of stamps in a bucket.
+const STAMPS: usize = WORDS / 2;
+/// Bits of a lane.
+const LANE: u32 = 16;
+const PER_WORD: usize = LANES / STAMPS;
+/// One in each lane of a word.
+const ONES: u64 = 0x0001_0001_0001_0001;
 /// With more lanes than two to this, a stamp stands for more than one insertion. The list is then at
 /// most 2^16 / 3 stamps long, and a sweep takes 2^15 of them: none comes round unseen.
 const GRAIN_LANES: u32 = 14;
@@ -282,7 +365,7 @@ mod tests {
             let old = share(&ghost, 0..end - capacity - capacity / 1_000);
             assert!(young > 0.98, "{capacity}: {young}");
             assert!(old < 0.001, "{capacity}: {old}");
-            assert!(ghost.lanes.len() <= capacity as usize * 3 / 2 + 2 * LANES);
+            assert!(ghost.words.len() * 8 <= capacity as usize * 6 + 2 * 64);
         }
     }
 
@@ -300,7 +383,7 @@ mod tests {
         ghost.set_capacity(100);
         assert!(share(&ghost, 900..1_000) > 0.97);
         assert!(share(&ghost, 0..880) < 0.01);
-        assert!(ghost.lanes.len() <= 100 * 3 / 2 + 2 * LANES);
+        assert!(ghost.words.len() * 8 <= 100 * 6 + 2 * 64);
     }
 
     #[test]
@@ -309,12 +392,12 @@ mod tests {
         ghost.insert(7);
         assert_eq!((ghost.age(7), ghost.remove(7)), (None, false));
         ghost.set_capacity(usize::MAX);
-        assert_eq!((ghost.age(7), ghost.lanes.capacity()), (None, 0), "nothing came yet");
+        assert_eq!((ghost.age(7), ghost.words.capacity()), (None, 0), "nothing came yet");
         ghost.set_capacity(5);
         ghost.insert(7);
         assert_eq!(ghost.age(7), Some(1));
         ghost.set_capacity(0);
-        assert_eq!((ghost.age(7), ghost.lanes.capacity()), (None, 0));
+        assert_eq!((ghost.age(7), ghost.words.capacity()), (None, 0));
     }
 
     #[test]

@@ -8,9 +8,12 @@ use super::Slot;
 
 /// `N` queues of slots, up to 7. A slot is in one of them at most.
 ///
-/// All calls cost O(1). Weights are given by the caller, who knows them; sums wrap.
+/// All calls cost O(1). Weights are given by the caller, who knows them; sums wrap. Slots from
+/// [`NONE`] on are never taken in: a shard of half a thousand million entries still has others to
+/// let go of.
 #[derive(Debug)]
 pub(crate) struct Queues<const N: usize> {
+    /// As many as slots were seen, never more than [`NONE`].
     links: Vec<Link>,
     ends: [Ends; N],
 }
@@ -24,20 +27,47 @@ impl<const N: usize> Queues<N> {
     /// Puts a slot that is in no queue behind all others of this one.
     #[inline]
     pub(crate) fn push_back(&mut self, queue: usize, slot: Slot, weight: u64) {
-        let index = slot.index();
-        if index >= self.links.len() {
-            self.links.resize(index + 1, Link::ABSENT);
+        if slot.index() >= self.links.len() && !self.make_link(slot) {
+            return;
         }
-        debug_assert_eq!(self.links[index].queue(), ABSENT, "{slot:?} is in a queue already");
+        debug_assert_eq!(
+            self.links[slot.index()].queue(),
+            ABSENT,
+            "{slot:?} is in a queue already"
+        );
         let ends = &mut self.ends[queue];
         let last = std::mem::replace(&mut ends.back, slot.as_u32());
         ends.len += 1;
         ends.weight = ends.weight.wrapping_add(weight);
-        self.links[index] = Link::new(queue as u32, last, NONE);
-        match last {
+        self.links[slot.index()] = Link::new(queue as u32, last, NONE);
+        match ends.front {
             NONE => ends.front = slot.as_u32(),
             _ => self.links[last as usize].next = slot.as_u32(),
         }
+    }
+
+    /// Makes the link of a slot; whether it can have one.
+    #[cold]
+    #[inline(never)]
+    fn make_link(&mut self, slot: Slot) -> bool {
+        let is_possible = slot.as_u32() < NONE;
+        if is_possible {
+            self.links.resize(slot.index() + 1, Link::ABSENT);
+        }
+        is_possible
+    }
+
+    /// Takes the first slot out of its queue.
+    #[inline]
+    pub(crate) fn pop_front(&mut self, queue: usize, weight: u64) -> Option<Slot> {
+        let ends = &mut self.ends[queue];
+        let link = self.links.get_mut(ends.front as usize)?;
+        let slot = Slot::new(ends.front);
+        ends.front = link.next;
+        *link = Link::ABSENT;
+        ends.len -= 1;
+        ends.weight = ends.weight.wrapping_sub(weight);
+        Some(slot)
     }
 
     /// Takes a slot out of its queue and answers which that was.
@@ -54,13 +84,14 @@ impl<const N: usize> Queues<N> {
         let ends = &mut self.ends[queue];
         ends.len -= 1;
         ends.weight = ends.weight.wrapping_sub(weight);
-        match previous {
-            NONE => ends.front = next,
-            _ => self.links[previous as usize].next = next,
-        }
-        match next {
-            NONE => ends.back = previous,
-            _ => self.links[next as usize].set_previous(previous),
+        if ends.front == slot.as_u32() {
+            ends.front = next;
+        } else {
+            self.links[previous as usize].next = next;
+            match next {
+                NONE => ends.back = previous,
+                _ => self.links[next as usize].set_previous(previous),
+            }
         }
         Some(queue)
     }
@@ -69,22 +100,23 @@ impl<const N: usize> Queues<N> {
     #[inline]
     pub(crate) fn replace(&mut self, old: (Slot, u64), new: (Slot, u64)) -> Option<usize> {
         let ((old, old_weight), (new, new_weight)) = (old, new);
-        let link = self.links.get_mut(old.index())?;
-        if link.queue() == ABSENT {
+        if self.links.get(old.index())?.queue() == ABSENT {
             return None;
         }
-        let link = std::mem::replace(link, Link::ABSENT);
-        if new.index() >= self.links.len() {
-            self.links.resize(new.index() + 1, Link::ABSENT);
+        if new.index() >= self.links.len() && !self.make_link(new) {
+            self.remove(old, old_weight);
+            return None;
         }
+        let link = std::mem::replace(&mut self.links[old.index()], Link::ABSENT);
         debug_assert_eq!(self.links[new.index()].queue(), ABSENT, "{new:?} is in a queue already");
         self.links[new.index()] = link;
         let queue = link.queue() as usize;
         let ends = &mut self.ends[queue];
         ends.weight = ends.weight.wrapping_sub(old_weight).wrapping_add(new_weight);
-        match link.previous() {
-            NONE => ends.front = new.as_u32(),
-            previous => self.links[previous as usize].next = new.as_u32(),
+        if ends.front == old.as_u32() {
+            ends.front = new.as_u32();
+        } else {
+            self.links[link.previous() as usize].next = new.as_u32();
         }
         match link.next {
             NONE => ends.back = new.as_u32(),
@@ -130,7 +162,8 @@ impl<const N: usize> Queues<N> {
 /// The neighbours of a slot.
 #[derive(Clone, Copy, Debug)]
 struct Link {
-    /// Of the slot that came in before, below [`BITS`]; the queue's number above.
+    /// Of the slot that came in before, below [`BITS`]; the queue's number above. Says nothing in the
+    /// first of a queue: what follows one that leaves need not be looked at.
     before: u32,
     next: u32,
 }
@@ -162,6 +195,7 @@ impl Link {
 #[derive(Clone, Copy, Debug)]
 struct Ends {
     front: u32,
+    /// Says nothing of an empty queue.
     back: u32,
     len: u32,
     weight: u64,
@@ -189,7 +223,7 @@ mod tests {
 
         /// Two queues against two vectors.
         #[test]
-        fn queues_are_vectors(steps in prop::collection::vec((0u8..4, 0u32..24, 0u32..24), 0..300)) {
+        fn queues_are_vectors(steps in prop::collection::vec((0u8..6, 0u32..24, 0u32..24), 0..300)) {
             let mut queues = Queues::<2>::new();
             let mut model = [Vec::new(), Vec::new()];
             let weight = |slot: Slot| u64::from(slot.as_u32()) * 3;
@@ -219,6 +253,13 @@ mod tests {
                             model[queue][at] = b;
                         }
                     }
+                    4 | 5 => {
+                        let queue = usize::from(step - 4);
+                        let first = model[queue].first().copied();
+                        let popped = queues.pop_front(queue, first.map_or(7, weight));
+                        prop_assert_eq!(popped, first);
+                        model[queue].drain(..popped.map_or(0, |_| 1));
+                    }
                     _ => {}
                 }
                 for (queue, model) in model.iter().enumerate() {
@@ -229,6 +270,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn slots_without_a_number_that_a_link_can_hold_are_left_out() {
+        let mut queues = Queues::<2>::new();
+        for slot in [NONE, NONE + 1, 1 << 31, u32::MAX].map(Slot::new) {
+            queues.push_back(1, slot, 3);
+            assert_eq!(
+                (queues.remove(slot, 3), queues.replace((slot, 3), (Slot::new(5), 3))),
+                (None, None)
+            );
+        }
+        assert_eq!(
+            (queues.len(1), queues.weight(1), queues.front(1), queues.slots()),
+            (0, 0, None, 0)
+        );
+        (7..10).for_each(|slot| queues.push_back(1, Slot::new(slot), 1));
+        assert_eq!(queues.replace((Slot::new(8), 1), (Slot::new(NONE), 1)), None);
+        assert_eq!(queues.iter(1).collect::<Vec<_>>(), [7, 9].map(Slot::new), "the old one leaves");
+        assert_eq!((queues.weight(1), queues.slots()), (2, 10));
     }
 
     #[test]

@@ -82,9 +82,10 @@ impl Policy for S3Fifo {
         let most = (MAX_HITS as usize + 1) * self.queues.len(MAIN) + self.queues.len(SMALL) * 4;
         for step in 0..=most {
             let from_small = self.small_is_full() || self.queues.len(MAIN) == 0;
-            let slot = self.queues.front(if from_small { SMALL } else { MAIN })?;
+            let queue = if from_small { SMALL } else { MAIN };
+            let slot = self.queues.front(queue)?;
             let (hits, weight) = (entries.hits(slot), entries.weight(slot));
-            self.queues.remove(slot, weight);
+            self.queues.pop_front(queue, weight);
             if step == most {
                 return Some(slot);
             }
