@@ -247,6 +247,10 @@
 //!
 //! | feature | brings | default |
 //! |---|---|---|
+//! | `codec` | values and keys as bytes: `codec`, `CacheKey`; and crc32c | no |
+//! | `gzip`, `brotli`, `zstd`, `lz4` | compression for these; and flate2, brotli, zstd (C code), lz4_flex | no |
+//! | `crypto` | ciphers for these; and aes-gcm, chacha20poly1305, getrandom, zeroize | no |
+//! | `serde`, `bytes` | values that serde serializes, `Bytes`; and postcard, bytes | no |
 //! | `derive` | `#[derive(Plain)]`, and syn | no |
 //! | `disk` | stores on disk | no |
 //! | `tokio` | loads in the background as tasks of a tokio runtime, with its timers, and tokio | no |
@@ -258,8 +262,12 @@ mod budget;
 mod builder;
 mod by_key;
 mod cache;
+#[cfg(feature = "codec")]
+mod cache_key;
 mod capacity;
 mod choosing;
+#[cfg(feature = "codec")]
+pub mod codec;
 mod component;
 #[cfg(feature = "disk")]
 pub mod disk;
@@ -300,6 +308,8 @@ mod weights;
 pub use builder::CacheBuilder;
 pub use by_key::Entry;
 pub use cache::Cache;
+#[cfg(feature = "codec")]
+pub use cache_key::CacheKey;
 pub use capacity::Capacity;
 pub use efficiency::{Efficiency, Prices};
 pub use expiry::Expiry;

@@ -5,6 +5,8 @@
 mod basics;
 mod bounds;
 mod cancellation;
+#[cfg(feature = "codec")]
+mod codec;
 mod component;
 mod drops;
 mod expiry;

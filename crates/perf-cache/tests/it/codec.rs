@@ -1,0 +1,101 @@
+//! Values sealed and opened again, and whatever is not to be opened.
+
+use perf_cache::codec::{Codec, Compression, Header, Meta, OpenError, Pipeline, RawBytes};
+use perf_cache::codec::{TagGeneration, compress_value, decompress_value};
+
+pub(crate) fn compressible(len: usize) -> Vec<u8> {
+    let random = fastrand(len as u64);
+    random.zip(0..len).map(|(byte, at)| if at % 64 < 32 { byte } else { 0 }).collect()
+}
+
+pub(crate) fn fastrand(seed: u64) -> impl Iterator<Item = u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    })
+}
+
+fn meta() -> Meta {
+    Meta::new(1_795_000_000_000)
+        .expires_at(1_795_003_600_000)
+        .tags([TagGeneration { tag: u64::MAX, generation: 300 }, TagGeneration::default()])
+}
+
+#[test]
+fn what_is_sealed_is_opened_with_all_that_was_stored_with_it() {
+    for compression in Compression::ALL.into_iter().filter(|method| method.is_available()) {
+        let pipeline = Pipeline::builder(RawBytes).compression(compression).build().unwrap();
+        for len in [0, 1, 100, 1_023, 1_024, 5_000, 70_000] {
+            for flag in [None, Some(false), Some(true)] {
+                let value = compressible(len);
+                let sealed = pipeline.seal(b"k", "n", &value, &meta(), flag).unwrap();
+                assert_eq!(pipeline.open(b"k", "n", &sealed).unwrap(), (value, meta()));
+            }
+        }
+        let stats = pipeline.stats();
+        assert_eq!((stats.sealed, stats.opened, stats.undecodable.total()), (21, 21, 0));
+    }
+}
+
+#[test]
+fn raw_values_are_read_as_whatever_they_are() {
+    let sealed = Pipeline::new(RawBytes).seal(b"", "", &"text".to_owned(), &meta(), None).unwrap();
+    let read = |pipeline: Pipeline<Vec<u8>>| pipeline.open(b"", "", &sealed).unwrap().0;
+    assert_eq!(read(Pipeline::new(RawBytes)), b"text");
+    let bytes = Pipeline::new(RawBytes).seal(b"", "", &vec![0xff_u8], &meta(), None).unwrap();
+    let text: Pipeline<String> = Pipeline::new(RawBytes);
+    assert!(matches!(text.open(b"", "", &bytes), Err(OpenError::Decode(_))));
+    assert_eq!(text.stats().undecodable.decode, 1);
+}
+
+#[test]
+fn a_value_takes_few_bytes_more_than_it_has() {
+    let sealed = |meta: &Meta| {
+        Pipeline::new(RawBytes).seal(b"key", "name", &vec![1_u8; 100], meta, None).unwrap().len()
+    };
+    assert_eq!(sealed(&Meta::new(1_795_000_000_000)), 100 + 15);
+    assert_eq!(sealed(&meta()), 100 + 15 + 4 + 1 + 10 + 9);
+}
+
+#[test]
+fn bytes_outside_of_a_cache_come_back() {
+    for compression in Compression::ALL {
+        for len in [0, 10, 3_000] {
+            let value = compressible(len);
+            let compressed = compress_value(&value, compression).unwrap();
+            assert_eq!(decompress_value(&compressed).unwrap(), value);
+            assert!(Header::peek(&compressed).is_ok());
+        }
+    }
+    assert!(decompress_value(b"no").is_err());
+}
+
+#[derive(Debug)]
+struct Refusing;
+
+impl Codec<u8> for Refusing {
+    fn id(&self) -> perf_cache::codec::CodecId {
+        perf_cache::codec::CodecId::new(99)
+    }
+
+    fn encode(&self, _: &u8, into: &mut Vec<u8>) -> Result<(), perf_cache::codec::CodecError> {
+        into.push(1);
+        Err(perf_cache::codec::CodecError::new("never"))
+    }
+
+    fn decode(&self, _: &[u8]) -> Result<u8, perf_cache::codec::CodecError> {
+        Err(perf_cache::codec::CodecError::new("never"))
+    }
+}
+
+#[test]
+fn what_is_refused_leaves_nothing_behind_and_is_counted() {
+    let pipeline = Pipeline::new(Refusing);
+    let mut out = b"before".to_vec();
+    assert!(pipeline.seal_into(&mut out, b"", "", &1, &meta(), None).is_err());
+    assert_eq!(out, b"before");
+    assert_eq!(pipeline.stats().refused.encode, 1);
+}
