@@ -37,6 +37,16 @@ mod kernel {
         compiler_fence(Ordering::SeqCst);
     }
 
+    /// The light half on a side that has not asked what the other one makes.
+    #[inline]
+    pub(crate) fn light_or_full() {
+        if is_asymmetric() {
+            light();
+        } else {
+            fence(Ordering::SeqCst);
+        }
+    }
+
     /// The moment after all stores that this thread has made so far.
     pub(crate) fn stamp() -> u64 {
         // A barrier that another thread makes runs on this processor too, but perhaps later than
@@ -52,16 +62,20 @@ mod kernel {
         !is_asymmetric() || ENDED.load(Ordering::SeqCst) > stamp
     }
 
-    /// Makes a barrier, so that every stamp taken before has passed.
-    pub(crate) fn heavy() {
+    /// Makes a barrier, so that every stamp taken before has passed; whether that could be done.
+    pub(crate) fn heavy() -> bool {
         fence(Ordering::SeqCst);
-        if is_asymmetric() {
-            let number = BEGUN.fetch_add(1, Ordering::SeqCst) + 1;
-            // It cannot fail once registered. If it did, nothing would be freed, and that is safe.
-            if membarrier(MembarrierCommand::PrivateExpedited).is_ok() {
-                ENDED.fetch_max(number, Ordering::SeqCst);
-            }
+        if !is_asymmetric() {
+            return true;
         }
+        let number = BEGUN.fetch_add(1, Ordering::SeqCst) + 1;
+        // Once registered it fails only where the process has given up the right to it since.
+        // Nothing is freed then.
+        let made = membarrier(MembarrierCommand::PrivateExpedited).is_ok();
+        if made {
+            ENDED.fetch_max(number, Ordering::SeqCst);
+        }
+        made
     }
 }
 
@@ -79,6 +93,10 @@ mod kernel {
         fence(Ordering::SeqCst);
     }
 
+    pub(crate) fn light_or_full() {
+        light();
+    }
+
     pub(crate) fn stamp() -> u64 {
         0
     }
@@ -89,12 +107,13 @@ mod kernel {
         true
     }
 
-    pub(crate) fn heavy() {
+    pub(crate) fn heavy() -> bool {
         fence(Ordering::SeqCst);
+        true
     }
 }
 
-pub(crate) use kernel::{has_passed, heavy, is_asymmetric, light, stamp};
+pub(crate) use kernel::{has_passed, heavy, is_asymmetric, light, light_or_full, stamp};
 
 #[cfg(all(test, not(perf_loom)))]
 mod tests {
@@ -103,7 +122,7 @@ mod tests {
     #[test]
     fn a_barrier_serves_every_stamp_before_it() {
         let (first, second) = (stamp(), stamp());
-        heavy();
+        assert!(heavy());
         assert!(has_passed(first) && has_passed(second));
     }
 }

@@ -133,12 +133,17 @@ impl Readers {
     #[cold]
     fn name_elsewhere<'a>(&'a self, record: &'a Record, at: usize) -> Option<Word<'a>> {
         if !record.is_registered.load(Ordering::Relaxed) {
-            record.is_registered.store(true, Ordering::Relaxed);
             self.registered.fetch_add(1, Ordering::SeqCst);
             // Whoever retires a slot and then finds no other record than its own makes no barrier:
-            // every look that this thread takes at a slot comes after this fence.
-            fence(Ordering::SeqCst);
-            // Or it had something to itself before it could know. Acquire: what it did with that.
+            // every look that this thread takes at a slot comes after the fence in here. And who
+            // has something to itself does with the light half.
+            if !barrier::heavy() {
+                // Then this thread reads under the locks.
+                self.registered.fetch_sub(1, Ordering::SeqCst);
+                return None;
+            }
+            record.is_registered.store(true, Ordering::Relaxed);
+            // It may have had it before it could know. Acquire: what it did with that.
             while self.is_exclusive.load(Ordering::Acquire) {
                 yield_now();
             }
@@ -187,7 +192,7 @@ impl Readers {
     /// No user code may run meanwhile: threads that are about to read for the first time wait.
     #[inline]
     pub(crate) fn exclude(&self, at: usize) -> Option<Exclusive<'_>> {
-        if !self.may_be_alone() {
+        if self.registered.load(Ordering::Relaxed) != 1 {
             return None;
         }
         let own = self.own()?;
@@ -199,11 +204,13 @@ impl Readers {
         self.is_exclusive.store(true, Ordering::Relaxed);
         let exclusive = Exclusive { readers: self };
         // Either this thread sees below that another has registered, or that one sees what was
-        // stored above, and waits.
-        fence(Ordering::SeqCst);
+        // stored above, and waits: it makes the heavy half between its registration and its look.
+        barrier::light_or_full();
         let alone = self.registered.load(Ordering::SeqCst) <= 1;
         // Acquire: a guard may have been dropped by another thread.
-        let is_named = own.words.iter().any(|word| word.load(Ordering::Acquire) == at);
+        let any = own.words.iter().fold(0, |any, word| any | word.load(Ordering::Acquire));
+        let is_named =
+            any > THE_LONG_WAY && own.words.iter().any(|word| word.load(Ordering::Acquire) == at);
         // Acquire: what was read through pins that have ended.
         let is_pinned = self.pins.load(Ordering::Acquire) > 0;
         (alone && !is_named && !is_pinned).then_some(exclusive)

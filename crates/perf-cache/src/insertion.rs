@@ -217,9 +217,11 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         // Before everything else, as in `Invalidations::admit`.
         let era = self.invalidations.era().bits();
         let weight = self.default_weight;
-        let mut left = self.leavers();
         let index = self.index(hash);
         let shard = &self.shards[index];
+        // What leaves is dropped after the lock: these are declared before the guard.
+        let mut gone = None;
+        let mut left = None;
         let mut held = shard.lock();
         let is_calm = held.loads.is_idle()
             && !held.sweep.is_due(&self.clock)
@@ -228,31 +230,47 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             return Err((key, value));
         }
         let old = shard.seek(&held, hash, &key);
+        let replaces = old.is_some();
+        let plain = |key, value| Entry { key, value, look_at: AtomicU64::new(NEVER), extra: None };
         if let Some(found) = old {
-            let entry = Entry { key, value, look_at: AtomicU64::new(NEVER), extra: None };
-            self.replace(shard, &mut held, found, (hash, era, entry, weight), &mut left);
+            match shard.swap(&mut held, &self.readers, found.slot, era, plain(key, value)) {
+                Ok(old) => gone = Some(old),
+                Err(entry) => {
+                    shard.replace_found(&mut held, found, hash, era, entry, weight);
+                    let left = left.insert(self.leavers());
+                    self.retire(shard, &mut held, found.slot, Cause::Replaced, left);
+                }
+            }
         } else {
-            if !self.entries.exchange(0, 1, false) {
-                if !self.is_at_its_share(index, false) {
+            let choice = self.choosing.choice();
+            if self.entries.exchange(0, 1, false) {
+                shard.insert(&mut held, hash, era, plain(key, value), weight, choice);
+            } else {
+                // One goes and one comes: what is used stays as it is.
+                if !self.entries.exchange(1, 1, false) || !self.is_at_its_share(index, false) {
                     return Err((key, value));
                 }
                 let Some(victim) = shard.victim(&mut held) else { return Err((key, value)) };
-                self.unlink(shard, &mut held, victim, Cause::Size, &mut left);
-                if !self.entries.exchange(1, 1, false) {
-                    // The capacity was lowered this very moment.
-                    drop(held);
-                    self.entries.give(1);
-                    self.see_off(left);
-                    return Err((key, value));
+                let new = (hash, era, plain(key, value));
+                match shard.supersede(&mut held, &self.readers, victim, new, choice) {
+                    Ok(old) => gone = Some(old),
+                    Err(entry) => {
+                        let left = left.insert(self.leavers());
+                        self.unlink(shard, &mut held, victim, Cause::Size, left);
+                        shard.insert(&mut held, hash, era, entry, weight, choice);
+                    }
                 }
             }
-            let entry = Entry { key, value, look_at: AtomicU64::new(NEVER), extra: None };
-            let choice = self.choosing.choice();
-            shard.insert(&mut held, hash, era, entry, weight, choice);
+        }
+        if let Some(Entry { extra: Some(extra), .. }) = &gone {
+            extra.marks.leave();
         }
         drop(held);
-        self.see_off(left);
-        self.sample_insertion(hash, weight, old.is_some());
+        drop(gone);
+        if let Some(left) = left {
+            self.see_off(left);
+        }
+        self.sample_insertion(hash, weight, replaces);
         Ok(())
     }
 

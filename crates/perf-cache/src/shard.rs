@@ -13,7 +13,7 @@ use crate::stats::{Cause, Counts};
 use crate::weights::Weights;
 use equivalent::Equivalent;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Aligned so that two shards never share a pair of cache lines, nor what readers read a pair with
 /// what writers write.
@@ -67,6 +67,11 @@ impl<K, V> Held<K, V> {
 
 /// In the place of a number of hits: each one is told to the policy.
 pub(crate) const REPORTED: u8 = u8::MAX;
+
+/// Looks at a lock that is held, each after twice as long: some hundred instructions in all.
+const SPINS: u32 = 6;
+/// Looks after that, before a thread goes to sleep.
+const YIELDS: u32 = 8;
 
 /// The entries of a shard as its policy sees them.
 struct View<'a, K, V> {
@@ -125,7 +130,31 @@ impl<K, V> Shard<K, V> {
 
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, Held<K, V>> {
-        // A panic of somebody's `Clone` or `Eq` leaves the shard whole.
+        match self.written.held.try_lock() {
+            Ok(held) => held,
+            // A panic of somebody's `Clone` or `Eq` leaves the shard whole.
+            Err(TryLockError::Poisoned(held)) => held.into_inner(),
+            Err(TryLockError::WouldBlock) => self.lock_patiently(),
+        }
+    }
+
+    /// The lock is held for less time than it takes to go to sleep and be woken, and once one thread
+    /// sleeps, all that come must: so they look a few times more, ever less often.
+    #[cold]
+    #[inline(never)]
+    fn lock_patiently(&self) -> MutexGuard<'_, Held<K, V>> {
+        for round in 0..SPINS + YIELDS {
+            if round < SPINS {
+                (0..1_u32 << round).for_each(|_| std::hint::spin_loop());
+            } else {
+                std::thread::yield_now();
+            }
+            match self.written.held.try_lock() {
+                Ok(held) => return held,
+                Err(TryLockError::Poisoned(held)) => return held.into_inner(),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
         self.written.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -234,7 +263,7 @@ impl<K, V> Shard<K, V> {
         era: u32,
         entry: Entry<K, V>,
     ) -> Result<Entry<K, V>, Entry<K, V>> {
-        if !readers.may_be_alone() || !held.policy.replaces_in_place() {
+        if !held.policy.replaces_in_place() {
             return Err(entry);
         }
         let life = entry.extra.as_ref().map(|extra| &extra.life);
@@ -245,6 +274,35 @@ impl<K, V> Shard<K, V> {
         held.counts.evictions[Cause::Replaced as usize] += 1;
         let view = View { slots: &self.slots, weights: &held.weights };
         held.policy.replaced_in_place(slot, &view);
+        Ok(old)
+    }
+
+    /// Puts an entry whose key is not there in the place of a victim of the same weight, and answers
+    /// that; `Err` where somebody else may look there.
+    #[inline]
+    pub(crate) fn supersede(
+        &self,
+        held: &mut Held<K, V>,
+        readers: &Readers,
+        victim: Slot,
+        new: (u64, u32, Entry<K, V>),
+        choice: Choice,
+    ) -> Result<Entry<K, V>, Entry<K, V>> {
+        let (hash, era, entry) = new;
+        let life = entry.extra.as_ref().map(|extra| &extra.life);
+        let end = end_of(entry.look_at(), life);
+        let tag = tag_of(hash);
+        let before = self.slots.tag(victim);
+        let old = self.slots.supersede(&mut held.ledger, readers, victim, (tag, era, entry))?;
+        let rehash = |slot| u64::from(self.slots.tag(slot));
+        self.index.remove(u64::from(before), victim, rehash);
+        self.index.insert(u64::from(tag), victim, rehash);
+        held.sweep.note(end);
+        held.counts.insertions += 1;
+        held.counts.evictions[Cause::Size as usize] += 1;
+        let view = View { slots: &self.slots, weights: &held.weights };
+        held.policy.choose(choice);
+        held.policy.insert(victim, &view);
         Ok(old)
     }
 

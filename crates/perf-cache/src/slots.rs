@@ -342,6 +342,44 @@ impl<K, V> Slots<K, V> {
         Ok(old)
     }
 
+    /// Puts an entry in the place of another one of any key, and answers that; for a thread that is
+    /// the only one to read, and has no guard of it. Else the entry comes back. The index must be
+    /// told of both.
+    ///
+    /// # Errors
+    ///
+    /// The new entry.
+    ///
+    /// # Panics
+    ///
+    /// Where no live entry is there.
+    #[inline]
+    pub(crate) fn supersede(
+        &self,
+        ledger: &mut Ledger,
+        readers: &Readers,
+        slot: Slot,
+        new: (u32, u32, Entry<K, V>),
+    ) -> Result<Entry<K, V>, Entry<K, V>> {
+        assert_eq!(self.id, ledger.id, "a ledger belongs to its slots");
+        let (tag, era, entry) = new;
+        let place = self.place(slot);
+        let before = place.tag.load(Ordering::Relaxed);
+        assert!(before & LIVE != 0, "only what is live is superseded");
+        let Some(alone) = readers.exclude(place.address()) else { return Err(entry) };
+        let peculiar = if entry.is_plain() { 0 } else { PECULIAR };
+        #[cfg(perf_loom)]
+        place.seen.with_mut(|_| ());
+        // SAFETY: live, so occupied and initialized, before and after. No reference to it is left,
+        // for the same reasons as in `swap`.
+        let old = std::mem::replace(unsafe { (*place.entry.get()).assume_init_mut() }, entry);
+        place.notes.store(era << ERA_SHIFT | peculiar, Ordering::Relaxed);
+        // Whoever begins to read finds this tag, since `alone` is dropped after it (release).
+        place.tag.store(tag | LIVE | OCCUPIED, Ordering::Relaxed);
+        drop(alone);
+        Ok(old)
+    }
+
     /// Ends the life of an entry and frees its place, all at once; for a thread that is the only
     /// one to read, and has no guard of it. `None`: it is still there, to be retired.
     ///

@@ -115,6 +115,24 @@ impl Model {
         }
     }
 
+    /// Puts an entry of another key in the place of this one if this thread is alone.
+    fn supersede(&self, old: u64, new: u64, number: u64) {
+        let mut ledger = self.ledger.lock().unwrap();
+        let slot = self.find(&ledger, old).unwrap();
+        let entry = Entry::plain(new, self.witness(number));
+        let entry = (tag_of(new), 0, entry);
+        let gone = self.slots.supersede(&mut ledger, &self.readers, slot, entry);
+        if gone.is_ok() {
+            self.index.remove(u64::from(tag_of(old)), slot, self.rehash());
+            self.index.insert(u64::from(tag_of(new)), slot, self.rehash());
+        }
+        drop(ledger);
+        if gone.is_err() {
+            self.remove(old);
+            self.insert(new, number);
+        }
+    }
+
     fn harvest(&self, ledger: &mut Ledger, gone: &mut Vec<Entry<u64, Witness>>) {
         if self.slots.harvest(ledger, &self.readers, true, gone) == Harvest::NeedsBarrier {
             barrier::heavy();
@@ -246,6 +264,25 @@ fn loom_a_place_is_taken_and_used_again_while_another_begins_to_read() {
         model.insert(1, 11);
         reader.join().unwrap();
         assert_eq!(model.read(1), Some(11));
+    });
+}
+
+#[test]
+fn loom_a_place_is_given_to_another_key_while_another_begins_to_read() {
+    model(|| {
+        let model = Arc::new(Model::new(4));
+        model.insert(1, 10);
+        assert_eq!(model.read(1), Some(10));
+        let reader = {
+            let model = Arc::clone(&model);
+            thread::spawn(move || {
+                assert!(matches!(model.read(1), None | Some(10)));
+                assert!(matches!(model.read(2), None | Some(20)));
+            })
+        };
+        model.supersede(1, 2, 20);
+        reader.join().unwrap();
+        assert_eq!((model.read(1), model.read(2)), (None, Some(20)));
     });
 }
 

@@ -93,7 +93,7 @@ fn where_others_read_a_barrier_frees() {
     assert_eq!(slots.harvest(&mut ledger, &readers, false, &mut gone), Harvest::Done);
     assert!(gone.is_empty(), "it was only sealed");
     if slots.harvest(&mut ledger, &readers, false, &mut gone) == Harvest::NeedsBarrier {
-        barrier::heavy();
+        assert!(barrier::heavy());
         assert_eq!(slots.harvest(&mut ledger, &readers, false, &mut gone), Harvest::Done);
     }
     assert_eq!((gone.len(), ledger.retired()), (1, 0));
@@ -208,6 +208,17 @@ fn the_only_reader_replaces_and_takes_at_once_what_it_does_not_look_at() {
     assert!(matches!(look(), Look::Gone));
     assert_eq!((ledger.len(), ledger.retired()), (0, 0));
     assert_eq!(slots.put(&mut ledger, tag_of(6), 0, entry(6)), slot, "used again");
+    let new = |key| (tag_of(key), 2, entry(key));
+    let record = readers.own().unwrap();
+    let guard = slots.protect(slot, tag_of(6), &readers, record);
+    slots.set_hits(slot, 3);
+    assert!(slots.supersede(&mut ledger, &readers, slot, new(7)).is_err(), "it is looked at");
+    drop(guard);
+    assert_eq!(slots.supersede(&mut ledger, &readers, slot, new(7)).unwrap().key, 6);
+    assert!(matches!(slots.protect(slot, tag_of(6), &readers, record), Look::Gone));
+    let found = slots.protect(slot, tag_of(7), &readers, record);
+    assert!(matches!(found, Look::Live(entry) if entry.key == 7 && entry.era() == 2));
+    assert_eq!((slots.hits(slot), ledger.len()), (0, 1));
 }
 
 #[test]
@@ -222,4 +233,5 @@ fn with_another_reader_nothing_is_replaced_where_it_is() {
     std::thread::scope(|scope| scope.spawn(read).join().unwrap());
     assert!(slots.swap(&mut ledger, &readers, slot, 1, entry(5)).is_err());
     assert!(slots.take(&mut ledger, &readers, slot).is_none());
+    assert!(slots.supersede(&mut ledger, &readers, slot, (tag_of(6), 1, entry(6))).is_err());
 }
