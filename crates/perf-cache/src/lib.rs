@@ -130,7 +130,8 @@
 //! | [`get_with_terms`](Cache::get_with_terms), [`try_get_with_terms`](Cache::try_get_with_terms) | a loader that sets the entry's time to live and tags |
 //! | [`fetch`](Cache::fetch) | loads in the background, with time-outs |
 //!
-//! Each has a form ending in `_async` for futures on any runtime.
+//! Each has a form ending in `_async` for futures on any runtime, and with the feature `macros` the
+//! attribute `#[cached]` makes a function of one of them.
 //!
 //! What to do about values that are old, late, or not to be had is set in the builder. This cache
 //! renews a price that is asked for in the last fifth of its minute, answers an old one for another
@@ -253,6 +254,7 @@
 //! | `serde`, `bytes` | values that serde serializes, `Bytes`; and postcard, bytes | no |
 //! | `derive` | `#[derive(Plain)]`, and syn | no |
 //! | `disk` | stores on disk | no |
+//! | `macros` | `#[cached]`, and syn with all of the language, and a reader of manifests | no |
 //! | `tokio` | loads in the background as tasks of a tokio runtime, with its timers, and tokio | no |
 //!
 //! Without them it depends on equivalent, hashbrown, lru and perf-core, and rustix on Linux.
@@ -264,6 +266,8 @@ mod by_key;
 mod cache;
 #[cfg(feature = "codec")]
 mod cache_key;
+#[cfg(feature = "macros")]
+mod cached;
 mod capacity;
 mod choosing;
 #[cfg(feature = "codec")]
@@ -310,6 +314,11 @@ pub use by_key::Entry;
 pub use cache::Cache;
 #[cfg(feature = "codec")]
 pub use cache_key::CacheKey;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub use cached::private as __private;
+#[cfg(feature = "macros")]
+pub use cached::{cached, cached_api_response, cached_database_query};
 pub use capacity::Capacity;
 pub use efficiency::{Efficiency, Prices};
 pub use expiry::Expiry;

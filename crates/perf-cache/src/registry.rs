@@ -6,7 +6,7 @@ use crate::{Cache, CacheStats, Capacity, ConfigError, Evictions};
 use perf_core::{ByteSize, Ratio};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 /// What a cache is for.
@@ -245,6 +245,13 @@ impl Registry {
     #[must_use]
     pub fn new() -> Registry {
         Registry::default()
+    }
+
+    /// The one that the whole program shares. Caches that are made by `#[cached]` are in it.
+    #[must_use]
+    pub fn global() -> &'static Registry {
+        static GLOBAL: LazyLock<Registry> = LazyLock::new(Registry::new);
+        &GLOBAL
     }
 
     /// Registers a cache under its [name](Cache::name).

@@ -50,6 +50,7 @@
 //! |---|---|---|
 //! | root | the words all share: [`Clock`], [`Signal`], [`Knob`], [`Histogram`], [`ByteSize`] | always |
 //! | `cache` | values that are costly to make: single flight, bounds, time to live | `cache` |
+//! | `cache::cached` | functions whose answers are kept: `#[cached(ttl = "5m")]` | `macros` |
 //! | `operations` | work that must not all run at once: priorities, limits, time-outs | `operations` |
 //! | `analytics` | what happened lately: windows, percentiles, Prometheus text | `analytics` |
 //! | `guard` | calls that may fail: breaker, rate limit, back-off, retry budget, deadline | `guard` |
@@ -65,8 +66,9 @@
 //!
 //! # Features
 //!
-//! All but `http` and `bench` are on by default; `http` builds zstd, which is C code. Without any of them the
-//! crate is `perf-core` under another name.
+//! All but `http`, `macros` and `bench` are on by default; `http` builds zstd, which is C code, and
+//! `macros` a parser of the whole language. Without any of them the crate is `perf-core` under another
+//! name.
 
 pub use perf_core::*;
 

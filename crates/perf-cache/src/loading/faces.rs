@@ -93,6 +93,20 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> Cache<K, V, S> {
     ///
     /// As [`get_with`](Cache::get_with).
     pub fn optionally_get_with(&self, key: K, load: impl FnOnce() -> Option<V>) -> Option<V> {
+        self.optionally_get_with_terms(key, || load().map(plain))
+    }
+
+    /// Like [`optionally_get_with`](Cache::optionally_get_with), for a `load` that says as well what
+    /// the entry asks for.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_with`](Cache::get_with).
+    pub fn optionally_get_with_terms(
+        &self,
+        key: K,
+        load: impl FnOnce() -> Option<(V, Terms)>,
+    ) -> Option<V> {
         some(self.inner.ask(self.hash(&key), key, true, || perhaps(load())))
     }
 
@@ -176,6 +190,20 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> Cache<K, V, S> {
         &self,
         key: K,
         load: impl Future<Output = Option<V>>,
+    ) -> Option<V> {
+        self.optionally_get_with_terms_async(key, async { load.await.map(plain) }).await
+    }
+
+    /// Like [`optionally_get_with_terms`](Cache::optionally_get_with_terms), for a future on any
+    /// runtime; see [`get_with_async`](Cache::get_with_async).
+    ///
+    /// # Panics
+    ///
+    /// As [`get_with`](Cache::get_with), when polled.
+    pub async fn optionally_get_with_terms_async(
+        &self,
+        key: K,
+        load: impl Future<Output = Option<(V, Terms)>>,
     ) -> Option<V> {
         some(self.inner.ask_async(self.hash(&key), key, true, async { perhaps(load.await) }).await)
     }
@@ -294,8 +322,8 @@ const fn plain<V>(value: V) -> (V, Terms) {
     (value, Terms::new())
 }
 
-fn perhaps<V>(answer: Option<V>) -> Made<V, Infallible> {
-    answer.map_or(Made::Absent, |value| Made::Value(value, Terms::new()))
+fn perhaps<V>(answer: Option<(V, Terms)>) -> Made<V, Infallible> {
+    answer.map_or(Made::Absent, |(value, terms)| Made::Value(value, terms))
 }
 
 fn sure<V, E>(got: Got<V, E>) -> Result<V, Arc<E>> {

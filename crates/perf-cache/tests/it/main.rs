@@ -4,6 +4,8 @@
 
 mod basics;
 mod bounds;
+#[cfg(feature = "macros")]
+mod cached;
 mod cancellation;
 #[cfg(feature = "codec")]
 mod codec;
