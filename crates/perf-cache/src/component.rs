@@ -58,8 +58,8 @@ impl<K, V, S> Observe for Cache<K, V, S> {
         };
         gauge("entries", Unit::Count, self.inner.len(), "Entries held.");
         gauge("bytes", Unit::Bytes, self.inner.weight(), "What the entries weigh.");
-        let dead = self.inner.invalidations.dead_by_tags().min(self.inner.len());
-        gauge("dead", Unit::Count, dead, "Entries ended by a tag and not yet freed, at most.");
+        let dead = self.inner.estimate_invalidated();
+        gauge("dead", Unit::Count, dead, "Entries that were invalidated and are not freed, about.");
         if let Some(max) = self.inner.entries.max() {
             gauge("capacity_entries", Unit::Count, max, "Entries that may be held.");
         }

@@ -6,12 +6,14 @@ use crate::entry::Entry;
 use crate::eviction::Leavers;
 use crate::inner::Inner;
 use crate::policy::Slot;
-use crate::shard::Held;
+use crate::shard::{Held, Shard};
 use crate::stats::Cause;
 use equivalent::Equivalent;
 
 /// Places looked at in one holding of a lock.
 const CHUNK: usize = 256;
+/// Places that an estimate looks at: some hundred microseconds.
+const LOOKS: u64 = 4_096;
 
 impl<K, V> Inner<K, V> {
     /// Why an entry was invalidated, if it was; `era` is the one in which it was last looked at.
@@ -89,6 +91,36 @@ impl<K, V> Inner<K, V> {
     /// How many entries were invalidated and have not left; exact when nothing writes.
     pub(crate) fn count_invalidated(&self) -> u64 {
         self.count(|entry, era| self.why_invalid(entry, era).is_some())
+    }
+
+    /// About how many entries were invalidated and have not left: none where no sweep is due, and
+    /// else by looking at [`LOOKS`] places at most.
+    pub(crate) fn estimate_invalidated(&self) -> u64 {
+        let asked = self.invalidations.sweeps();
+        // Tags are counted, which is the most that it can be where nothing else was invalidated.
+        let by_tags_only = self.invalidations.open_patterns() == 0;
+        let most = if by_tags_only { self.invalidations.dead_by_tags() } else { u64::MAX };
+        if asked == 0 || most == 0 {
+            return 0;
+        }
+        let is_due = |shard: &&Shard<K, V>| shard.lock().round.is_due(asked);
+        let due: Vec<_> = self.shards.iter().filter(is_due).collect();
+        let places: u64 = due.iter().map(|shard| u64::from(shard.slots.used())).sum();
+        let step = places.div_ceil(LOOKS).max(1);
+        let (mut dead, mut from) = (0, 0);
+        for shard in due {
+            let used = u64::from(shard.slots.used());
+            let mut at = from;
+            while at < used {
+                let slot = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));
+                let is_dead = |entry: &Entry<K, V>, era| self.why_invalid(entry, era).is_some();
+                dead += u64::from(self.whatever_at(shard, slot, is_dead) == Some(true));
+                at += step;
+            }
+            // Goes on in the next shard as if that were the same.
+            from = at - used;
+        }
+        (dead * step).min(most).min(self.len())
     }
 
     /// How many entries are alive and `counts`; exact when nothing writes.

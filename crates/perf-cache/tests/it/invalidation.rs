@@ -94,6 +94,31 @@ fn more_patterns_than_the_list_holds_are_no_trouble() {
 }
 
 #[test]
+fn who_asks_again_and_again_how_many_are_dead_gets_an_estimate() {
+    for (entries, shards) in [(900_u64, 1), (30_000, 1), (30_000, 8)] {
+        let builder = Cache::builder().max_entries(2 * entries).shards(shards);
+        let cache: Cache<String, u64> = builder.build().unwrap();
+        let tags = |n| Terms::new().tags([if n % 3 == 0 { "third" } else { "other" }]);
+        (0..entries).for_each(|n| assert!(cache.insert_with(format!("{}:{n}", n % 5), n, tags(n))));
+        let is_near = |what: &str| {
+            let (told, exact) = (cache.dead_estimate(), cache.dead());
+            let off = if entries > 4_096 { entries / 40 } else { 0 };
+            assert!(told.abs_diff(exact) <= off, "{what}: {told} of {exact}");
+            exact
+        };
+        assert_eq!(is_near("nothing yet"), 0);
+        cache.invalidate_tag("third");
+        assert_eq!(is_near("a tag"), entries / 3);
+        cache.invalidate_namespace("4");
+        assert_eq!(is_near("a namespace"), entries / 3 + entries / 5 - entries / 15);
+        cache.remove_dead(entries / 3);
+        is_near("half swept");
+        cache.remove_dead(u64::MAX);
+        assert_eq!((is_near("swept"), cache.dead_estimate()), (0, 0));
+    }
+}
+
+#[test]
 fn a_declared_namespace_knows_how_many_it_ends() {
     let cache: Cache<String, u64> =
         Cache::builder().max_entries(100).namespace("users").namespace("a:b").build().unwrap();

@@ -16,7 +16,7 @@ impl InspectCache for Answers {
     fn report(&self) -> CacheReport {
         let memory = self.0.memory();
         let policy = memory.policy().map_or_else(|| "custom".to_owned(), |kind| kind.to_string());
-        let mut report = CacheReport { dead: memory.dead(), ..CacheReport::default() };
+        let mut report = CacheReport { dead: memory.dead_estimate(), ..CacheReport::default() };
         if let Some(insight) = memory.insight() {
             describe(&insight, &policy, &mut report);
         }
