@@ -9,7 +9,7 @@ use crate::inner::{Inner, Limbo, SAMPLE_NONE, Settings, Weigher};
 use crate::invalidation::{Declared, Invalidations};
 use crate::listener::Listeners;
 use crate::loading::LoadOptions;
-use crate::policy::{Checked, Policy, PolicyKind};
+use crate::policy::{Checked, Choice, Policy, PolicyKind};
 use crate::ruling::Ruling;
 use crate::shard::Shard;
 use crate::slots::place_size;
@@ -18,6 +18,7 @@ use crate::{Cache, Cause, ConfigError, EvictionListener, KeyText};
 use hashbrown::DefaultHashBuilder;
 use perf_core::{ByteSize, Clock, Ratio};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
     clock: Clock,
     shards: Option<usize>,
     policy: Chosen,
+    cold_share: Option<Ratio>,
+    adaptive_min_capacity: u64,
     hasher: S,
     pub(crate) loading: LoadOptions<K>,
     pub(crate) declared: Declared<K>,
@@ -82,6 +85,8 @@ impl<K, V> CacheBuilder<K, V> {
             clock: Clock::system(),
             shards: None,
             policy: Chosen::Kind(PolicyKind::Adaptive),
+            cold_share: None,
+            adaptive_min_capacity: ADAPTIVE_MIN_CAPACITY,
             hasher: DefaultHashBuilder::default(),
             loading: LoadOptions::new(),
             declared: Declared::default(),
@@ -168,6 +173,28 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         self
     }
 
+    /// Fixes the share of the cache in which [`Adaptive`](crate::policy::Adaptive) tries new entries
+    /// out, instead of having it found out: 0.02 keeps what it has through loops and scans, 0.1
+    /// favours what is used often, 1 is close to least recently used. Nothing is sampled for it
+    /// then. [`Cache::set_cold_share`] changes it in use; other policies have no such share.
+    pub fn cold_share(mut self, share: Ratio) -> Self {
+        self.cold_share = Some(share);
+        self
+    }
+
+    /// Up to how many entries [`Adaptive`](crate::policy::Adaptive) learns from all accesses, from
+    /// 16 to 65 536; 1 024 if not set. A larger cache has it learn from a sample of the keys, as
+    /// large as would be used by half of so many entries at least.
+    ///
+    /// A smaller sample takes longer to tell what is best, and is wrong more often. Without one each
+    /// access pays: a hit in a cache of this capacity takes some 270 instructions more than in a
+    /// larger one, save for keys that are hit all the time. Each of so many entries takes some 180
+    /// bytes, in all some 200 KB if this is not set.
+    pub fn adaptive_min_capacity(mut self, entries: u64) -> Self {
+        self.adaptive_min_capacity = entries;
+        self
+    }
+
     /// Has each entry that leaves told to a closure, with why it left; see [`EvictionListener`].
     /// Several are told in the order in which they were given.
     pub fn on_eviction(self, told: impl Fn(&K, &V, Cause) + Send + Sync + 'static) -> Self {
@@ -230,6 +257,8 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             clock,
             shards,
             policy,
+            cold_share,
+            adaptive_min_capacity,
             hasher: _,
             loading,
             declared,
@@ -247,6 +276,8 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             clock,
             shards,
             policy,
+            cold_share,
+            adaptive_min_capacity,
             hasher,
             loading,
             declared,
@@ -260,7 +291,8 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     ///
     /// [`ConfigError`] without a bound, with a bound of zero, with a bound on bytes but no weigher,
     /// with a number of shards that is no power of two up to 1024, with a namespace that ends in
-    /// a colon, with more than 64 of them, with room for no tags, and with settings for loaders that
+    /// a colon, with more than 64 of them, with room for no tags, with an
+    /// [`adaptive_min_capacity`](CacheBuilder::adaptive_min_capacity) out of its range, and with settings for loaders that
     /// contradict each other.
     pub fn build(self) -> Result<Cache<K, V, S>, ConfigError> {
         match (self.max_entries, self.max_bytes) {
@@ -277,6 +309,11 @@ impl<K, V, S> CacheBuilder<K, V, S> {
                 return Err(ConfigError::new("max_bytes", bytes, remedy));
             }
             _ => {}
+        }
+        if !ADAPTIVE_MIN_CAPACITIES.contains(&self.adaptive_min_capacity) {
+            let remedy = "use 16 to 65536 entries, or leave it out for 1024";
+            let (setting, entries) = ("adaptive_min_capacity", self.adaptive_min_capacity);
+            return Err(ConfigError::new(setting, entries, remedy));
         }
         self.loading.check()?;
         self.declared.check()?;
@@ -296,7 +333,12 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         let places = first_places::<K, V>(share, &limbo);
         let shard = |seed| Shard::new(share, places, Weights::new(of_each), self.policy.make(seed));
         let since = self.clock.now().as_nanos();
+        let cold_share = self.cold_share.map(|share| Choice::from_cold_share(share.as_f64()));
+        let choosing = Choosing::full_up_to(self.adaptive_min_capacity as usize);
+        choosing.settle_on(cold_share);
         let settings = Settings {
+            cold_share,
+            own_cold_share: cold_share,
             capacity: max_bytes.or(self.max_entries).unwrap_or(u64::MAX),
             ttl: self.ttl,
             first_policy: self.policy.kind().unwrap_or(PolicyKind::Adaptive),
@@ -308,7 +350,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             invalidations: Invalidations::new(shards, self.declared),
             sample_mask: AtomicU64::new(SAMPLE_NONE),
             observer: Inner::<K, V>::observer(self.insight, max_bytes.is_some()),
-            choosing: Choosing::new(false, 1),
+            choosing,
             limbo,
             listeners: self.listeners,
             last_reclaimed: AtomicU64::new(0),
@@ -333,6 +375,11 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         Ok(Cache::new(Arc::new(inner), self.hasher))
     }
 }
+
+/// So many entries are shadowed in full unless another number is asked for, and those that may be:
+/// shadows of fewer tell nothing, and those of more take megabytes.
+const ADAPTIVE_MIN_CAPACITY: u64 = 1_024;
+const ADAPTIVE_MIN_CAPACITIES: RangeInclusive<u64> = 16..=65_536;
 
 /// How much may wait in a shard. A barrier serves what waits in all of them, so these numbers
 /// divide its 10 µs; what waits takes memory beyond the bounds.

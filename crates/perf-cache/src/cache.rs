@@ -1,13 +1,13 @@
 //! The handle that callers hold.
 
 use crate::inner::{Incoming, Inner, Origin, Settings};
-use crate::policy::{Checked, Policy, PolicyKind};
+use crate::policy::{Checked, Choice, Policy, PolicyKind};
 use crate::ruling::Ruling;
 use crate::slots::place_size;
 use crate::{CacheBuilder, CacheStats, Capacity, Terms};
 use equivalent::Equivalent;
 use hashbrown::DefaultHashBuilder;
-use perf_core::{ByteSize, Instant};
+use perf_core::{ByteSize, Instant, Ratio};
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
@@ -164,6 +164,30 @@ impl<K, V, S> Cache<K, V, S> {
     /// The same for a policy of the caller's, which is made once for each shard.
     pub fn set_custom_policy<P: Policy + 'static>(&self, make: impl Fn() -> P) {
         self.switch_policy(None, |_| Ruling::Other(Box::new(Checked::new(make()))));
+    }
+
+    /// The share of the cache in which [`Adaptive`](crate::policy::Adaptive) tries new entries out,
+    /// if that was fixed; `None` if it is found out.
+    #[must_use]
+    pub fn cold_share(&self) -> Option<Ratio> {
+        let settled = self.inner.choosing.settled()?;
+        Ratio::new(settled.cold_share()).ok()
+    }
+
+    /// Fixes that share, or has it found out from now on, see
+    /// [`CacheBuilder::cold_share`]. Entries move with the next insertions. Other policies have no
+    /// such share; it holds as soon as `Adaptive` is in charge again. O(entries of the shadows).
+    pub fn set_cold_share(&self, share: Option<Ratio>) {
+        let mut settings = self.inner.settings();
+        let choice = share.map(|share| Choice::from_cold_share(share.as_f64()));
+        settings.own_cold_share = choice;
+        self.move_cold_share(choice, &settings);
+    }
+
+    /// With the lock of the settings held.
+    pub(crate) fn move_cold_share(&self, choice: Option<Choice>, settings: &Settings) {
+        self.inner.choosing.settle_on(choice);
+        self.inner.expect_entries(settings.policy == Some(PolicyKind::Adaptive));
     }
 
     fn switch_policy(&self, kind: Option<PolicyKind>, make: impl Fn(u64) -> Ruling) {

@@ -10,6 +10,8 @@ pub(crate) struct Choosing {
     is_on: AtomicBool,
     mask: AtomicU32,
     choice: AtomicU16,
+    /// What somebody has settled on; zero: nothing.
+    fixed: AtomicU16,
     chooser: Mutex<Chooser>,
     /// Accesses of the sample that came while another was being recorded.
     dropped: AtomicU64,
@@ -17,11 +19,20 @@ pub(crate) struct Choosing {
 
 impl Choosing {
     pub(crate) fn new(is_on: bool, entries: usize) -> Choosing {
-        let chooser = Chooser::new(if is_on { entries } else { 1 });
+        Choosing::of(is_on, Chooser::new(if is_on { entries } else { 1 }))
+    }
+
+    /// Nobody to be chosen for yet; then, all accesses are sampled up to so many entries.
+    pub(crate) fn full_up_to(entries: usize) -> Choosing {
+        Choosing::of(false, Chooser::new(1).full_up_to(entries))
+    }
+
+    fn of(is_on: bool, chooser: Chooser) -> Choosing {
         Choosing {
             is_on: AtomicBool::new(is_on),
             mask: AtomicU32::new(chooser.sample_mask()),
             choice: AtomicU16::new(chooser.choice().to_bits()),
+            fixed: AtomicU16::new(0),
             chooser: Mutex::new(chooser),
             dropped: AtomicU64::new(0),
         }
@@ -39,6 +50,23 @@ impl Choosing {
         Choice::from_bits(self.choice.load(Ordering::Relaxed))
     }
 
+    /// What is not to be found out, but settled; `None`: nothing. To be followed by
+    /// [`expect`](Choosing::expect).
+    pub(crate) fn settle_on(&self, choice: Option<Choice>) {
+        self.fixed.store(choice.map_or(0, Choice::to_bits), Ordering::Relaxed);
+    }
+
+    /// What was settled on.
+    pub(crate) fn settled(&self) -> Option<Choice> {
+        let fixed = self.fixed.load(Ordering::Relaxed);
+        (fixed != 0).then(|| Choice::from_bits(fixed))
+    }
+
+    /// What is to be done, with the lock held: who stores it must not overtake who settles.
+    fn in_force(&self, chooser: &Chooser) -> u16 {
+        self.settled().unwrap_or_else(|| chooser.choice()).to_bits()
+    }
+
     /// Accesses of the sample that were left out.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
@@ -47,10 +75,12 @@ impl Choosing {
     /// Whether somebody is to be chosen for, and for about how many entries.
     pub(crate) fn expect(&self, is_on: bool, entries: usize) {
         let mut chooser = self.chooser.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Shadows cost something, and teach nothing where nobody listens.
+        let is_on = is_on && self.settled().is_none();
         chooser.set_capacity(if is_on { entries } else { 1 });
         self.is_on.store(is_on, Ordering::Relaxed);
         self.mask.store(chooser.sample_mask(), Ordering::Relaxed);
-        self.choice.store(chooser.choice().to_bits(), Ordering::Relaxed);
+        self.choice.store(self.in_force(&chooser), Ordering::Relaxed);
     }
 
     /// Takes an access into account if it belongs to the sample. Waits for nobody. Answers whether
@@ -65,7 +95,7 @@ impl Choosing {
             return false;
         };
         let suffices = chooser.record(hash);
-        let choice = chooser.choice().to_bits();
+        let choice = self.in_force(&chooser);
         if choice != self.choice.load(Ordering::Relaxed) {
             self.choice.store(choice, Ordering::Relaxed);
         }
@@ -95,6 +125,21 @@ mod tests {
             choosing.observe((n % 150).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32);
         });
         assert_eq!((choosing.choice(), choosing.dropped()), (Choice::STEADY, 0));
+    }
+
+    #[test]
+    fn what_was_settled_on_holds_until_it_is_to_be_found_out_again() {
+        let choosing = Choosing::full_up_to(64);
+        choosing.expect(true, 100);
+        assert_eq!(choosing.mask(), Some(1), "a sample, since there are more than 64");
+        choosing.settle_on(Some(Choice::FREQUENT));
+        choosing.expect(true, 100);
+        assert_eq!((choosing.choice(), choosing.mask()), (Choice::FREQUENT, None));
+        (0..40_000_u64).for_each(|n| _ = choosing.observe(n % 150));
+        assert_eq!(choosing.choice(), Choice::FREQUENT);
+        choosing.settle_on(None);
+        choosing.expect(true, 100);
+        assert_eq!((choosing.choice(), choosing.mask()), (Choice::START, Some(1)));
     }
 
     #[test]

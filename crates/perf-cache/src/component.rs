@@ -1,13 +1,14 @@
 //! The cache as something the engine can watch and steer.
 
 use crate::inner::Settings;
-use crate::policy::PolicyKind;
+use crate::policy::{Choice, PolicyKind};
 use crate::ruling::Ruling;
 use crate::{Cache, Capacity};
 use perf_core::{
     Bounds, ByteSize, Component, Direction, Instant, Knob, KnobError, KnobValue, Observe, Signal,
     Tune, Turn, Turned, Unit,
 };
+use std::borrow::Cow;
 use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -53,6 +54,7 @@ impl<K, V, S> Observe for Cache<K, V, S> {
         counter("untaggable", kept_out.untaggable, help);
         let help = "Panics of those who are told of evictions.";
         counter("listener_panics", self.inner.listeners.panics(), help);
+        self.observe_insight(counts.hits, counts.misses, visit);
         let mut gauge = |name, unit, value: u64, help| {
             visit(Signal::gauge(name, unit, value as f64).help(help));
         };
@@ -73,8 +75,9 @@ impl<K, V, S> Observe for Cache<K, V, S> {
 }
 
 /// Knobs: `capacity`, in bytes where those are bounded, else in entries, from a sixteenth to sixteen
-/// times of what was built; `time_to_live`, where zero is for ever; and `policy`, by the names of
-/// [`PolicyKind`], unless the policy is a custom one.
+/// times of what was built; `time_to_live`, where zero is for ever; `policy`, by the names of
+/// [`PolicyKind`], unless the policy is a custom one; and under the adaptive policy `cold_share`:
+/// `auto`, or a share that is fixed.
 impl<K, V, S> Tune for Cache<K, V, S> {
     fn knobs(&self) -> Vec<Knob> {
         self.knobs_of(&self.inner.settings())
@@ -93,6 +96,11 @@ impl<K, V, S> Tune for Cache<K, V, S> {
             KnobValue::Bytes(bytes) => self.move_capacity(Capacity::bytes(*bytes), &settings),
             KnobValue::Count(entries) => self.move_capacity(Capacity::entries(*entries), &settings),
             KnobValue::Duration(ttl) => self.move_time_to_live(*ttl),
+            KnobValue::Choice(name) if knob.id == COLD_SHARE => {
+                // Anything but a number is `auto`, since it is one of the options.
+                let choice = name.parse().ok().map(Choice::from_cold_share);
+                self.move_cold_share(choice, &settings);
+            }
             KnobValue::Choice(name) => {
                 if let Ok(kind) = name.parse::<PolicyKind>() {
                     let shards = self.inner.shards.len() as u64;
@@ -121,6 +129,9 @@ impl<K, V, S> Cache<K, V, S> {
     fn knobs_of(&self, settings: &Settings) -> Vec<Knob> {
         let mut knobs = vec![self.capacity_knob(settings.capacity), self.ttl_knob(settings.ttl)];
         knobs.extend(settings.policy.map(|now| policy_knob(now, settings.first_policy)));
+        if settings.policy == Some(PolicyKind::Adaptive) {
+            knobs.push(cold_share_knob(self.inner.choosing.settled(), settings));
+        }
         knobs
     }
 
@@ -160,6 +171,25 @@ impl<K, V, S> Cache<K, V, S> {
     }
 }
 
+impl<K, V, S> Cache<K, V, S> {
+    /// What is known of the workload.
+    fn observe_insight(&self, hits: u64, misses: u64, visit: &mut dyn FnMut(Signal<'_>)) {
+        let Some(outlook) = self.inner.outlook(hits, misses) else { return };
+        let mut gauge = |name, unit, value: Option<f64>, help| {
+            // Of what is not known yet there is no reading.
+            if let Some(value) = value {
+                visit(Signal::gauge(name, unit, value).help(help));
+            }
+        };
+        let help = "Hits among lookups with twice the capacity, about.";
+        gauge("hit_ratio_at_twice", Unit::Ratio, outlook.hit_ratio_at_twice, help);
+        let help = "Accesses that were the only one to their key, about.";
+        gauge("scan_share", Unit::Ratio, outlook.scan_share, help);
+        let help = "Exponent of the Zipf law that fits the use of keys best: 0 is all alike.";
+        gauge("skew", Unit::None, outlook.skew, help);
+    }
+}
+
 fn policy_knob(now: PolicyKind, default: PolicyKind) -> Knob {
     let choice = |kind: PolicyKind| KnobValue::Choice(kind.name().into());
     let options = PolicyKind::ALL.map(|kind| kind.name().into()).to_vec();
@@ -167,6 +197,34 @@ fn policy_knob(now: PolicyKind, default: PolicyKind) -> Knob {
         .trades("Which entries make room. Under lru and lfu each hit takes a lock.")
 }
 
+fn cold_share_knob(now: Option<Choice>, settings: &Settings) -> Knob {
+    let default = settings.cold_share;
+    let name = |choice: Option<Choice>| -> Cow<'static, str> {
+        choice.map_or(AUTO.into(), |choice| {
+            // As short as tells it apart: shares are kept in 1/65536.
+            let share = choice.cold_share();
+            let short = format!("{share:.2}");
+            let is_same = short.parse().is_ok_and(|s| Choice::from_cold_share(s) == choice);
+            if is_same { short.into() } else { share.to_string().into() }
+        })
+    };
+    let mut options = vec![None];
+    options.extend(Choice::ALL.map(Some));
+    for own in [now, default, settings.own_cold_share] {
+        if !options.contains(&own) {
+            options.push(own);
+        }
+    }
+    let options = options.into_iter().map(name).collect();
+    let [now, default] = [now, default].map(|choice| KnobValue::Choice(name(choice)));
+    Knob::new(COLD_SHARE, "Cold share", now, default, Bounds::OneOf { options })
+        .trades("The share of new entries: little holds on through scans, much follows changes.")
+        .moves("hits", Direction::Up)
+        .moves("misses", Direction::Down)
+}
+
+const COLD_SHARE: &str = "cold_share";
+const AUTO: &str = "auto";
 /// How far from its default the capacity can be turned, as a factor.
 const RANGE: u64 = 16;
 const LONGEST_TTL: Duration = Duration::from_secs(30 * 24 * 3_600);

@@ -9,7 +9,7 @@ use crate::invalidation::{Fence, Invalidations};
 use crate::listener::Listeners;
 use crate::loading::LoadOptions;
 use crate::loading::flight::Load;
-use crate::policy::PolicyKind;
+use crate::policy::{Choice, PolicyKind};
 use crate::shard::Shard;
 use crate::stats::Counts;
 use crate::{Terms, barrier};
@@ -69,6 +69,9 @@ pub(crate) struct Settings {
     pub(crate) capacity: u64,
     pub(crate) ttl: Duration,
     pub(crate) first_policy: PolicyKind,
+    pub(crate) cold_share: Option<Choice>,
+    /// What the program has fixed last, to which the knob can come back.
+    pub(crate) own_cold_share: Option<Choice>,
     /// The policy now, `None` for one that is not ours.
     pub(crate) policy: Option<PolicyKind>,
 }

@@ -64,15 +64,32 @@ impl Insight {
     /// far as the policy follows the curve of least recently used. `None` before the first lookups.
     #[must_use]
     pub fn hit_ratio_with(&self, factor: f64) -> Option<f64> {
-        let size = (self.capacity as f64 * factor.max(0.0)) as u64;
-        let (now, then) =
-            (self.curve.miss_ratio_at(self.capacity)?, self.curve.miss_ratio_at(size)?);
-        let Some(hit_ratio) = self.hit_ratio else { return Some(1.0 - then) };
-        if now <= 0.0 {
-            return Some(hit_ratio);
-        }
-        Some((1.0 - (1.0 - hit_ratio) * then / now).clamp(0.0, 1.0))
+        predict(&self.curve, self.capacity, self.hit_ratio, factor)
     }
+}
+
+/// What a cache of `factor` times this capacity would hit, given what this one does.
+fn predict(
+    curve: &MissRatioCurve,
+    capacity: u64,
+    hit_ratio: Option<f64>,
+    factor: f64,
+) -> Option<f64> {
+    let size = (capacity as f64 * factor.max(0.0)) as u64;
+    let (now, then) = (curve.miss_ratio_at(capacity)?, curve.miss_ratio_at(size)?);
+    let Some(hit_ratio) = hit_ratio else { return Some(1.0 - then) };
+    if now <= 0.0 {
+        return Some(hit_ratio);
+    }
+    Some((1.0 - (1.0 - hit_ratio) * then / now).clamp(0.0, 1.0))
+}
+
+/// The few numbers of an [`Insight`] that are read again and again.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Outlook {
+    pub(crate) hit_ratio_at_twice: Option<f64>,
+    pub(crate) scan_share: Option<f64>,
+    pub(crate) skew: Option<f64>,
 }
 
 /// What the accesses to a cache are like.

@@ -16,7 +16,8 @@ use std::time::Duration;
 ///     .time_to_live(Duration::from_secs(60))
 ///     .tags(["user:7", "front-page"])
 ///     .depends_on(["settings"]);
-/// assert_eq!(terms, terms.clone());
+/// assert_eq!(terms.lives_for(), Some(Duration::from_secs(60)));
+/// assert_eq!(terms.tag_list()[1].as_ref(), "front-page");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
@@ -143,31 +144,56 @@ impl Terms {
         self
     }
 
-    pub(crate) fn idled_for(&self) -> Duration {
+    /// For how long the entry has not been read when it comes in: what is more than nothing comes
+    /// from [`aged`](Terms::aged) or a [snapshot](crate::Cache::snapshot).
+    #[must_use]
+    pub fn idled_for(&self) -> Duration {
         self.rare.as_ref().map_or(Duration::ZERO, |rare| rare.idled)
+    }
+
+    /// The time to live that was given, if one was.
+    #[must_use]
+    pub const fn lives_for(&self) -> Option<Duration> {
+        self.time_to_live
+    }
+
+    /// The time to idle that was given, if one was.
+    #[must_use]
+    pub const fn idles_for(&self) -> Option<Duration> {
+        self.time_to_idle
     }
 
     fn rare_mut(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
 
-    pub(crate) fn tag_list(&self) -> &[Arc<str>] {
+    /// The tags that were given, in that order.
+    #[must_use]
+    pub fn tag_list(&self) -> &[Arc<str>] {
         self.rare.as_ref().map_or(&[], |rare| &rare.tags)
     }
 
-    pub(crate) fn dependency_list(&self) -> &[Arc<str>] {
+    /// The names of what the entry was made from, in the order in which they were given.
+    #[must_use]
+    pub fn dependency_list(&self) -> &[Arc<str>] {
         self.rare.as_ref().map_or(&[], |rare| &rare.depends_on)
     }
 
-    pub(crate) fn refreshes_after(&self) -> Option<Duration> {
+    /// From when on the value is loaded anew, if that was said.
+    #[must_use]
+    pub fn refreshes_after(&self) -> Option<Duration> {
         self.rare.as_ref().and_then(|rare| rare.refresh_after)
     }
 
-    pub(crate) fn stays_if_error(&self) -> Option<Duration> {
+    /// How long the value may be answered after its time to live, if that was said.
+    #[must_use]
+    pub fn stays_if_error(&self) -> Option<Duration> {
         self.rare.as_ref().and_then(|rare| rare.stale_if_error)
     }
 
-    pub(crate) fn is_compressed(&self) -> bool {
+    /// Whether the value was said to be kept compressed.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.compressed)
     }
 
@@ -216,6 +242,10 @@ mod tests {
         let terms = Terms::new().refresh_after(Duration::from_secs(1)).compressed(true);
         assert_eq!(terms.refreshes_after(), Some(Duration::from_secs(1)));
         assert_eq!((terms.stays_if_error(), terms.is_compressed()), (None, true));
+        assert_eq!((terms.lives_for(), terms.idles_for()), (None, None));
+        let terms = terms.time_to_live(Duration::ZERO).time_to_idle(Duration::MAX);
+        assert_eq!(terms.lives_for(), Some(Duration::ZERO));
+        assert_eq!((terms.idles_for(), terms.idled_for()), (Some(Duration::MAX), Duration::ZERO));
         let never = Terms::new().never();
         assert_eq!(never.time_to_live, Some(Duration::MAX));
         assert_eq!(never.time_to_idle, Some(Duration::MAX));

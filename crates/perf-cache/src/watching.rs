@@ -1,7 +1,7 @@
 //! How what happens in a cache reaches its [`Observer`], and what that has found.
 
 use crate::inner::{Inner, SAMPLE_NONE};
-use crate::insight::{Bounds, Insight, ONE_HIT_IN, Observer, wanted};
+use crate::insight::{Bounds, Insight, ONE_HIT_IN, Observer, Outlook, wanted};
 use crate::{Cache, CacheBuilder};
 use std::sync::atomic::Ordering;
 
@@ -41,14 +41,27 @@ impl<K, V, S> Cache<K, V, S> {
     pub fn insight(&self) -> Option<Insight> {
         let observer = self.inner.observer.as_ref()?;
         let (counts, _) = self.inner.counts();
-        let lookups = counts.hits + counts.misses;
-        let hit_ratio = (lookups > 0).then(|| counts.hits as f64 / lookups as f64);
-        let before = self.inner.lookups_before.load(Ordering::Relaxed);
-        Some(observer.snapshot(before + lookups, hit_ratio))
+        let (accesses, hit_ratio) = self.inner.lookups(counts.hits, counts.misses);
+        Some(observer.snapshot(accesses, hit_ratio))
     }
 }
 
 impl<K, V> Inner<K, V> {
+    /// The few numbers of it that are read again and again: some ten microseconds, unless there is
+    /// something new.
+    pub(crate) fn outlook(&self, hits: u64, misses: u64) -> Option<Outlook> {
+        let observer = self.observer.as_ref()?;
+        let (accesses, hit_ratio) = self.lookups(hits, misses);
+        Some(observer.outlook(accesses, hit_ratio))
+    }
+
+    /// All since the cache was built, and the share of hits of what was counted.
+    fn lookups(&self, hits: u64, misses: u64) -> (u64, Option<f64>) {
+        let lookups = hits + misses;
+        let hit_ratio = (lookups > 0).then(|| hits as f64 / lookups as f64);
+        (self.lookups_before.load(Ordering::Relaxed) + lookups, hit_ratio)
+    }
+
     /// The bits that a hash has none of if its key is sampled, given those that another needs who
     /// shares the sample: the fewer of both.
     pub(crate) fn watched_mask(&self, other: u64) -> u64 {

@@ -6,7 +6,7 @@ use super::recent::Recent;
 use super::shadow::Shadows;
 use super::shards::{Shards, mix};
 use super::skew::zipf_exponent;
-use super::{Insight, Workload};
+use super::{Insight, Outlook, Workload, predict};
 use perf_core::{Histogram, Unit};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -41,6 +41,8 @@ pub(crate) struct Observer {
     weighed: bool,
     state: Mutex<State>,
     hottest: Mutex<Hottest>,
+    /// What was last told of it, and how many accesses to the sample there had been.
+    outlook: Mutex<(u64, Outlook)>,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,8 @@ struct State {
     room: u64,
     weights: Histogram,
     changes: Changes,
+    /// Accesses to keys of the sample.
+    recorded: u64,
     /// Accesses to all keys when the samples were last corrected.
     corrected_at: u64,
     /// Until the past is to count half.
@@ -73,6 +77,7 @@ impl Observer {
             weighed,
             state: Mutex::new(state),
             hottest: Mutex::new(Hottest::new()),
+            outlook: Mutex::default(),
         }
     }
 
@@ -94,6 +99,7 @@ impl Observer {
             return;
         };
         self.recent.add(mixed, |hash, uses| state.shards.count_uses(hash, uses));
+        state.recorded += 1;
         let weight = if self.weighed { state.usual_weight() } else { 1 };
         state.shards.record_mixed(mixed, weight);
         if mixed < state.shadowed {
@@ -165,6 +171,31 @@ impl Observer {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// The numbers of [`snapshot`](Observer::snapshot) for whoever asks again and again: what was
+    /// told last, until a sixteenth of the sample has been used since.
+    pub(crate) fn outlook(&self, accesses: u64, hit_ratio: Option<f64>) -> Outlook {
+        let mut last = self.outlook.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = state.shards.sampled_keys() as u64;
+        if last.1 != Outlook::default() && state.recorded - last.0 < known / 16 {
+            return last.1;
+        }
+        state.correct(accesses);
+        let (recorded, capacity, rate) =
+            (state.recorded, state.capacity, state.shards.sampling_rate());
+        let (curve, scan_share) = (state.shards.curve(), state.shards.used_once());
+        let uses: Vec<_> = state.shards.uses().collect();
+        // Sorting is for those who wait for it; who meets the lock drops an event.
+        drop(state);
+        let outlook = Outlook {
+            hit_ratio_at_twice: predict(&curve, capacity, hit_ratio, 2.0),
+            scan_share,
+            skew: zipf_exponent(uses.into_iter(), rate),
+        };
+        *last = (recorded, outlook);
+        outlook
+    }
+
     /// What is known now, given the lookups of all keys since the cache was built.
     pub(crate) fn snapshot(&self, accesses: u64, hit_ratio: Option<f64>) -> Insight {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -203,6 +234,7 @@ impl State {
             room: 0,
             weights: Histogram::new(),
             changes: Changes::new(),
+            recorded: 0,
             corrected_at: 0,
             until_fade: FADE_AFTER,
         };

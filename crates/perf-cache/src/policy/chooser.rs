@@ -104,6 +104,8 @@ pub struct Chooser {
     shadows: [Shadow; N],
     /// Entries of a shadow.
     capacity: usize,
+    /// The most that it may be.
+    most: usize,
     mask: u32,
     evidence: Evidence,
     current: usize,
@@ -140,6 +142,7 @@ impl Chooser {
             vacant: Vec::new(),
             shadows: Choice::ALL.map(shadow),
             capacity: 0,
+            most: MOST,
             mask: 0,
             evidence: Evidence::new(),
             current: START,
@@ -149,19 +152,27 @@ impl Chooser {
         chooser
     }
 
+    /// Wants every access up to so many entries, instead of 1 024, and for more a sample for which
+    /// shadows have at least half of that. Begins anew.
+    #[must_use]
+    pub fn full_up_to(self, entries: usize) -> Chooser {
+        Chooser { most: entries.clamp(1, 1 << 24), ..Chooser::new(1) }
+    }
+
     /// Goes on for another number of entries. What the shadows hold above the new bound leaves; where
     /// the [sample](Chooser::sample_mask) becomes another, they begin anew, with the same choice.
     /// O(entries of the shadows).
     pub fn set_capacity(&mut self, entries: usize) {
         let entries = entries.max(1);
         let mut shift = 0;
-        while entries >> shift > MOST && shift < MOST_SHIFT {
+        while entries >> shift > self.most && shift < MOST_SHIFT {
             shift += 1;
         }
         let mask = (1u32 << shift) - 1;
-        let capacity = (entries >> shift).min(MOST);
+        let capacity = (entries >> shift).min(self.most);
         if mask != self.mask {
-            *self = Chooser { current: self.current, switches: self.switches, ..Chooser::new(1) };
+            let (current, switches, most) = (self.current, self.switches, self.most);
+            *self = Chooser { current, switches, most, ..Chooser::new(1) };
             self.mask = mask;
         }
         self.capacity = capacity;
