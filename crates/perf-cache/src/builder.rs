@@ -344,6 +344,10 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             first_policy: self.policy.kind().unwrap_or(PolicyKind::Adaptive),
             policy: self.policy.kind(),
         };
+        let is_plain = self.weigher.is_none()
+            && !self.expiry.tracks_entries
+            && !self.loading.shapes_terms()
+            && self.listeners.is_empty();
         let inner = Inner {
             shards: (0..shards as u64).map(shard).collect(),
             readers: Readers::new(),
@@ -360,6 +364,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             default_weight,
             entries: Budget::new(self.max_entries),
             bytes: Budget::new(max_bytes),
+            is_plain,
             tracks_entries: self.expiry.tracks_entries,
             lifetimes: self
                 .expiry

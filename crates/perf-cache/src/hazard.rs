@@ -190,7 +190,7 @@ impl Readers {
     /// thread that has never read. Under the lock of the shard, as [`pin`](Readers::pin) is called.
     ///
     /// No user code may run meanwhile: threads that are about to read for the first time wait.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn exclude(&self, at: usize) -> Option<Exclusive<'_>> {
         if self.registered.load(Ordering::Relaxed) != 1 {
             return None;

@@ -149,8 +149,17 @@ impl Index {
         }
     }
 
-    /// The slot for which `is_it` holds, and where it is. Under the lock of the shard.
+    /// Has the processor fetch where this hash belongs, which will be asked for soon.
     #[inline]
+    pub(crate) fn foresee(&self, hash: u64) {
+        let buckets = self.writable();
+        if let Some(bucket) = buckets.get(home(hash, buckets.len())) {
+            std::hint::black_box(bucket.tags.load(Ordering::Relaxed));
+        }
+    }
+
+    /// The slot for which `is_it` holds, and where it is. Under the lock of the shard.
+    #[inline(always)]
     pub(crate) fn seek(&self, hash: u64, is_it: impl FnMut(Slot) -> bool) -> Option<Found> {
         seek(self.writable(), hash, is_it)
     }
@@ -427,7 +436,7 @@ fn sum_of_versions(buckets: &[Bucket], hash: u64, count: usize) -> u64 {
 }
 
 /// The slot for which `is_it` holds. Relaxed: whoever holds the lock has it all.
-#[inline]
+#[inline(always)]
 fn seek(buckets: &[Bucket], hash: u64, mut is_it: impl FnMut(Slot) -> bool) -> Option<Found> {
     let tag = tag(hash);
     let mut at = home(hash, buckets.len());

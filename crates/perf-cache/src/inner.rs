@@ -42,6 +42,8 @@ pub(crate) struct Inner<K, V> {
     pub(crate) entries: Budget,
     pub(crate) bytes: Budget,
     pub(crate) lifetimes: Lifetimes<K, V>,
+    /// Whether an insertion has nobody to ask and nobody to tell.
+    pub(crate) is_plain: bool,
     /// Whether each entry keeps account of its use.
     pub(crate) tracks_entries: bool,
     /// When counting began, in nanoseconds of the clock.

@@ -12,6 +12,7 @@ use crate::eviction::Leavers;
 use crate::expiry::{Begins, NEVER};
 use crate::inner::{Incoming, Inner, Origin};
 use crate::invalidation::Admission;
+use crate::slots::tag_of;
 use crate::stats::Cause;
 use crate::sync::{AtomicU64, Ordering};
 use std::hash::Hash;
@@ -205,13 +206,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
     /// What came in, if that was not all.
     #[inline]
     pub(crate) fn put_plainly(&self, hash: u64, key: K, value: V) -> Result<(), (K, V)> {
-        if self.weigher.is_some()
-            || self.tracks_entries
-            || self.loading.shapes_terms()
-            || !self.lifetimes.are_for_ever()
-            || !self.invalidations.let_all_in()
-            || !self.listeners.is_empty()
-        {
+        if !self.is_plain || !self.lifetimes.are_for_ever() || !self.invalidations.let_all_in() {
             return Err((key, value));
         }
         // Before everything else, as in `Invalidations::admit`.
@@ -220,20 +215,27 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         let index = self.index(hash);
         let shard = &self.shards[index];
         // What leaves is dropped after the lock: these are declared before the guard.
+        let mut ended = None;
         let mut gone = None;
         let mut left = None;
         let mut held = shard.lock();
-        let is_calm = held.loads.is_idle()
-            && !held.sweep.is_due(&self.clock)
-            && !held.round.is_due(self.invalidations.sweeps());
+        let is_calm =
+            !held.sweep.is_due(&self.clock) && !held.round.is_due(self.invalidations.sweeps());
         if !is_calm || self.entries.excess() > 0 {
             return Err((key, value));
         }
+        if !held.loads.is_idle() {
+            ended = held.loads.detach(hash, &key);
+        }
+        let alone = self.readers.may_be_alone();
         let old = shard.seek(&held, hash, &key);
         let replaces = old.is_some();
-        let plain = |key, value| Entry { key, value, look_at: AtomicU64::new(NEVER), extra: None };
         if let Some(found) = old {
-            match shard.swap(&mut held, &self.readers, found.slot, era, plain(key, value)) {
+            let mut new = Err(plain(key, value));
+            if alone && let Err(entry) = new {
+                new = shard.swap(&mut held, &self.readers, found.slot, era, entry);
+            }
+            match new {
                 Ok(old) => gone = Some(old),
                 Err(entry) => {
                     shard.replace_found(&mut held, found, hash, era, entry, weight);
@@ -250,9 +252,14 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                 if !self.entries.exchange(1, 1, false) || !self.is_at_its_share(index, false) {
                     return Err((key, value));
                 }
+                held.policy.foresee(tag_of(hash));
                 let Some(victim) = shard.victim(&mut held) else { return Err((key, value)) };
-                let new = (hash, era, plain(key, value));
-                match shard.supersede(&mut held, &self.readers, victim, new, choice) {
+                let mut new = Err(plain(key, value));
+                if alone && let Err(entry) = new {
+                    let entry = (hash, era, entry);
+                    new = shard.supersede(&mut held, &self.readers, victim, entry, choice);
+                }
+                match new {
                     Ok(old) => gone = Some(old),
                     Err(entry) => {
                         let left = left.insert(self.leavers());
@@ -260,13 +267,14 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                         shard.insert(&mut held, hash, era, entry, weight, choice);
                     }
                 }
+                shard.foresee_victims(&held);
             }
         }
         if let Some(Entry { extra: Some(extra), .. }) = &gone {
             extra.marks.leave();
         }
         drop(held);
-        drop(gone);
+        drop((ended, gone));
         if let Some(left) = left {
             self.see_off(left);
         }
@@ -352,4 +360,9 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         self.see_off(left);
         some
     }
+}
+
+#[inline]
+fn plain<K, V>(key: K, value: V) -> Entry<K, V> {
+    Entry { key, value, look_at: AtomicU64::new(NEVER), extra: None }
 }

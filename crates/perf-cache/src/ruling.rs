@@ -56,17 +56,26 @@ impl Ruling {
         }
     }
 
-    /// Whether an entry may get another value where it is.
+    /// Whether an entry may get another value where it is: one hit more is all that comes of it.
     #[inline]
     pub(crate) const fn replaces_in_place(&self) -> bool {
         matches!(self, Ruling::Adaptive(_))
     }
 
-    /// An entry has got another value, and is where it was.
+    /// The entries that are likely to go next, as far as that is known at no cost.
     #[inline]
-    pub(crate) fn replaced_in_place<E: Entries>(&mut self, slot: Slot, entries: &E) {
+    pub(crate) fn next_two(&self) -> (Option<Slot>, Option<Slot>) {
+        match self {
+            Ruling::Adaptive(adaptive) => adaptive.next_two(),
+            Ruling::Other(_) => (None, None),
+        }
+    }
+
+    /// Has the processor fetch what is remembered of a hash.
+    #[inline]
+    pub(crate) fn foresee(&self, hash: u32) {
         if let Ruling::Adaptive(adaptive) = self {
-            adaptive.replaced_in_place(slot, entries);
+            adaptive.foresee(hash);
         }
     }
 

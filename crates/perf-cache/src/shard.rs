@@ -186,7 +186,7 @@ impl<K, V> Shard<K, V> {
     }
 
     /// The entry of a key, and where the index has it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn seek<Q>(&self, held: &Held<K, V>, hash: u64, key: &Q) -> Option<Found>
     where
         Q: Equivalent<K> + ?Sized,
@@ -254,7 +254,7 @@ impl<K, V> Shard<K, V> {
 
     /// Puts a value where another of the same key and weight is, and answers that; `Err` where
     /// somebody else may look there, or the policy is to know of it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn swap(
         &self,
         held: &mut Held<K, V>,
@@ -268,18 +268,17 @@ impl<K, V> Shard<K, V> {
         }
         let life = entry.extra.as_ref().map(|extra| &extra.life);
         let end = end_of(entry.look_at(), life);
-        let old = self.slots.swap(&mut held.ledger, readers, slot, era, entry)?;
+        let most_hits = self.most_hits();
+        let old = self.slots.swap(&mut held.ledger, readers, slot, most_hits, (era, entry))?;
         held.sweep.note(end);
         held.counts.insertions += 1;
         held.counts.evictions[Cause::Replaced as usize] += 1;
-        let view = View { slots: &self.slots, weights: &held.weights };
-        held.policy.replaced_in_place(slot, &view);
         Ok(old)
     }
 
     /// Puts an entry whose key is not there in the place of a victim of the same weight, and answers
     /// that; `Err` where somebody else may look there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn supersede(
         &self,
         held: &mut Held<K, V>,
@@ -304,6 +303,22 @@ impl<K, V> Shard<K, V> {
         held.policy.choose(choice);
         held.policy.insert(victim, &view);
         Ok(old)
+    }
+
+    /// Has the processor fetch what the next evictions are likely to ask for: of the first that will
+    /// go where its hash is kept, by the tag that was fetched last time, and the tag of the second.
+    /// Each would be waited for in turn.
+    #[inline]
+    pub(crate) fn foresee_victims(&self, held: &Held<K, V>) {
+        let (first, second) = held.policy.next_two();
+        if let Some(first) = first {
+            let tag = self.slots.tag(first);
+            self.index.foresee(u64::from(tag));
+            held.policy.foresee(tag);
+        }
+        if let Some(second) = second {
+            self.slots.foresee(second);
+        }
     }
 
     /// Ends the life of an unlinked entry and answers it, if nobody else can look at it.

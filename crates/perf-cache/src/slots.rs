@@ -305,7 +305,8 @@ impl<K, V> Slots<K, V> {
     }
 
     /// Puts an entry in the place of another of the same key, and answers that one; for a thread
-    /// that is the only one to read, and has no guard of it. Else the entry comes back.
+    /// that is the only one to read, and has no guard of it. Else the entry comes back. Counts a
+    /// hit, up to so many.
     ///
     /// # Errors
     ///
@@ -314,16 +315,17 @@ impl<K, V> Slots<K, V> {
     /// # Panics
     ///
     /// Where no live entry is there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn swap(
         &self,
         ledger: &mut Ledger,
         readers: &Readers,
         slot: Slot,
-        era: u32,
-        entry: Entry<K, V>,
+        most_hits: u8,
+        new: (u32, Entry<K, V>),
     ) -> Result<Entry<K, V>, Entry<K, V>> {
         assert_eq!(self.id, ledger.id, "a ledger belongs to its slots");
+        let (era, entry) = new;
         let place = self.place(slot);
         let tag = place.tag.load(Ordering::Relaxed);
         assert!(tag & LIVE != 0, "only what is live is replaced");
@@ -337,6 +339,7 @@ impl<K, V> Slots<K, V> {
         // ledger have ended, since this call has it for itself.
         let old = std::mem::replace(unsafe { (*place.entry.get()).assume_init_mut() }, entry);
         let hits = place.notes.load(Ordering::Relaxed) & HITS;
+        let hits = hits + u32::from(hits < u32::from(most_hits).min(HITS));
         place.notes.store(era << ERA_SHIFT | peculiar | hits, Ordering::Relaxed);
         drop(alone);
         Ok(old)
@@ -353,7 +356,7 @@ impl<K, V> Slots<K, V> {
     /// # Panics
     ///
     /// Where no live entry is there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn supersede(
         &self,
         ledger: &mut Ledger,
@@ -510,6 +513,12 @@ impl<K, V> Slots<K, V> {
         }
         // SAFETY: live, so there is an entry, and it is not moved out while the ledger is borrowed.
         Some(unsafe { place.entry() })
+    }
+
+    /// Has the processor fetch what is known of a slot, which will be asked for soon.
+    #[inline]
+    pub(crate) fn foresee(&self, slot: Slot) {
+        std::hint::black_box(self.place(slot).tag.load(Ordering::Relaxed));
     }
 
     /// How many slots there are to walk through, from slot zero: vacant ones as well.

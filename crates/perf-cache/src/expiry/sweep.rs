@@ -32,7 +32,7 @@ impl Sweep {
     /// Whether something may have expired.
     #[inline]
     pub(crate) fn is_due(&self, clock: &Clock) -> bool {
-        has_passed(self.earliest, clock)
+        self.earliest != NEVER && has_passed(self.earliest, clock)
     }
 
     /// The next place to look at, out of `places`; ends a round where they end.

@@ -103,13 +103,17 @@ impl Adaptive {
         entries.set_hits(new, (entries.hits(old) + 1).min(MAX_HITS));
     }
 
-    /// As [`replace`](Adaptive::replace), for an entry that keeps its slot.
+    /// The entries that are likely to go next.
     #[inline]
-    pub(crate) fn replaced_in_place<E: Entries + ?Sized>(&mut self, slot: Slot, entries: &E) {
-        let hits = entries.hits(slot);
-        if hits < MAX_HITS {
-            entries.set_hits(slot, hits + 1);
-        }
+    pub(crate) fn next_two(&self) -> (Option<Slot>, Option<Slot>) {
+        let mut cold = self.queues.iter(COLD);
+        (cold.next(), cold.next())
+    }
+
+    /// Has the processor fetch what is remembered of a hash.
+    #[inline]
+    pub(crate) fn foresee(&self, hash: u32) {
+        self.ghost.foresee(hash);
     }
 
     /// [`Policy::victim`] for a known type of entries.

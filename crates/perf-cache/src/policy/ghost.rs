@@ -115,6 +115,13 @@ impl Ghost {
         }
     }
 
+    /// Has the processor fetch where a hash belongs, which will be asked for soon.
+    #[inline]
+    pub(crate) fn foresee(&self, hash: u32) {
+        let (at, _) = self.place(hash);
+        std::hint::black_box(self.words.get(at).copied());
+    }
+
     /// Forgets a hash and answers whether it was remembered.
     #[inline]
     pub(crate) fn remove(&mut self, hash: u32) -> bool {

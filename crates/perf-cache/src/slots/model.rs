@@ -97,7 +97,7 @@ impl Model {
         let mut ledger = self.ledger.lock().unwrap();
         let old = self.find(&ledger, key).unwrap();
         let entry = Entry::plain(key, self.witness(number));
-        let swapped = self.slots.swap(&mut ledger, &self.readers, old, 0, entry);
+        let swapped = self.slots.swap(&mut ledger, &self.readers, old, 3, (0, entry));
         drop(ledger);
         if swapped.is_err() {
             self.replace(key, number);

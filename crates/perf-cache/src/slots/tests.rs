@@ -194,15 +194,15 @@ fn the_only_reader_replaces_and_takes_at_once_what_it_does_not_look_at() {
     let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(2));
     let slot = slots.put(&mut ledger, tag_of(5), 0, entry(5));
     let new = || Entry::plain(5, String::from("new"));
-    assert!(slots.swap(&mut ledger, &readers, slot, 1, new()).is_err(), "it has not read yet");
+    assert!(slots.swap(&mut ledger, &readers, slot, 3, (1, new())).is_err(), "it has not read yet");
     let record = readers.own().unwrap();
     let look = || slots.protect(slot, tag_of(5), &readers, record);
     let guard = look();
     assert!(matches!(&guard, Look::Live(entry) if entry.value == "5"));
-    assert!(slots.swap(&mut ledger, &readers, slot, 1, new()).is_err());
+    assert!(slots.swap(&mut ledger, &readers, slot, 3, (1, new())).is_err());
     assert!(slots.take(&mut ledger, &readers, slot).is_none());
     drop(guard);
-    assert_eq!(slots.swap(&mut ledger, &readers, slot, 1, new()).unwrap().value, "5");
+    assert_eq!(slots.swap(&mut ledger, &readers, slot, 3, (1, new())).unwrap().value, "5");
     assert!(matches!(look(), Look::Live(entry) if entry.value == "new" && entry.era() == 1));
     assert_eq!(slots.take(&mut ledger, &readers, slot).unwrap().value, "new");
     assert!(matches!(look(), Look::Gone));
@@ -231,7 +231,7 @@ fn with_another_reader_nothing_is_replaced_where_it_is() {
     };
     read();
     std::thread::scope(|scope| scope.spawn(read).join().unwrap());
-    assert!(slots.swap(&mut ledger, &readers, slot, 1, entry(5)).is_err());
+    assert!(slots.swap(&mut ledger, &readers, slot, 3, (1, entry(5))).is_err());
     assert!(slots.take(&mut ledger, &readers, slot).is_none());
     assert!(slots.supersede(&mut ledger, &readers, slot, (tag_of(6), 1, entry(6))).is_err());
 }
