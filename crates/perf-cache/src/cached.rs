@@ -58,7 +58,7 @@ pub mod private;
 /// |---|---|
 /// | `max_entries = 1_000` | so many entries. Without it and `max_bytes`: 1 000, or one where there are no parameters |
 /// | `max_bytes = "64MiB"` | so many bytes, as `size` counts them |
-/// | `size = \|value\| value.len()` | bytes that the value owns on the heap, or `\|key, value\|` for both; what the entry takes beside that is added |
+/// | `size = \|value\| value.len()` | bytes that the value owns on the heap, or `\|key, value\|` or a function for both; what the entry takes beside that is added |
 /// | `ttl = "5m"` | time to live. A time always has a unit: `ms`, `s`, `m`, `h`, `d`, also `"1h 30m"`. Zero turns off what a preset says |
 /// | `idle = "10m"` | time to live since the last read |
 /// | `refresh_after = 0.8` | from which share of the time to live, or after which time (`"4m"`), a caller renews the value; others get the present one meanwhile |

@@ -51,22 +51,18 @@ pub(crate) fn expand(
 
 fn function(item: TokenStream) -> Result<ItemFn> {
     syn::parse2::<ItemFn>(item.clone()).map_err(|error| {
-        // Without a body, or no function at all.
-        match syn::parse2::<syn::Item>(item.clone()) {
-            Ok(syn::Item::Fn(_)) => error,
+        if let Ok(declared) = syn::parse2::<syn::TraitItemFn>(item.clone()) {
+            let problem = "a function without a body leaves nothing to keep: put `#[cached]` where \
+                           it is implemented, with `cache = ..`";
+            return Error::new_spanned(declared.sig, problem);
+        }
+        match syn::parse2::<syn::Item>(item) {
+            Ok(syn::Item::Fn(_)) | Err(_) => error,
             Ok(other) => {
                 let problem = "`#[cached]` goes on a function; within an `impl`, on each of its \
                                functions";
                 Error::new_spanned(other, problem)
             }
-            Err(_) => match syn::parse2::<syn::TraitItemFn>(item) {
-                Ok(declared) => {
-                    let problem = "there is nothing to be kept of a function without a body: put \
-                                   `#[cached]` where it is implemented, with `cache = ..`";
-                    Error::new_spanned(declared.sig, problem)
-                }
-                Err(_) => error,
-            },
         }
     })
 }

@@ -79,7 +79,7 @@ impl Options {
 
     fn read(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
         let Some(word) = meta.path.get_ident() else {
-            return Err(Error::new_spanned(&meta.path, unknown("")));
+            return Err(Error::new_spanned(&meta.path, "options are single words"));
         };
         let (at, name) = (word.span(), word.to_string());
         match name.as_str() {
@@ -93,7 +93,7 @@ impl Options {
             "refresh_after" => put(&mut self.refresh_after, word, refresh(expr(meta)?)?)?,
             "stale_if_error" => put(&mut self.stale_if_error, word, span(expr(meta)?)?)?,
             "negative_ttl" => put(&mut self.negative_ttl, word, span(expr(meta)?)?)?,
-            "key" => put(&mut self.key, word, key(meta.input)?)?,
+            "key" => put(&mut self.key, word, key(meta)?)?,
             "ignore_self" => put(&mut self.ignore_self, word, flag(meta.input)?)?,
             "tags" => {
                 let tags = match expr(meta)? {
@@ -103,15 +103,15 @@ impl Options {
                 put(&mut self.tags, word, tags)?;
             }
             "name" => put(&mut self.name, word, text(meta)?)?,
-            "handle" => put(&mut self.handle, word, meta.value()?.parse()?)?,
-            "kind" => put(&mut self.kind, word, kind(meta.value()?)?)?,
+            "handle" => put(&mut self.handle, word, value(meta)?.parse()?)?,
+            "kind" => put(&mut self.kind, word, kind(value(meta)?)?)?,
             "result" => put(&mut self.result, word, flag(meta.input)?)?,
             "option" => put(&mut self.option, word, flag(meta.input)?)?,
             "cache_errors" => put(&mut self.cache_errors, word, flag(meta.input)?)?,
             "cache_none" => put(&mut self.cache_none, word, flag(meta.input)?)?,
             "in_impl" => put(&mut self.in_impl, word, flag(meta.input)?)?,
             "cache" => put(&mut self.cache, word, expr(meta)?)?,
-            "crate" => put(&mut self.krate, word, path(meta.value()?)?)?,
+            "crate" => put(&mut self.krate, word, path(value(meta)?)?)?,
             _ => return Err(Error::new(at, unknown(&name))),
         }
         Ok(())
@@ -166,12 +166,21 @@ fn put<T>(place: &mut Option<Set<T>>, word: &Ident, value: T) -> Result<()> {
     Ok(())
 }
 
+/// What stands behind an option.
+fn value<'a>(meta: &ParseNestedMeta<'a>) -> Result<ParseStream<'a>> {
+    if meta.input.peek(Token![=]) {
+        return meta.value();
+    }
+    let problem = "this needs a value, as `ttl = \"5m\"`";
+    Err(Error::new_spanned(&meta.path, problem))
+}
+
 fn expr(meta: &ParseNestedMeta<'_>) -> Result<Expr> {
-    meta.value()?.parse()
+    value(meta)?.parse()
 }
 
 fn text(meta: &ParseNestedMeta<'_>) -> Result<LitStr> {
-    let text: LitStr = meta.value()?.parse()?;
+    let text: LitStr = value(meta)?.parse()?;
     if text.value().trim().is_empty() {
         return Err(Error::new_spanned(text, "a name needs at least one letter"));
     }
@@ -188,15 +197,15 @@ fn flag(input: ParseStream<'_>) -> Result<bool> {
 }
 
 /// `key = expr`, `key = "expr"` or `key: Type = expr`.
-fn key(input: ParseStream<'_>) -> Result<Key> {
+fn key(meta: &ParseNestedMeta<'_>) -> Result<Key> {
+    let input = meta.input;
     let of = if input.peek(Token![:]) {
         input.parse::<Token![:]>()?;
         Some(input.parse::<Type>()?)
     } else {
         None
     };
-    input.parse::<Token![=]>()?;
-    let expr = match input.parse::<Expr>()? {
+    let expr = match expr(meta)? {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Str(text) => text.parse().map_err(|_| {
                 let problem = "this is not an expression: write `key = id`, \
@@ -247,7 +256,12 @@ pub(super) const KINDS: [(&str, &str); 5] = [
 /// A path, or a text with one.
 fn path(input: ParseStream<'_>) -> Result<Path> {
     if input.peek(LitStr) {
-        return input.parse::<LitStr>()?.parse_with(Path::parse_mod_style);
+        let text = input.parse::<LitStr>()?;
+        return text.parse_with(Path::parse_mod_style).map_err(|_| {
+            let problem =
+                "this is not the path of a crate: write it as `crate = other::perf_cache`";
+            Error::new_spanned(&text, problem)
+        });
     }
     input.call(Path::parse_mod_style)
 }
@@ -274,7 +288,7 @@ fn unknown(name: &str) -> String {
         _ => "",
     };
     if instead.is_empty() {
-        format!("there is no such option; there are {OPTIONS}")
+        format!("there is no option `{name}`; there are {OPTIONS}")
     } else {
         format!("there is no option `{name}`: {instead}")
     }

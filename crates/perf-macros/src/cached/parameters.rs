@@ -3,7 +3,7 @@
 use super::answer::first_argument;
 use super::tokens;
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{
     Error, FnArg, Ident, Pat, PatIdent, Receiver, Result, Signature, Type, TypePath, TypeReference,
@@ -72,12 +72,12 @@ impl Parameter {
     /// The parameter as part of a key.
     pub(super) fn part(&self) -> Result<Part> {
         let (ident, ty) = (&self.ident, &self.ty);
+        let at = ty.span();
         let refuse = |why: &str| {
-            let named = self.pattern.is_none();
-            let name = if named { ident.to_string() } else { "it".to_owned() };
+            let name = if self.pattern.is_none() { ident.to_string() } else { "..".to_owned() };
             let problem = format!(
-                "{why}: say what entries go by, as `key = (..)` of other parameters or \
-                 `key: String = {name}.to_string()`"
+                "{why}: say what entries go by, as `key: String = {name}.to_string()`, or as \
+                 `key = (id, language)` without it"
             );
             Err(Error::new_spanned(ty, problem))
         };
@@ -86,7 +86,9 @@ impl Parameter {
         }
         if let Type::Reference(reference) = ty {
             if reference.mutability.is_some() {
-                return refuse("what the function may change cannot be part of the key");
+                let problem = "what the function may change cannot be part of the key: say what \
+                               entries go by, as `key = (id, language)` without it";
+                return Err(Error::new_spanned(ty, problem));
             }
             if tokens::borrows(&reference.elem) || tokens::mentions(&reference.elem, "dyn") {
                 return refuse("what this refers to cannot be copied into the key");
@@ -94,7 +96,7 @@ impl Parameter {
             if !tokens::borrows(reference) {
                 return Ok(Part { ty: quote!(#ty), make: quote!(#ident) });
             }
-            let make = quote!(::std::borrow::ToOwned::to_owned(#ident));
+            let make = quote_spanned!(at=> ::std::borrow::ToOwned::to_owned(#ident));
             return Ok(Part { ty: owned(reference), make });
         }
         if let Some(reference) = optional_reference(ty) {
@@ -120,13 +122,13 @@ impl Parameter {
         {
             let bits = if path.is_ident("f32") { "u32" } else { "u64" };
             let problem = format!(
-                "a `{}` cannot be part of the key, since it may not equal itself: say what entries \
-                 go by, as `key: {bits} = {ident}.to_bits()`",
-                quote!(#path)
+                "a number that may not equal itself cannot be part of the key: say what entries go \
+                 by, as `key: {bits} = {ident}.to_bits()`"
             );
             return Err(Error::new_spanned(ty, problem));
         }
-        Ok(Part { ty: quote!(#ty), make: quote!(::core::clone::Clone::clone(&#ident)) })
+        let make = quote_spanned!(at=> ::core::clone::Clone::clone(&#ident));
+        Ok(Part { ty: quote!(#ty), make })
     }
 }
 

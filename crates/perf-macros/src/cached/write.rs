@@ -70,12 +70,12 @@ impl Plan<'_> {
         if self.answer.may_hide {
             let problem = |what: &str, kept: &str, other: &str| {
                 format!(
-                    "`{name}` answers a `{what}` by another name: say `{other} = true` to keep \
-                     {kept} only, or `{other} = false` to keep it as it is"
+                    "what `{name}` answers is {what} by another name: say `{other} = true` to keep \
+                     only {kept}, or `{other} = false` to keep all of it"
                 )
             };
-            let results = problem("Result", "what is in `Ok`", "result");
-            let options = problem("Option", "what is in `Some`", "option");
+            let results = problem("a `Result`", "what is in `Ok`", "result");
+            let options = problem("an `Option`", "what is in `Some`", "option");
             checks.push(quote_spanned! {ty.span()=>
                 ::core::assert!(!#krate::__private::Named::<#ty>::IS_RESULT, #results);
                 ::core::assert!(!#krate::__private::Named::<#ty>::IS_OPTION, #options);
@@ -158,10 +158,10 @@ impl Plan<'_> {
             Some(Tags::Each(list)) => {
                 for tag in &list.elems {
                     let tag = self.tag(tag);
-                    asked.extend(quote!(.tags([#tag])));
+                    asked.extend(quote_spanned!(tag.span()=> .tags([#tag])));
                 }
             }
-            Some(Tags::All(tags)) => asked.extend(quote!(.tags(#tags))),
+            Some(Tags::All(tags)) => asked.extend(quote_spanned!(tags.span()=> .tags(#tags))),
             None => {}
         }
         if self.function.sig.asyncness.is_some() {

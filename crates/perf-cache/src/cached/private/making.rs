@@ -15,6 +15,11 @@ pub fn share(of: f64) -> Ratio {
 }
 
 /// Bytes, in whatever type they are counted.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no number of bytes",
+    label = "is no number of bytes",
+    note = "what `size` gives is an `usize`, `u32`, `u64` or `ByteSize`"
+)]
 pub trait Bytes {
     /// So many.
     fn bytes(self) -> u64;

@@ -1,0 +1,6 @@
+//! The macros as users of `perfkit` meet them, who depend on nothing else of ours.
+
+#![deny(warnings, missing_docs, unused, clippy::all, clippy::pedantic)]
+
+pub mod accepted;
+mod refused;
