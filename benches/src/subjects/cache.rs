@@ -2,7 +2,7 @@
 //!
 //! One shard and a hash without a seed, so that each process does the same.
 
-use super::{CoreBench, around, hot_keys};
+use super::{Body, CoreBench, around, hot_keys};
 use perf_cache::{Cache, PlainCache};
 use std::hash::{BuildHasher, Hasher};
 use std::hint::black_box;
@@ -45,6 +45,18 @@ pub(super) fn benches() -> Vec<CoreBench> {
                 });
                 sum
             })
+        }),
+        CoreBench::new("cache/hit_unsampled", "hits of keys in no sample, v1", || {
+            unsampled_hits(true)
+        }),
+        CoreBench::new("cache/hit_unsampled_unwatched", "the same without insight, v1", || {
+            unsampled_hits(false)
+        }),
+        CoreBench::new("cache/small_hit", "hits where every access is shadowed, v1", || {
+            small_hits(true)
+        }),
+        CoreBench::new("cache/small_hit_unwatched", "the same without insight, v1", || {
+            small_hits(false)
         }),
         CoreBench::new("cache/plain_hit", "looks up a plain pair that is there, v1", || {
             let cache = plain(10_000);
@@ -118,6 +130,32 @@ pub(super) fn benches() -> Vec<CoreBench> {
             })
         }),
     ]
+}
+
+/// What insight costs the hits of keys that are in nobody's sample.
+fn unsampled_hits(watched: bool) -> Body {
+    // In a cache of this size one key in sixteen is sampled, by the lowest bits of its hash.
+    let mut keys = hot_keys(10_000, 65_536);
+    keys.retain(|key| Fixed.hash_one(key) & 15 != 0);
+    hits(10_000, watched, keys)
+}
+
+/// The same where `Adaptive` wants all accesses.
+fn small_hits(watched: bool) -> Body {
+    hits(1_000, watched, hot_keys(1_000, 65_536))
+}
+
+fn hits(entries: u64, watched: bool, keys: Vec<u64>) -> Body {
+    let builder = Cache::builder().max_entries(entries).shards(1).insight(watched);
+    let cache: Cache<u64, u64, Fixed> = builder.hasher(Fixed).build().expect("bounded");
+    (0..entries).for_each(|key| cache.insert(key, key * 3));
+    Box::new(move |iterations| {
+        let mut sum = 0_u64;
+        around(&keys, iterations, |key| {
+            sum += cache.get(black_box(key)).expect("it is there");
+        });
+        sum
+    })
 }
 
 fn cache(entries: u64) -> Cache<u64, u64, Fixed> {

@@ -9,9 +9,11 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// Whether the cache watches a sample of its keys, for [`insight`](Cache::insight) and
     /// [`hottest`](Cache::hottest). On if not set.
     ///
-    /// Costs a lookup of a key outside of the sample a few instructions, one of a key in it some
+    /// Costs a lookup of a key outside of the sample an instruction or two, one of a key in it some
     /// hundred nanoseconds, which is one key in 16 for a small cache and one in 1 024 for a large
-    /// one, and the cache up to a megabyte as its sample fills, less for small caches.
+    /// one, and the cache up to a megabyte as its sample fills, less for small caches. With a
+    /// thousand entries or fewer more keys are in it: a hit takes a quarter longer at 1 000 entries,
+    /// and twice as long at 100.
     pub fn insight(mut self, on: bool) -> Self {
         self.insight = on;
         self
