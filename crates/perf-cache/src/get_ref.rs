@@ -35,7 +35,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
         V: Clone,
     {
         let hash = self.hash(key);
-        let value = match self.inner.look_up(hash, key) {
+        let value = match self.inner.look_up(hash, key, true) {
             Lookup::Hit(entry) => Value::Protected(entry),
             Lookup::Miss => return None,
             Lookup::Locked => Value::Cloned(self.inner.read_locked(hash, key, V::clone)?),

@@ -28,29 +28,17 @@ pub(crate) enum Lookup<'a, K, V> {
 }
 
 impl<K, V> Inner<K, V> {
-    /// Finds what may be answered for a key, notes that it was used, and counts.
+    /// Finds what may be answered for a key, notes that it was used, and counts that; a miss only if
+    /// `counts_misses`, which is not so for who will ask again under the lock.
     #[inline]
-    pub(crate) fn look_up<Q>(&self, hash: u64, key: &Q) -> Lookup<'_, K, V>
+    pub(crate) fn look_up<Q>(&self, hash: u64, key: &Q, counts_misses: bool) -> Lookup<'_, K, V>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        match self.glimpse(hash, key, true) {
+        match self.glimpse(hash, key, counts_misses) {
             Glimpse::Hit(entry) => Lookup::Hit(entry),
             Glimpse::Miss => Lookup::Miss,
-            Glimpse::Unsure => self.look_up_closely(hash, key, true),
-        }
-    }
-
-    /// The same, but a miss is not counted: the caller will ask again under the lock.
-    #[inline]
-    pub(crate) fn look_up_first<Q>(&self, hash: u64, key: &Q) -> Lookup<'_, K, V>
-    where
-        Q: Equivalent<K> + ?Sized,
-    {
-        match self.glimpse(hash, key, false) {
-            Glimpse::Hit(entry) => Lookup::Hit(entry),
-            Glimpse::Miss => Lookup::Miss,
-            Glimpse::Unsure => self.look_up_closely(hash, key, false),
+            Glimpse::Unsure => self.look_up_closely(hash, key, counts_misses),
         }
     }
 

@@ -72,7 +72,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     /// Looks for the value only, which is all that most calls need.
     #[inline]
     pub(super) fn glance(&self, hash: u64, key: &K) -> Glance<V> {
-        match self.look_up_first(hash, key) {
+        match self.look_up(hash, key, false) {
             Lookup::Hit(entry) if self.is_refresh_due(&entry) => Glance::Due(entry.value.clone()),
             Lookup::Hit(entry) => Glance::Hit(entry.value.clone()),
             Lookup::Miss => Glance::Miss,
