@@ -27,7 +27,21 @@ pub(crate) struct Leavers<'a, K, V> {
     pub(crate) count: usize,
 }
 
-type News<'a, K, V> = (&'a Shard<K, V>, Detached<'a, K, V>, Cause);
+/// An entry that has left and is to be told of. It is handed back to its shard when this is dropped,
+/// whatever panics before.
+struct News<'a, K, V> {
+    shard: &'a Shard<K, V>,
+    entry: Option<Detached<'a, K, V>>,
+    cause: Cause,
+}
+
+impl<K, V> Drop for News<'_, K, V> {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            self.shard.slots.release(&mut self.shard.lock().ledger, entry);
+        }
+    }
+}
 
 impl<K, V> Leavers<'_, K, V> {
     /// Takes in what nobody can look at any more.
@@ -81,11 +95,16 @@ impl<K, V> Inner<K, V> {
         if let Some(shard) = waits {
             self.wait_for_barrier(shard);
         }
-        for (shard, entry, cause) in told {
-            self.tell(&entry, cause);
+        for mut news in told {
+            let shard = news.shard;
+            if let Some(entry) = &news.entry {
+                self.tell(entry, news.cause);
+            }
             let mut left = self.leavers();
             let mut held = shard.lock();
-            shard.slots.release(&mut held.ledger, entry);
+            if let Some(entry) = news.entry.take() {
+                shard.slots.release(&mut held.ledger, entry);
+            }
             self.harvest_if_due(shard, &mut held, &mut left);
             drop(held);
             // Nothing to tell in there, so this goes no deeper.
@@ -208,7 +227,8 @@ impl<K, V> Inner<K, V> {
             extra.marks.leave();
         }
         if !self.listeners.is_empty() {
-            left.told.push((shard, shard.detach(held, slot), cause));
+            let entry = Some(shard.detach(held, slot));
+            left.told.push(News { shard, entry, cause });
         } else if let Some(entry) = shard.take(held, &self.readers, slot) {
             left.add(entry);
         } else {

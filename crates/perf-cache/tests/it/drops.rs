@@ -169,6 +169,37 @@ impl Clone for Curious {
     }
 }
 
+/// Panics when it is dropped, if it is the one that does.
+struct Bomb {
+    explodes: bool,
+    dropped: Arc<AtomicI64>,
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.dropped.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.explodes, "a value that panics when it is dropped");
+    }
+}
+
+#[test]
+fn a_panic_of_a_destructor_keeps_nothing_else_that_listeners_are_told_of() {
+    let dropped = Arc::new(AtomicI64::new(0));
+    let cache: Cache<u64, Arc<Bomb>> = Cache::builder()
+        .max_entries(1_000)
+        .shards(1)
+        .on_eviction(|_: &u64, _: &Arc<Bomb>, _| {})
+        .build()
+        .unwrap();
+    for key in 0..100 {
+        cache.insert(key, Arc::new(Bomb { explodes: key == 0, dropped: Arc::clone(&dropped) }));
+    }
+    assert!(catch_unwind(AssertUnwindSafe(|| cache.clear())).is_err());
+    assert_eq!(cache.len(), 0);
+    cache.reclaim();
+    assert_eq!(dropped.load(Ordering::SeqCst), 100);
+}
+
 #[test]
 fn values_are_cloned_outside_of_the_locks() {
     let cache: Cache<u64, Curious> = Cache::builder().max_entries(50).shards(1).build().unwrap();
