@@ -1,6 +1,8 @@
 //! Where the entries of a shard lie: places that are read without a lock and used again.
 //!
-//! This is the only file of the crate with unsafe code. Its idea in short:
+//! This is the only file of the crate with unsafe code. What it rests on is kept in the files below
+//! it as well, which are safe code: a place is in one list of the ledger at most, and in that of the
+//! vacant ones only if it is not occupied. The idea in short:
 //!
 //! - Places are never moved or given back before the cache goes, so the *tag* of a place can be
 //!   read at any time. It says whether there is a live entry, and the hash of its key.
@@ -33,13 +35,22 @@
 //! for the moment that it takes to put another entry there, or to move it out.
 #![expect(unsafe_code, reason = "readers without locks need places that others can empty")]
 
-use crate::barrier;
+#[deny(unsafe_code)]
+mod ledger;
+#[deny(unsafe_code)]
+mod notes;
+#[deny(unsafe_code)]
+mod places;
+
+pub(crate) use self::ledger::{Harvest, Ledger};
+pub(crate) use self::notes::tag_of;
+use self::notes::{ERA_SHIFT, HITS, PECULIAR};
+pub(crate) use self::places::place_size;
 use crate::entry::Entry;
 use crate::hazard::{Pin, Readers, Record, Word};
 use crate::policy::Slot;
 use crate::sync::{AtomicU32, OnceLock, Ordering};
 use std::cell::UnsafeCell;
-use std::fmt;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 
@@ -78,20 +89,6 @@ const LIVE: u32 = 0x100;
 const OCCUPIED: u32 = 0x200;
 const SMALLEST: usize = 64;
 const CHUNKS: usize = 26;
-const HITS: u32 = 0x7f;
-/// There is more to the entry than its key and value. Set when it is put in, or another in
-/// its place.
-const PECULIAR: u32 = 0x80;
-const ERA_SHIFT: u32 = 8;
-
-/// What a live entry of that hash has as its tag. The index uses it as the hash: these bits are
-/// what is kept of it. Which two are missing matters little: the highest choose the bucket, the
-/// lowest are compared there.
-#[inline]
-pub(crate) const fn tag_of(hash: u64) -> u32 {
-    hash as u32 | LIVE | OCCUPIED
-}
-
 // SAFETY: a place gives out `&Entry` on any thread (so entries must be `Sync`) and moves entries
 // out on any thread (so they must be `Send`). Who may do what when is this file's protocol.
 unsafe impl<K: Send + Sync, V: Send + Sync> Send for Slots<K, V> {}
@@ -117,56 +114,6 @@ impl<K, V> Place<K, V> {
     fn address(&self) -> usize {
         std::ptr::from_ref(self) as usize
     }
-}
-
-/// The right to change what lies in the places of one shard: kept behind its lock.
-#[derive(Debug)]
-pub(crate) struct Ledger {
-    /// Of the slots that this belongs to.
-    id: u64,
-    live: u32,
-    /// Places that can be used again.
-    vacant: Vec<u32>,
-    /// Retired places that are not sealed yet.
-    waiting: Vec<u32>,
-    /// Retired places that wait for a barrier after the stamp.
-    sealed: Vec<u32>,
-    stamp: u64,
-    /// Retired places that have had their barrier, but somebody still reads them.
-    pinned: Vec<u32>,
-    /// Whether somebody has gone to make a barrier.
-    barrier_is_coming: bool,
-}
-
-impl Ledger {
-    /// Number of live entries.
-    pub(crate) const fn len(&self) -> usize {
-        self.live as usize
-    }
-
-    /// How many entries have left and are not freed yet.
-    pub(crate) const fn retired(&self) -> usize {
-        self.waiting.len() + self.sealed.len() + self.pinned.len()
-    }
-
-    /// How many entries have left since the last sealing.
-    pub(crate) const fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// Whether somebody has been told that a barrier is needed, and has not come back yet.
-    pub(crate) const fn barrier_is_coming(&self) -> bool {
-        self.barrier_is_coming
-    }
-}
-
-/// What is to be done so that retired entries can be freed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Harvest {
-    Done,
-    /// A [`barrier::heavy`] outside of the lock, and a harvest after it.
-    NeedsBarrier,
 }
 
 /// What a reader found at a place.
@@ -413,61 +360,6 @@ impl<K, V> Slots<K, V> {
         Some(entry)
     }
 
-    /// Like [`retire`](Slots::retire), and keeps the entry readable until it is handed back by
-    /// [`release`](Slots::release).
-    ///
-    /// # Panics
-    ///
-    /// As [`retire`](Slots::retire).
-    pub(crate) fn detach<'a>(&'a self, ledger: &mut Ledger, slot: Slot) -> Detached<'a, K, V> {
-        self.retire(ledger, slot);
-        ledger.waiting.pop();
-        Detached { place: self.place(slot), slot, id: self.id }
-    }
-
-    /// Hands a detached entry back, to be freed like others that were retired.
-    pub(crate) fn release(&self, ledger: &mut Ledger, detached: Detached<'_, K, V>) {
-        assert_eq!((self.id, detached.id), (ledger.id, ledger.id), "a ledger belongs to its slots");
-        ledger.waiting.push(detached.slot.as_u32());
-    }
-
-    /// Frees retired entries that nobody can look at: they go to `gone`, to be dropped after the
-    /// lock. `readers` is the one that all reads were made with.
-    ///
-    /// Each call frees what was sealed by an earlier one, if a barrier has passed since, and then
-    /// seals what was retired after that. Where that barrier is missing the answer is
-    /// [`Harvest::NeedsBarrier`]; with `all`, what was retired is sealed in any case, and the
-    /// answer is the same if there is any.
-    pub(crate) fn harvest(
-        &self,
-        ledger: &mut Ledger,
-        readers: &Readers,
-        all: bool,
-        gone: &mut Vec<Entry<K, V>>,
-    ) -> Harvest {
-        assert_eq!(self.id, ledger.id, "a ledger belongs to its slots");
-        let alone = readers.is_alone();
-        let passed = alone || ledger.sealed.is_empty() || barrier::has_passed(ledger.stamp);
-        let mut free = std::mem::take(&mut ledger.pinned);
-        if passed {
-            free.append(&mut ledger.sealed);
-        }
-        if alone {
-            free.append(&mut ledger.waiting);
-        }
-        if !free.is_empty() {
-            self.free(ledger, readers, &mut free, gone);
-        }
-        ledger.pinned = free;
-        if (all || passed) && !ledger.waiting.is_empty() {
-            ledger.sealed.append(&mut ledger.waiting);
-            ledger.stamp = barrier::stamp();
-        }
-        let is_missing = if all { !ledger.sealed.is_empty() } else { !passed };
-        ledger.barrier_is_coming = is_missing;
-        if is_missing { Harvest::NeedsBarrier } else { Harvest::Done }
-    }
-
     /// Moves out what no hazard word names, and leaves the rest in the list. All of it was retired,
     /// and after that a barrier has passed or is not needed.
     fn free(
@@ -514,91 +406,6 @@ impl<K, V> Slots<K, V> {
         // SAFETY: live, so there is an entry, and it is not moved out while the ledger is borrowed.
         Some(unsafe { place.entry() })
     }
-
-    /// Has the processor fetch what is known of a slot, which will be asked for soon.
-    #[inline]
-    pub(crate) fn foresee(&self, slot: Slot) {
-        std::hint::black_box(self.place(slot).tag.load(Ordering::Relaxed));
-    }
-
-    /// How many slots there are to walk through, from slot zero: vacant ones as well.
-    pub(crate) fn used(&self) -> u32 {
-        self.used.load(Ordering::Acquire)
-    }
-
-    /// The hash of an entry as [`tag_of`] has left it, also of a retired one.
-    #[inline]
-    pub(crate) fn tag(&self, slot: Slot) -> u32 {
-        self.place(slot).tag.load(Ordering::Relaxed) | LIVE | OCCUPIED
-    }
-
-    /// The tag of a slot, to protect whatever lies there; `None` unless that is live.
-    pub(crate) fn live_tag(&self, slot: Slot) -> Option<u32> {
-        let tag = self.place(slot).tag.load(Ordering::Relaxed);
-        (tag & LIVE != 0).then_some(tag)
-    }
-
-    #[inline]
-    pub(crate) fn hits(&self, slot: Slot) -> u8 {
-        (self.place(slot).notes.load(Ordering::Relaxed) & HITS) as u8
-    }
-
-    /// A hit that is noted at the same instant may be lost.
-    #[inline]
-    pub(crate) fn set_hits(&self, slot: Slot, hits: u8) {
-        let notes = &self.place(slot).notes;
-        let kept = notes.load(Ordering::Relaxed) & !HITS;
-        notes.store(kept | u32::from(hits) & HITS, Ordering::Relaxed);
-    }
-
-    #[inline]
-    pub(crate) fn era(&self, slot: Slot) -> u32 {
-        self.place(slot).notes.load(Ordering::Relaxed) >> ERA_SHIFT
-    }
-
-    /// For whoever holds the lock. A hit that is noted at the same instant may be lost, or undo it.
-    pub(crate) fn set_era(&self, slot: Slot, era: u32) {
-        let notes = &self.place(slot).notes;
-        let kept = notes.load(Ordering::Relaxed) & (HITS | PECULIAR);
-        notes.store(era << ERA_SHIFT | kept, Ordering::Relaxed);
-    }
-
-    /// Bytes of all places made so far, used or not.
-    pub(crate) fn allocated(&self) -> u64 {
-        let more = self.more.iter().filter_map(OnceLock::get).map(|places| places.len());
-        ((self.first.len() + more.sum::<usize>()) * size_of::<Place<K, V>>()) as u64
-    }
-
-    #[inline]
-    fn place(&self, slot: Slot) -> &Place<K, V> {
-        match self.first.get(slot.index()) {
-            Some(place) => place,
-            None => self.place_beyond(slot.index() - self.first.len()),
-        }
-    }
-
-    #[inline(never)]
-    fn place_beyond(&self, index: usize) -> &Place<K, V> {
-        let (chunk, index) = chunk_of(index);
-        let places = self.more.get(chunk).and_then(OnceLock::get);
-        &places.expect("a slot that was given out has its place")[index]
-    }
-
-    /// A place that was never used.
-    #[cold]
-    fn fresh(&self) -> u32 {
-        let slot = self.used.load(Ordering::Relaxed);
-        if let Some(beyond) = (slot as usize).checked_sub(self.first.len()) {
-            let (chunk, _) = chunk_of(beyond);
-            let chunk_is_there = self.more.get(chunk);
-            let places = chunk_is_there.expect("a shard has fewer than 2^32 entries");
-            places.get_or_init(|| new_places(SMALLEST << chunk));
-        }
-        let next = slot.checked_add(1).expect("a shard has fewer than 2^32 entries");
-        // Release: the place is there.
-        self.used.store(next, Ordering::Release);
-        slot
-    }
 }
 
 impl<K, V> Drop for Slots<K, V> {
@@ -620,72 +427,6 @@ impl<K, V> Drop for Slots<K, V> {
     }
 }
 
-impl<K, V> fmt::Debug for Slots<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slots").field("used", &self.used()).finish_non_exhaustive()
-    }
-}
-
-impl<K, V> fmt::Debug for Place<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place").field("tag", &self.tag).finish_non_exhaustive()
-    }
-}
-
-impl<'a, K, V> Protected<'a, K, V> {
-    /// Which pattern invalidations the entry came in after.
-    #[inline]
-    pub(crate) fn era(&self) -> u32 {
-        self.place.notes.load(Ordering::Relaxed) >> ERA_SHIFT
-    }
-
-    /// It is known to be covered by no pattern up to this era.
-    pub(crate) fn set_era(&self, era: u32) {
-        let kept = self.place.notes.load(Ordering::Relaxed) & (HITS | PECULIAR);
-        self.place.notes.store(era << ERA_SHIFT | kept, Ordering::Relaxed);
-    }
-
-    /// How many hits are counted, up to what was asked for.
-    #[inline]
-    pub(crate) fn hits(&self) -> u8 {
-        (self.place.notes.load(Ordering::Relaxed) & HITS) as u8
-    }
-
-    /// Whether nothing is known of the entry but its key and value, and that it came in or was looked
-    /// at in this era: all that a reader must ask, in one word that lies beside the tag.
-    #[inline]
-    pub(crate) fn is_plain(&self, era: u32) -> bool {
-        (self.place.notes.load(Ordering::Relaxed) ^ era << ERA_SHIFT) < PECULIAR
-    }
-
-    /// The same, and at least so many hits are counted.
-    #[inline]
-    pub(crate) fn is_plain_and_hot(&self, era: u32, most_hits: u8) -> bool {
-        let rest = self.place.notes.load(Ordering::Relaxed) ^ era << ERA_SHIFT;
-        rest < PECULIAR && rest >= u32::from(most_hits)
-    }
-
-    /// Counts a hit; to be called only where less than 127 are counted.
-    #[inline]
-    pub(crate) fn count_hit(&self) {
-        // No locked addition: a few hits may be lost.
-        let notes = self.place.notes.load(Ordering::Relaxed);
-        if notes & HITS < HITS {
-            self.place.notes.store(notes + 1, Ordering::Relaxed);
-        }
-    }
-
-    /// Where it lies.
-    pub(crate) fn slot(&self) -> Slot {
-        self.slot
-    }
-
-    /// Whether the entry is still in the cache. Exact under the lock of its shard.
-    pub(crate) fn is_live(&self) -> bool {
-        self.place.tag.load(Ordering::Relaxed) & LIVE != 0
-    }
-}
-
 impl<K, V> Deref for Protected<'_, K, V> {
     type Target = Entry<K, V>;
 
@@ -694,13 +435,6 @@ impl<K, V> Deref for Protected<'_, K, V> {
         // SAFETY: `protect` has named the place and found the tag live after that, and the word
         // names it until this is dropped, which ends the reference.
         unsafe { self.place.entry() }
-    }
-}
-
-impl<K, V> Pinned<'_, K, V> {
-    /// Whether the entry is still in the cache. Exact under the lock of its shard.
-    pub(crate) fn is_live(&self) -> bool {
-        self.place.tag.load(Ordering::Relaxed) & LIVE != 0
     }
 }
 
@@ -725,14 +459,6 @@ impl<K, V> Deref for Detached<'_, K, V> {
     }
 }
 
-/// The chunk of a place beyond the first piece, and its index there.
-#[inline]
-const fn chunk_of(beyond: usize) -> (usize, usize) {
-    let at = beyond + SMALLEST;
-    let chunk = at.ilog2() - SMALLEST.ilog2();
-    (chunk as usize, at - (SMALLEST << chunk))
-}
-
 #[cfg(not(perf_loom))]
 fn new_places<K, V>(count: usize) -> Box<[Place<K, V>]> {
     // From the allocator as zeros, which it has of the kernel where there are many: so places that
@@ -751,11 +477,6 @@ fn new_places<K, V>(count: usize) -> Box<[Place<K, V>]> {
         seen: loom::cell::UnsafeCell::new(()),
     };
     std::iter::repeat_with(place).take(count).collect()
-}
-
-/// Bytes of a place.
-pub(crate) const fn place_size<K, V>() -> usize {
-    size_of::<Place<K, V>>()
 }
 
 #[cfg(all(test, perf_loom))]

@@ -1,6 +1,7 @@
 //! The protocol of reading, retiring and freeing, under every order in which threads may meet.
 
 use super::*;
+use crate::barrier;
 use crate::index::Index;
 use loom::sync::{Arc, Mutex};
 use loom::thread;

@@ -1,4 +1,6 @@
+use super::places::chunk_of;
 use super::*;
+use crate::barrier;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
