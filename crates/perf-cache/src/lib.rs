@@ -67,11 +67,11 @@
 //!   [`Cache::with`] and [`Cache::retain`] run outside of them.
 //! - A value is dropped when it has left the cache and no thread can be reading it. Where only one
 //!   thread uses a cache that is at once. Where several do, finding out takes a barrier on all
-//!   processors, so it is done for many values together: up to 1 in 32 of the entries or of the
-//!   bytes may wait for it, in small caches up to 16 values for each shard, and do not count as
-//!   usage. [`Cache::clear`], [`Cache::retain`], [`Cache::set_capacity`] and [`Cache::reclaim`] drop
-//!   at once all that nobody reads; [`Cache::remove`] does so unless it has just been done, within a
-//!   tenth of a millisecond.
+//!   processors, so it is done for many values together: as a rule up to 1 in 32 of the entries or
+//!   of the bytes wait for it, in small caches up to 16 values for each shard, and four times as
+//!   many where writers are faster than barriers. They do not count as usage. [`Cache::clear`],
+//!   [`Cache::retain`], [`Cache::set_capacity`] and [`Cache::reclaim`] drop at once all that nobody
+//!   reads; [`Cache::remove`] does so unless it has just been done, within a tenth of a millisecond.
 //!
 //! # Policies
 //!
