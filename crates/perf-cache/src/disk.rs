@@ -14,11 +14,18 @@
 //!
 //! A put that is lost leaves what was there before it, as if it had not been.
 
+#[cfg(feature = "conformance")]
+#[doc(hidden)]
+pub mod conformance;
 mod error;
+mod log;
 mod report;
 mod terms;
 
 pub use error::DiskError;
+#[doc(hidden)]
+pub use log::Faults;
+pub use log::{LogStore, LogStoreBuilder, WhenFull};
 pub use report::{CloseReport, DiskUsage, OpenReport};
 pub use terms::{Put, PutTerms, RefusedBecause, Stored, TryGet};
 

@@ -253,7 +253,7 @@
 //! | `crypto` | ciphers for these; and aes-gcm, chacha20poly1305, getrandom, zeroize | no |
 //! | `serde`, `bytes` | values that serde serializes, `Bytes`; and postcard, bytes | no |
 //! | `derive` | `#[derive(Plain)]`, and syn | no |
-//! | `disk` | stores on disk | no |
+//! | `disk` | stores on disk, and xxhash-rust | no |
 //! | `macros` | `#[cached]`, and syn with all of the language, and a reader of manifests | no |
 //! | `tokio` | loads in the background as tasks of a tokio runtime, with its timers, and tokio | no |
 //!

@@ -10,6 +10,8 @@ mod cancellation;
 #[cfg(feature = "codec")]
 mod codec;
 mod component;
+#[cfg(feature = "conformance")]
+mod disk;
 mod drops;
 mod expiry;
 mod extremes;

@@ -1,0 +1,209 @@
+//! Writing what is queued, and keeping the files within their bound.
+
+use super::Inner;
+use super::counts::add;
+use super::format::Trailer;
+use super::head::{Chunk, Failing, What};
+use super::index::lock;
+use super::segment::write_at;
+use crate::disk::DiskError;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What belongs to whoever writes.
+#[derive(Debug, Default)]
+pub(super) struct Io {
+    /// Bytes of the first chunk that are written already.
+    progress: usize,
+    /// A segment found on disk that is to be cut off here before it goes on.
+    pub(super) cut: Option<(u64, u64)>,
+    /// Whether names came or went since the directory was synced.
+    pub(super) renamed: bool,
+}
+
+impl Failing {
+    /// The error, again.
+    pub(super) fn error(&self, path: &Path) -> DiskError {
+        let source = match self.code {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => self.kind.into(),
+        };
+        if self.full {
+            DiskError::Full { path: path.to_owned() }
+        } else {
+            DiskError::io(path, source)
+        }
+    }
+}
+
+impl Inner {
+    /// Writes the first chunk of the queue, the open one if there is no other and `open` says so.
+    /// Answers whether there was one.
+    pub(super) fn write_one(&self, open: bool) -> Result<bool, DiskError> {
+        let mut io = lock(&self.io);
+        self.write_next(&mut io, open)
+    }
+
+    pub(super) fn write_next(&self, io: &mut Io, open: bool) -> Result<bool, DiskError> {
+        let mut head = self.head();
+        if head.queue.is_empty() && open {
+            head.close_chunk();
+        }
+        let Some(weight) = head.queue.front().map(Chunk::weight) else { return Ok(false) };
+        drop(head);
+        // Before each file rather than each chunk: a segment of room is kept beyond what is asked.
+        if self.is_short(weight as u64) {
+            self.make_room(io, weight as u64)?;
+        }
+        self.write_front(io)
+    }
+
+    /// Writes the first chunk, whatever the bound.
+    pub(super) fn write_front(&self, io: &mut Io) -> Result<bool, DiskError> {
+        let Some(chunk) = self.head().queue.front().cloned() else { return Ok(false) };
+        let outcome = self.write_chunk(io, &chunk);
+        drop(chunk);
+        let mut head = self.head();
+        match outcome {
+            Ok(()) => {
+                io.progress = 0;
+                head.failing = None;
+                if let Some(chunk) = head.written() {
+                    // Release: whoever waits for this position finds it written.
+                    self.handed.fetch_add(chunk.weight() as u64, Ordering::Release);
+                    head.recycle(chunk);
+                }
+                Ok(true)
+            }
+            Err((path, error)) => {
+                let (code, kind) = (error.raw_os_error(), error.kind());
+                let error = DiskError::io(&path, error);
+                let full = matches!(error, DiskError::Full { .. });
+                let since = self.settings.clock.coarse();
+                head.failing = Some(Failing { code, kind, full, since });
+                Err(error)
+            }
+        }
+    }
+
+    fn write_chunk(
+        &self,
+        io: &mut Io,
+        chunk: &Chunk,
+    ) -> Result<(), (std::path::PathBuf, io::Error)> {
+        let segment = &chunk.segment;
+        let result = (|| {
+            if segment.file().is_none() {
+                io.renamed = true;
+            }
+            let file = segment.file_to_write()?;
+            if let Some((number, end)) = io.cut
+                && number == segment.number
+            {
+                // What stood after it, a footer or what a crash left, is no longer true.
+                let before = file.metadata()?.len();
+                file.set_len(end)?;
+                self.file_bytes.fetch_sub(before.saturating_sub(end), Ordering::Relaxed);
+                io.cut = None;
+            }
+            match &chunk.what {
+                What::Records(bytes) => {
+                    self.write_all(io, file, bytes, chunk.at)?;
+                    segment.set_written(chunk.at + bytes.len() as u64);
+                }
+                What::Footer(entries) => {
+                    let footer = self.trailer(chunk, entries.len()).encode(entries);
+                    self.write_all(io, file, &footer, chunk.at)?;
+                    segment.set_written(chunk.at + footer.len() as u64);
+                    segment.sealed.store(true, Ordering::Release);
+                }
+            }
+            Ok(())
+        })();
+        result.map_err(|error| (segment.path.clone(), error))
+    }
+
+    fn trailer(&self, chunk: &Chunk, entries: usize) -> Trailer {
+        let segment = &chunk.segment;
+        Trailer {
+            count: entries as u64,
+            shift: segment.shift,
+            end: chunk.at,
+            number: segment.number,
+            seed: self.seed,
+            min_expiry: segment.min_expiry.load(Ordering::Relaxed),
+            max_expiry: segment.max_expiry.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Writes on from where the last try of this chunk ended.
+    fn write_all(&self, io: &mut Io, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        while let Some(rest) = bytes.get(io.progress..).filter(|rest| !rest.is_empty()) {
+            let admitted = self.settings.faults.admit(rest.len())?;
+            match write_at(file, &rest[..admitted], at + io.progress as u64) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    io.progress += written;
+                    self.file_bytes.fetch_add(written as u64, Ordering::Relaxed);
+                    add(&self.counts.written_bytes, written as u64);
+                    self.unsynced.store(true, Ordering::Relaxed);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the device to keep all that was written. Nobody waits for it but the caller.
+    pub(super) fn sync_files(&self) -> Result<(), DiskError> {
+        self.unsynced.store(false, Ordering::Relaxed);
+        let outcome = self.sync_segments().and_then(|()| self.sync_names());
+        if outcome.is_err() {
+            self.unsynced.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    /// Asks the device to keep what was written to the files.
+    pub(super) fn sync_segments(&self) -> Result<(), DiskError> {
+        let segments: Vec<_> = {
+            let head = self.head();
+            let changed = |segment: &&Arc<super::segment::Segment>| {
+                segment.synced.load(Ordering::Acquire) < segment.written()
+            };
+            head.segments.iter().filter(changed).cloned().collect()
+        };
+        for segment in segments {
+            let written = segment.written();
+            if let Some(file) = segment.file() {
+                file.sync_data().map_err(|error| self.error(&segment.path, error))?;
+            }
+            segment.synced.fetch_max(written, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    fn sync_names(&self) -> Result<(), DiskError> {
+        let renamed = std::mem::take(&mut lock(&self.io).renamed);
+        if renamed && let Err(error) = sync_directory(&self.dir) {
+            lock(&self.io).renamed = true;
+            return Err(self.error(&self.dir, error));
+        }
+        Ok(())
+    }
+}
+
+/// Makes the names in a directory last.
+#[cfg(unix)]
+pub(super) fn sync_directory(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(not(unix))]
+pub(super) fn sync_directory(_: &Path) -> io::Result<()> {
+    Ok(())
+}

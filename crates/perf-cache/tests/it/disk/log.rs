@@ -1,0 +1,124 @@
+//! What only the log store promises.
+
+use perf_cache::disk::conformance::Scratch;
+use perf_cache::disk::{DiskError, DiskStore, Faults, LogStore, Put, PutTerms, RefusedBecause};
+use perf_core::{ByteSize, Clock};
+use std::fs;
+use std::time::Duration;
+
+fn put(store: &LogStore, key: &str, value: &[u8]) -> Put {
+    store.put(key.as_bytes(), value, PutTerms::default()).unwrap()
+}
+
+fn holds(store: &LogStore, key: &str) -> bool {
+    store.get(key.as_bytes(), &mut Vec::new()).unwrap().is_some()
+}
+
+#[test]
+fn a_full_disk_refuses_puts_and_goes_on_when_there_is_room() {
+    let dir = Scratch::new("full");
+    let faults = Faults::new();
+    let (clock, hand) = Clock::manual();
+    let builder = LogStore::builder(dir.path()).max_bytes(ByteSize::mib(16)).clock(clock);
+    let store = builder.clone().faults(faults.clone()).open().unwrap();
+    assert_eq!(put(&store, "before", b"1"), Put::Stored);
+    store.flush().unwrap();
+    // In the middle of a record.
+    faults.fill_after(100);
+    assert_eq!(put(&store, "queued", &[2; 1000]), Put::Stored);
+    assert!(matches!(store.flush(), Err(DiskError::Full { .. })));
+    assert_eq!(put(&store, "after", b"3"), Put::Refused(RefusedBecause::DiskFull));
+    assert!(matches!(store.put(b"pinned", b"4", PutTerms::pinned()), Err(DiskError::Full { .. })));
+    assert!(matches!(store.remove(b"before"), Err(DiskError::Full { .. })));
+    assert!(!holds(&store, "before") && !holds(&store, "after"));
+    assert!(holds(&store, "queued") && holds(&store, "pinned"), "it is in memory");
+    assert_eq!(store.usage().refused, 1);
+    faults.make_room();
+    hand.advance(Duration::from_secs(1));
+    assert_eq!(put(&store, "again", b"5"), Put::Stored);
+    let report = store.close().unwrap();
+    assert_eq!(report.lost_bytes, 0);
+    let store = builder.open().unwrap();
+    assert_eq!(store.open_report().corrupt_bytes, 0);
+    assert!(holds(&store, "queued") && holds(&store, "pinned") && holds(&store, "again"));
+    assert!(!holds(&store, "before"), "the removal was written when there was room");
+}
+
+#[test]
+fn what_cannot_be_written_in_the_end_is_counted() {
+    let dir = Scratch::new("lost");
+    let faults = Faults::new();
+    let store = LogStore::builder(dir.path()).faults(faults.clone()).open().unwrap();
+    assert_eq!(put(&store, "kept", &[1; 1000]), Put::Stored);
+    store.flush().unwrap();
+    faults.fill_after(0);
+    assert_eq!(put(&store, "lost", &[2; 1000]), Put::Stored);
+    assert!(matches!(store.close(), Err(DiskError::Full { .. })));
+    let report = store.close().unwrap();
+    assert!(report.lost_bytes > 1000, "{report:?}");
+    assert_eq!(store.usage().lost, 1);
+    let store = LogStore::builder(dir.path()).open().unwrap();
+    assert!(!store.open_report().clean_shutdown);
+    assert!(holds(&store, "kept") && !holds(&store, "lost"));
+}
+
+#[test]
+fn a_newer_format_is_refused_and_left_alone() {
+    let dir = Scratch::new("newer");
+    let store = LogStore::builder(dir.path()).open().unwrap();
+    assert_eq!(put(&store, "a", b"1"), Put::Stored);
+    store.close().unwrap();
+    let path = dir.path().join(format!("{:016x}.seg", 1));
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[8] = 2;
+    let sum = xxhash_rust::xxh3::xxh3_64(&bytes[..32]);
+    bytes[32..40].copy_from_slice(&sum.to_le_bytes());
+    fs::write(&path, &bytes).unwrap();
+    let error = LogStore::builder(dir.path()).open().map(drop).unwrap_err();
+    assert!(matches!(error, DiskError::Format { .. }), "{error:?}");
+    assert!(error.to_string().contains("version 2"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+/// Whoever never waits is refused, and nothing that was taken is lost.
+#[test]
+fn a_writer_that_never_waits_is_refused_and_loses_nothing() {
+    let dir = Scratch::new("refusing");
+    let faults = Faults::new();
+    let store = LogStore::builder(dir.path())
+        .queue_bytes(ByteSize::kib(16))
+        .when_full(perf_cache::disk::WhenFull::Refuse)
+        .faults(faults.clone())
+        .open()
+        .unwrap();
+    let mut taken = Vec::new();
+    let mut refused = 0;
+    while refused < 10 {
+        let key = format!("{}", taken.len());
+        match put(&store, &key, &[7; 3_000]) {
+            Put::Stored => taken.push(key),
+            Put::Refused(because) => {
+                assert_eq!(because, RefusedBecause::QueueFull);
+                refused += 1;
+            }
+        }
+        assert!(taken.len() < 1_000_000, "the queue is never full");
+    }
+    assert_eq!(store.usage().refused, refused);
+    assert!(taken.iter().all(|key| holds(&store, key)));
+}
+
+#[test]
+fn settings_that_cannot_be_are_named() {
+    let dir = Scratch::new("settings");
+    let builder = || LogStore::builder(dir.path());
+    for (wrong, setting) in [
+        (builder().max_bytes(ByteSize::kib(1)), "max_bytes"),
+        (builder().segment_bytes(ByteSize::kib(1)), "segment_bytes"),
+        (builder().segment_bytes(ByteSize::gib(1)), "segment_bytes"),
+        (builder().queue_bytes(ByteSize::kib(1)), "queue_bytes"),
+    ] {
+        let error = wrong.open().map(drop).unwrap_err();
+        assert!(matches!(&error, DiskError::Config(config) if config.setting() == setting));
+    }
+}
