@@ -32,20 +32,21 @@ fn of_struct(name: &Ident, fields: &Fields) -> TokenStream {
             None => Member::Unnamed(Index::from(index)),
         })
         .collect();
+    // A struct may have no fields, and nothing to give or take then.
+    let named = |name: TokenStream| if types.is_empty() { quote!(_) } else { name };
+    let (put, take) = (named(quote!(put)), named(quote!(take)));
     quote! {
         #[automatically_derived]
         impl ::perf_cache::Plain for #name {
             const WORDS: usize = 0 #(+ <#types as ::perf_cache::Plain>::WORDS)*;
 
             #[inline]
-            #[allow(unused_variables, reason = "a struct may have no fields")]
-            fn write(&self, put: &mut impl ::core::ops::FnMut(u64)) {
+            fn write(&self, #put: &mut impl ::core::ops::FnMut(u64)) {
                 #(<#types as ::perf_cache::Plain>::write(&self.#members, put);)*
             }
 
             #[inline]
-            #[allow(unused_variables, reason = "a struct may have no fields")]
-            fn read(take: &mut impl ::core::ops::FnMut() -> u64) -> Self {
+            fn read(#take: &mut impl ::core::ops::FnMut() -> u64) -> Self {
                 #name { #(#members: <#types as ::perf_cache::Plain>::read(take),)* }
             }
         }
