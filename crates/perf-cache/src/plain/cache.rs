@@ -50,7 +50,11 @@ use std::time::Duration;
 ///
 /// - Values of more than some ten words: a read copies all of them; put them behind an
 ///   [`Arc`] in a [`Cache`](crate::Cache).
-/// - Where entries have tags, times to idle or weights: those are in [`Cache`](crate::Cache).
+/// - Where entries have tags, times to idle or weights, where loaders are async, answer for many
+///   keys or give stale values, where somebody listens to what leaves, and for
+///   [`hottest`](crate::Cache::hottest), snapshots and the insight into a workload: those are in
+///   [`Cache`](crate::Cache). A `PlainCache` is in no [`Registry`](crate::Registry) of caches; it
+///   can be watched and steered as a [`Component`](perf_core::Component).
 pub struct PlainCache<K, V, S = DefaultHashBuilder> {
     pub(super) inner: Arc<Inner<K, V, S>>,
 }
@@ -164,6 +168,24 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCache<K, V, S> {
             }
         }
         removed
+    }
+
+    /// Copies of all entries that have not expired, in no order. Counts as no lookups and as no
+    /// uses. What comes and goes meanwhile may be among them or not; a key that leaves and comes
+    /// back may be met twice. Takes no lock for longer than a few hundred entries. O(entries).
+    pub fn iter(&self) -> impl Iterator<Item = (K, V)> + '_ {
+        let inner = &*self.inner;
+        let chunks = inner.shards.iter().flat_map(|shard| {
+            let places = shard.lock().places();
+            (0..places).step_by(CHUNK).map(move |start| (shard, start..places.min(start + CHUNK)))
+        });
+        let copies = chunks.flat_map(|(shard, places)| {
+            let _held = shard.lock();
+            let slots = places.map(|place| Slot::new(place as u32));
+            slots.filter_map(|slot| shard.slots.get(slot)).collect::<Vec<_>>()
+        });
+        let fresh = copies.filter(|copied| !expiry::has_passed(copied.deadline, &inner.clock));
+        fresh.map(|copied| (copied.key, copied.value))
     }
 
     /// Removes everything. What is being loaded is not kept either: its callers get it, the cache

@@ -114,11 +114,18 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
     #[inline(always)]
     pub(super) fn get(&self, hash: u64, key: &K) -> Option<V> {
         let shard = self.shard(hash);
-        if let Likely::Slot(slot) = shard.index.likely(hash)
-            && let Some((value, meta)) = shard.slots.glance(slot, hash, key)
-        {
-            self.hit(shard, hash, slot, meta);
-            return Some(value);
+        match shard.index.likely(hash) {
+            Likely::Slot(slot) => {
+                if let Some((value, meta)) = shard.slots.glance(slot, hash, key) {
+                    self.hit(shard, hash, slot, meta);
+                    return Some(value);
+                }
+            }
+            Likely::Nothing => {
+                self.count(false);
+                return None;
+            }
+            Likely::Unsure => {}
         }
         self.get_slowly(shard, hash, key)
     }

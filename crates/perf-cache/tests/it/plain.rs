@@ -123,6 +123,21 @@ fn a_lower_bound_takes_effect_and_a_knob_moves_it() {
 }
 
 #[test]
+fn all_that_has_not_expired_is_met_once() {
+    let (clock, hand) = Clock::manual();
+    let cache: PlainCache<u64, u64> =
+        PlainCache::builder().max_entries(2_000).clock(clock).build().unwrap();
+    (0..1_000).for_each(|key| cache.insert(key, key + 1));
+    cache.insert_with_ttl(5_000, 0, Duration::from_secs(1));
+    hand.advance(Duration::from_secs(1));
+    // Nothing is locked while the caller has one in its hands.
+    let mut met: Vec<_> = cache.iter().inspect(|(key, _)| _ = cache.remove(key)).collect();
+    met.sort_unstable();
+    assert_eq!(met, (0..1_000).map(|key| (key, key + 1)).collect::<Vec<_>>());
+    assert_eq!((cache.iter().next(), cache.stats().hits), (None, 0));
+}
+
+#[test]
 fn retain_asks_outside_of_the_locks() {
     let cache = cache(5_000);
     (0..5_000).for_each(|key| cache.insert(key, key * 2));
