@@ -1,23 +1,6 @@
 //! What stands before the bytes of a value, readable without decoding it.
 //!
-//! Version 1, in this order:
-//!
-//! | what | bytes |
-//! |---|---|
-//! | `0xCA`, version | 2 |
-//! | flags: compression in bits 0 to 2, cipher in 3 and 4, "expires" in 5, "has tags" in 6, 7 is zero | 1 |
-//! | codec: format, schema | varints, 2 mostly |
-//! | written at, Unix milliseconds | varint, 6 |
-//! | if it expires: expires at, less written at | varint of the zigzag, 4 for an hour |
-//! | if it has tags: how many, and for each a hash of its name and its generation | varint, and 8 + varint |
-//! | if it is compressed: how long it is otherwise | varint |
-//! | if there is a cipher: the number of the key, and the nonce | varint, and 12 or 24 |
-//! | the value: encoded, then compressed, then encrypted | |
-//! | CRC-32C of all before, little-endian; or the tag of the cipher | 4 or 16 |
-//!
-//! Source of the checksum: Castagnoli, Bräuer and Herrmann, "Optimization of cyclic redundancy-check
-//! codes with 24 and 32 parity bits", IEEE Trans. Comm. 1993. It finds every change of one bit, and
-//! every burst up to 32.
+//! Its format is told in the documentation of [`codec`](super).
 
 use super::wire::{Reader, put_varint, unzigzag, zigzag};
 use super::{CodecId, Compression, OpenError};

@@ -1,14 +1,23 @@
 //! Values sealed and opened again, and whatever is not to be opened.
 
-use perf_cache::codec::{Codec, Compression, Header, Meta, OpenError, Pipeline, RawBytes};
-use perf_cache::codec::{TagGeneration, compress_value, decompress_value};
+#[cfg(feature = "crypto")]
+mod crypto;
+mod damage;
+mod golden;
+#[cfg(feature = "serde")]
+mod values;
 
-pub(crate) fn compressible(len: usize) -> Vec<u8> {
+use perf_cache::codec::{
+    Cipher, Codec, CodecError, CodecId, Compression, Header, Meta, OpenError, Pipeline,
+    PipelineBuilder, RawBytes, TagGeneration, compress_value, decompress_value,
+};
+
+fn compressible(len: usize) -> Vec<u8> {
     let random = fastrand(len as u64);
     random.zip(0..len).map(|(byte, at)| if at % 64 < 32 { byte } else { 0 }).collect()
 }
 
-pub(crate) fn fastrand(seed: u64) -> impl Iterator<Item = u8> {
+fn fastrand(seed: u64) -> impl Iterator<Item = u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     std::iter::repeat_with(move || {
         state ^= state << 13;
@@ -16,6 +25,21 @@ pub(crate) fn fastrand(seed: u64) -> impl Iterator<Item = u8> {
         state ^= state << 17;
         (state >> 32) as u8
     })
+}
+
+/// The pipeline with a key for this cipher, if ciphers are built in.
+fn keys<V>(cipher: Cipher, builder: PipelineBuilder<V>) -> Option<PipelineBuilder<V>> {
+    #[cfg(feature = "crypto")]
+    {
+        use perf_cache::codec::{KeyRing, SecretKey};
+        let key = SecretKey::new(*b"a key for tests, known to anyone");
+        Some(builder.keys(KeyRing::new(300, cipher, key)))
+    }
+    #[cfg(not(feature = "crypto"))]
+    {
+        let _ = (cipher, builder);
+        None
+    }
 }
 
 fn meta() -> Meta {
@@ -77,17 +101,17 @@ fn bytes_outside_of_a_cache_come_back() {
 struct Refusing;
 
 impl Codec<u8> for Refusing {
-    fn id(&self) -> perf_cache::codec::CodecId {
-        perf_cache::codec::CodecId::new(99)
+    fn id(&self) -> CodecId {
+        CodecId::new(99)
     }
 
-    fn encode(&self, _: &u8, into: &mut Vec<u8>) -> Result<(), perf_cache::codec::CodecError> {
+    fn encode(&self, _: &u8, into: &mut Vec<u8>) -> Result<(), CodecError> {
         into.push(1);
-        Err(perf_cache::codec::CodecError::new("never"))
+        Err(CodecError::new("never"))
     }
 
-    fn decode(&self, _: &[u8]) -> Result<u8, perf_cache::codec::CodecError> {
-        Err(perf_cache::codec::CodecError::new("never"))
+    fn decode(&self, _: &[u8]) -> Result<u8, CodecError> {
+        Err(CodecError::new("never"))
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod basics;
 mod bounds;
+#[cfg(feature = "codec")]
+mod cache_keys;
 #[cfg(feature = "macros")]
 mod cached;
 mod cancellation;

@@ -3,6 +3,11 @@
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::compress_bound;
 
+/// A context grows with the longest value and the highest level that it has seen; those beyond these
+/// are not kept.
+const KEPT_LENGTH: usize = 1 << 20;
+const KEPT_LEVEL: i32 = 9;
+
 /// Contexts are large and slow to make, so a thread keeps one of each.
 #[derive(Default)]
 pub(super) struct Contexts {
@@ -18,8 +23,11 @@ impl Contexts {
         };
         let begin = into.len();
         into.resize(begin + compress_bound(raw.len()), 0);
-        let written = compressor.compress_to_buffer(raw, &mut into[begin..]).ok()?;
-        into.truncate(begin + written);
+        let written = compressor.compress_to_buffer(raw, &mut into[begin..]);
+        if raw.len() > KEPT_LENGTH || level > KEPT_LEVEL {
+            self.writing = None;
+        }
+        into.truncate(begin + written.ok()?);
         Some(())
     }
 
