@@ -3,7 +3,8 @@
 //! What comes in goes through the *cold* queue. What was hit there when it reaches the end moves to
 //! the *hot* queue, the rest is evicted, its hash remembered. What returns while it is remembered
 //! goes to the hot queue at once, if it was away for a shorter time than the hot entry which it would
-//! push out has been idle. That test is what keeps a loop from washing the hot queue out.
+//! push out has been idle. That test is what keeps a loop from washing the hot queue out. What comes
+//! in before the first eviction has nothing to prove: it goes to the hot queue.
 //!
 //! The share of the cold queue decides what this is like. With a few hundredths it keeps what it
 //! has through loops and scans, as LIRS does; with a tenth it favours what is used often,
@@ -37,6 +38,8 @@ pub struct Adaptive {
     /// Evictions that were remembered.
     clock: u64,
     grain: u32,
+    /// Nothing was evicted yet: what came is as good as what will come.
+    is_filling: bool,
     choice: Choice,
     chooser: Option<Box<Chooser>>,
 }
@@ -51,9 +54,16 @@ impl Adaptive {
             stamps: Vec::new(),
             clock: 0,
             grain: 0,
+            is_filling: true,
             choice: Choice::START,
             chooser: None,
         }
+    }
+
+    /// For a [`Chooser`] that compares choices: what a cache of this choice would hit that has been
+    /// in use for a while, not one that has just been filled.
+    pub(crate) fn shadow(choice: Choice) -> Adaptive {
+        Adaptive { choice, is_filling: false, ..Adaptive::new() }
     }
 
     /// Chooses for itself, from all accesses to the entries of its shard, or from a sample of them
@@ -81,9 +91,14 @@ impl Adaptive {
     pub fn insert<E: Entries + ?Sized>(&mut self, slot: Slot, entries: &E) {
         let (hash, weight) = (entries.hash(slot), entries.weight(slot));
         let away = self.ghost.take(hash);
-        match away {
-            Some(away) if self.belongs_to_hot(away, weight, entries) => self.heat(slot, weight),
-            _ => self.queues.push_back(COLD, slot, weight),
+        let is_hot = match away {
+            Some(away) => self.belongs_to_hot(away, weight, entries),
+            None => self.is_filling && !self.choice.is_recency(),
+        };
+        if is_hot {
+            self.heat(slot, weight);
+        } else {
+            self.queues.push_back(COLD, slot, weight);
         }
     }
 
@@ -119,6 +134,7 @@ impl Adaptive {
     /// [`Policy::victim`] for a known type of entries.
     #[inline]
     pub fn evict<E: Entries + ?Sized>(&mut self, entries: &E) -> Option<Slot> {
+        self.is_filling = false;
         // Entries move between the queues, or one leaves and that is all: the bounds stay.
         let (few, many) = self.bounds();
         let mut frees = self.clock.is_multiple_of(FREE);

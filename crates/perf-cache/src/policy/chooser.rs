@@ -109,6 +109,8 @@ pub struct Chooser {
     mask: u32,
     evidence: Evidence,
     current: usize,
+    /// Whether there was any access.
+    has_begun: bool,
     switches: u64,
 }
 
@@ -131,11 +133,7 @@ impl Chooser {
     /// For a cache of about so many entries.
     #[must_use]
     pub fn new(entries: usize) -> Chooser {
-        let shadow = |choice| {
-            let mut policy = Adaptive::new();
-            policy.choose(choice);
-            Shadow { policy, len: 0 }
-        };
+        let shadow = |choice| Shadow { policy: Adaptive::shadow(choice), len: 0 };
         let mut chooser = Chooser {
             keys: Vec::new(),
             table: HashTable::new(),
@@ -146,6 +144,7 @@ impl Chooser {
             mask: 0,
             evidence: Evidence::new(),
             current: START,
+            has_begun: false,
             switches: 0,
         };
         chooser.set_capacity(entries);
@@ -171,9 +170,12 @@ impl Chooser {
         let mask = (1u32 << shift) - 1;
         let capacity = (entries >> shift).min(self.most);
         if mask != self.mask {
-            let (current, switches, most) = (self.current, self.switches, self.most);
-            *self = Chooser { current, switches, most, ..Chooser::new(1) };
+            let Chooser { current, has_begun, switches, most, .. } = *self;
+            *self = Chooser { current, has_begun, switches, most, ..Chooser::new(1) };
             self.mask = mask;
+        }
+        if !self.has_begun {
+            self.current = if mask < LARGE { START } else { START_OF_LARGE };
         }
         self.capacity = capacity;
         self.evidence.set_window(capacity);
@@ -204,6 +206,7 @@ impl Chooser {
     /// An access to a key, whether or not the cache holds it. Answers whether another one of the same
     /// key at once would change nothing but [how many](Chooser::pass_by) there were.
     pub fn record(&mut self, hash: u32) -> bool {
+        self.has_begun = true;
         let number = self.number(hash);
         let before = self.keys[number].held;
         let hits = &self.keys[number].hits;
@@ -419,8 +422,13 @@ const ALL: u8 = (1 << N) - 1;
 const MOST_HITS: u8 = u8::MAX;
 /// Of accesses that are taken into account together: what was before them counts for little then.
 const MOST_AT_ONCE: u32 = 10_000;
+/// The mask of a sample from which on a cache is large: of one key in eight.
+const LARGE: u32 = 7;
 /// The place of [`Choice::START`].
 const START: usize = 3;
+/// That of [`Choice::STEADY`]. Where a small sample is all there is to learn from, it takes some
+/// turnovers of the cache until enough is known, which most workloads spend better with this.
+const START_OF_LARGE: usize = 0;
 /// Entries of a shadow; a sample brings at least half as many.
 const MOST: usize = 1_024;
 /// A sample cannot be smaller: of 32 bits of a hash some must be left to tell its keys apart.
@@ -534,6 +542,25 @@ mod tests {
         assert!(chooser.evidence.weight <= 1e100 * 1.01 && chooser.evidence.seen.is_finite());
         (0..3_000).for_each(|_| _ = chooser.record(7));
         assert!(chooser.hit_ratios().iter().all(|(_, ratio)| *ratio > 0.7));
+    }
+
+    #[test]
+    fn a_large_cache_begins_steady_unless_it_has_begun_small() {
+        let starts = (Choice::ALL[START], Choice::ALL[START_OF_LARGE]);
+        assert_eq!(starts, (Choice::START, Choice::STEADY));
+        let mut chooser = Chooser::new(1);
+        for (capacity, choice) in
+            [(5_000, Choice::STEADY), (4_096, Choice::RECENT), (90_000, Choice::STEADY)]
+        {
+            chooser.set_capacity(capacity);
+            assert_eq!(chooser.choice(), choice);
+        }
+        let mut chooser = Chooser::new(10);
+        chooser.record(7);
+        for capacity in [5_000, 90_000, 5] {
+            chooser.set_capacity(capacity);
+            assert_eq!(chooser.choice(), Choice::RECENT, "what it knows speaks for nothing else");
+        }
     }
 
     #[test]
