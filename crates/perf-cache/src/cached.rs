@@ -171,8 +171,9 @@ pub mod private;
 ///
 /// # Cost
 ///
-/// A hit is a [`get`](crate::Cache::get) and the making of the key: nothing for numbers, an
-/// allocation for each text. A miss is a [`get_with`](crate::Cache::get_with) and the body. The cache
+/// A hit is a [`get`](crate::Cache::get): parameters that are the key, or part of one, are looked for
+/// where they are, and copied only where nothing is found. Keys that are made by an expression, and
+/// those with an `Option<&T>`, are made each time. A miss is a [`get_with`](crate::Cache::get_with) and the body. The cache
 /// takes [some KiB](crate#cost) from its first use to the end of the program. The answer is cloned,
 /// so what is large belongs in an `Arc`.
 ///

@@ -10,6 +10,8 @@ mod error;
 mod faces;
 mod fetch;
 pub(crate) mod flight;
+#[cfg(feature = "macros")]
+pub(crate) mod glanced;
 mod leader;
 mod many;
 pub(crate) mod negatives;

@@ -21,11 +21,6 @@ fn not_cloned(n: u64) -> Connection {
 }
 
 #[cached]
-fn not_sent(n: u64) -> std::rc::Rc<u64> {
-    n.into()
-}
-
-#[cached]
 fn fails_by_another_name(n: u64) -> Answer<u64> {
     n.checked_sub(1).ok_or(Broken)
 }

@@ -1,13 +1,17 @@
 //! What the code calls that `#[cached]` writes. No part of the interface: it changes as the macro
 //! does.
 
+mod by_ref;
 mod loads;
 mod making;
 
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-pub use loads::{OwnErrors, SharedErrors, once, option, option_async, value, value_async};
+pub use by_ref::ByRef;
+pub use loads::{
+    OwnErrors, SharedErrors, cache, glance, once, option, option_async, value, value_async,
+};
 pub use making::{Bytes, Slot, keep, share, weigher, weigher_of_values};
 pub use perf_core::ByteSize;
 

@@ -322,11 +322,11 @@ const fn plain<V>(value: V) -> (V, Terms) {
     (value, Terms::new())
 }
 
-fn perhaps<V>(answer: Option<(V, Terms)>) -> Made<V, Infallible> {
+pub(super) fn perhaps<V>(answer: Option<(V, Terms)>) -> Made<V, Infallible> {
     answer.map_or(Made::Absent, |(value, terms)| Made::Value(value, terms))
 }
 
-fn sure<V, E>(got: Got<V, E>) -> Result<V, Arc<E>> {
+pub(super) fn sure<V, E>(got: Got<V, E>) -> Result<V, Arc<E>> {
     match got {
         Got::Value(value) => Ok(value),
         Got::Failed(error) => Err(error),
@@ -334,7 +334,7 @@ fn sure<V, E>(got: Got<V, E>) -> Result<V, Arc<E>> {
     }
 }
 
-fn some<V>(got: Got<V, Infallible>) -> Option<V> {
+pub(super) fn some<V>(got: Got<V, Infallible>) -> Option<V> {
     match got {
         Got::Value(value) => Some(value),
         Got::Absent => None,

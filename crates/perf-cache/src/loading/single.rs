@@ -33,8 +33,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         }
     }
 
+    /// The same for one who has looked already and found no value.
     #[inline(never)]
-    fn ask_further<E>(
+    pub(super) fn ask_further<E>(
         &self,
         mut asked: Asked<V>,
         key: K,
@@ -85,10 +86,25 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     where
         E: Send + Sync + 'static,
     {
-        let mut asked = match self.glance(hash, &key) {
-            Glance::Hit(value) => return Got::Value(value),
-            glance => Asked::new(hash, glance),
-        };
+        match self.glance(hash, &key) {
+            Glance::Hit(value) => Got::Value(value),
+            glance => {
+                self.ask_further_async(Asked::new(hash, glance), key, takes_absent, load).await
+            }
+        }
+    }
+
+    /// The same for one who has looked already and found no value.
+    pub(super) async fn ask_further_async<E>(
+        &self,
+        mut asked: Asked<V>,
+        key: K,
+        takes_absent: bool,
+        load: impl Future<Output = Made<V, E>>,
+    ) -> Got<V, E>
+    where
+        E: Send + Sync + 'static,
+    {
         let load = pin!(load);
         let mut timers = Timers::new();
         loop {

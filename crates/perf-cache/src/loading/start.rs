@@ -7,6 +7,7 @@ use crate::inner::Inner;
 use crate::invalidation::Fence;
 use crate::lookup::Lookup;
 use crate::shard::Held;
+use equivalent::Equivalent;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -71,7 +72,10 @@ impl<V> Asked<V> {
 impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     /// Looks for the value only, which is all that most calls need.
     #[inline]
-    pub(super) fn glance(&self, hash: u64, key: &K) -> Glance<V> {
+    pub(super) fn glance<Q>(&self, hash: u64, key: &Q) -> Glance<V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
         match self.look_up(hash, key, false) {
             Lookup::Hit(entry) if self.is_refresh_due(&entry) => Glance::Due(entry.value.clone()),
             Lookup::Hit(entry) => Glance::Hit(entry.value.clone()),

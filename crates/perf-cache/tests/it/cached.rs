@@ -6,6 +6,7 @@ use perf_cache::{
 use perf_core::{ByteSize, Clock};
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -708,4 +709,61 @@ fn tasks_wait_for_the_load_of_another() {
     let values = now(three(5));
     assert_eq!((values.0.unwrap(), values.1.unwrap(), values.2.unwrap()), (5, 5, 5));
     assert_eq!(RUNS.count(), 4);
+}
+
+/// A key that counts its copies.
+struct Copied(u8, Arc<Runs>);
+
+impl Clone for Copied {
+    fn clone(&self) -> Copied {
+        self.1.one();
+        Copied(self.0, Arc::clone(&self.1))
+    }
+}
+
+impl PartialEq for Copied {
+    fn eq(&self, other: &Copied) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Copied {}
+
+impl Hash for Copied {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+#[test]
+fn what_is_found_needs_no_copy_of_the_key() {
+    #[cached(max_entries = 10)]
+    fn by_value(key: Copied) -> u8 {
+        key.0
+    }
+
+    #[cached(max_entries = 10, key = (name, key))]
+    fn by_parts(key: &Copied, name: &str, _other: u8) -> Option<usize> {
+        Some(name.len() + usize::from(key.0))
+    }
+
+    #[cached(max_entries = 10, ttl = "1h", refresh_after = 0.5)]
+    async fn awaited(name: &str, key: Copied) -> Result<usize, String> {
+        Ok(name.len() + usize::from(key.0))
+    }
+
+    let runs = Arc::new(Runs::new());
+    let key = || Copied(7, Arc::clone(&runs));
+    assert_eq!(by_value(key()), 7);
+    assert_eq!(by_parts(&key(), "four", 1), Some(11));
+    assert_eq!(now(awaited("four", key())), Ok(11));
+    let copies = runs.count();
+    assert!(copies >= 3, "{copies}");
+    assert_eq!(by_value(key()), 7);
+    assert_eq!(by_parts(&key(), "four", 2), Some(11));
+    assert_eq!(now(awaited("four", key())), Ok(11));
+    assert_eq!(runs.count(), copies);
+    for stats in [by_value_cache().stats(), by_parts_cache().stats(), awaited_cache().stats()] {
+        assert_eq!((stats.hits, stats.misses, stats.loads), (1, 1, 1));
+    }
 }

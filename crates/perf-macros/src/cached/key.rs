@@ -13,8 +13,16 @@ pub(super) struct KeyPlan {
     /// `None` where the cache says it, which is made elsewhere.
     pub(super) ty: Option<TokenStream>,
     pub(super) make: TokenStream,
+    /// What finds an entry before the key is made, where that saves something.
+    pub(super) query: Option<Query>,
     /// What it is made of, and where that is written.
     pub(super) parts: Vec<(Span, TokenStream)>,
+}
+
+/// What finds an entry without a key: a reference, or several to the parts of one.
+pub(super) enum Query {
+    One(TokenStream),
+    Several(Vec<TokenStream>),
 }
 
 impl KeyPlan {
@@ -68,8 +76,9 @@ fn of_all(parameters: &Parameters) -> Result<KeyPlan> {
     let parts = used.iter().map(|parameter| parameter.part()).collect::<Result<Vec<_>>>()?;
     let places = used.iter().map(|parameter| parameter.ty.span());
     let places = places.zip(parts.iter().map(|part| part.ty.clone())).collect();
-    let Part { ty, make } = tuple(parts);
-    Ok(KeyPlan { ty: Some(ty), make, parts: places })
+    let query = Query::of(&parts);
+    let Part { ty, make, .. } = tuple(parts);
+    Ok(KeyPlan { ty: Some(ty), make, query, parts: places })
 }
 
 /// Larger tuples cannot be compared.
@@ -81,7 +90,41 @@ fn tuple(parts: Vec<Part>) -> Part {
         Err(parts) => {
             let types = parts.iter().map(|part| &part.ty);
             let makes = parts.iter().map(|part| &part.make);
-            Part { ty: quote!((#(#types),*)), make: quote!((#(#makes),*)) }
+            Part::made(quote!((#(#types),*)), quote!((#(#makes),*)))
+        }
+    }
+}
+
+impl Query {
+    /// Where all parts can be looked for, and one costs something to be made.
+    fn of(parts: &[Part]) -> Option<Query> {
+        if !parts.iter().any(|part| part.is_costly) {
+            return None;
+        }
+        let parts: Option<Vec<_>> = parts.iter().map(|part| part.query.clone()).collect();
+        match <[TokenStream; 1]>::try_from(parts?) {
+            Ok([one]) => Some(Query::One(one)),
+            Err(parts) if parts.len() <= MOST_QUERIED => Some(Query::Several(parts)),
+            Err(_) => None,
+        }
+    }
+}
+
+/// As many as there are implementations of `ByRef`.
+const MOST_QUERIED: usize = 8;
+
+/// What is seen of an expression.
+enum Seen {
+    One(Part),
+    /// A tuple.
+    Several(Vec<Part>),
+}
+
+impl Seen {
+    fn part(self) -> Part {
+        match self {
+            Seen::One(part) => part,
+            Seen::Several(parts) => tuple(parts),
         }
     }
 }
@@ -91,14 +134,21 @@ fn given(key: &Key, parameters: &Parameters, is_foreign: bool) -> Result<KeyPlan
     let expr = &key.expr;
     if let Some(ty) = &key.of {
         let parts = vec![(ty.span(), quote!(#ty))];
-        return Ok(KeyPlan { ty: Some(quote!(#ty)), make: quote!(#expr), parts });
+        return Ok(KeyPlan { ty: Some(quote!(#ty)), make: quote!(#expr), query: None, parts });
     }
     match seen(expr, parameters)? {
-        Some(Part { ty, make }) => {
+        Some(seen) => {
+            let query = match &seen {
+                Seen::One(part) => Query::of(std::slice::from_ref(part)),
+                Seen::Several(parts) => Query::of(parts),
+            };
+            let Part { ty, make, .. } = seen.part();
             let parts = vec![(expr.span(), ty.clone())];
-            Ok(KeyPlan { ty: (!is_foreign).then_some(ty), make, parts })
+            Ok(KeyPlan { ty: (!is_foreign).then_some(ty), make, query, parts })
         }
-        None if is_foreign => Ok(KeyPlan { ty: None, make: quote!(#expr), parts: Vec::new() }),
+        None if is_foreign => {
+            Ok(KeyPlan { ty: None, make: quote!(#expr), query: None, parts: Vec::new() })
+        }
         None => {
             let text = expr.to_token_stream().to_string();
             let text = if text.len() > 40 { ".." } else { &text };
@@ -112,13 +162,13 @@ fn given(key: &Key, parameters: &Parameters, is_foreign: bool) -> Result<KeyPlan
 }
 
 /// An expression whose type can be told from how it is written.
-fn seen(expr: &Expr, parameters: &Parameters) -> Result<Option<Part>> {
-    let whole = |ty: TokenStream| Some(Part { ty, make: quote!(#expr) });
+fn seen(expr: &Expr, parameters: &Parameters) -> Result<Option<Seen>> {
+    let whole = |ty: TokenStream| Some(Seen::One(Part::made(ty, quote!(#expr))));
     Ok(match expr {
         Expr::Group(group) => seen(&group.expr, parameters)?,
         Expr::Paren(paren) => seen(&paren.expr, parameters)?,
         Expr::Path(path) => match path.path.get_ident().and_then(|name| parameters.named(name)) {
-            Some(parameter) => Some(parameter.part()?),
+            Some(parameter) => Some(Seen::One(parameter.part()?)),
             None => None,
         },
         Expr::Reference(reference) => seen(&reference.expr, parameters)?,
@@ -130,14 +180,14 @@ fn seen(expr: &Expr, parameters: &Parameters) -> Result<Option<Part>> {
             let mut parts = Vec::new();
             for element in &several.elems {
                 match seen(element, parameters)? {
-                    Some(part) => parts.push(part),
+                    Some(seen) => parts.push(seen.part()),
                     None => return Ok(None),
                 }
             }
             match parts.len() {
                 // A tuple of one, as it is written.
                 1 => None,
-                _ => Some(tuple(parts)),
+                _ => Some(Seen::Several(parts)),
             }
         }
         Expr::Cast(ExprCast { ty, .. }) => whole(quote!(#ty)),

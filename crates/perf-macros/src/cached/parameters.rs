@@ -24,6 +24,17 @@ pub(super) struct Parameter {
 pub(super) struct Part {
     pub(super) ty: TokenStream,
     pub(super) make: TokenStream,
+    /// What finds it before it is made: a reference.
+    pub(super) query: Option<TokenStream>,
+    /// Whether making it may cost more than a few instructions.
+    pub(super) is_costly: bool,
+}
+
+impl Part {
+    /// A part that has to be made to be looked for.
+    pub(super) const fn made(ty: TokenStream, make: TokenStream) -> Part {
+        Part { ty, make, query: None, is_costly: false }
+    }
 }
 
 pub(super) struct Parameters {
@@ -94,10 +105,13 @@ impl Parameter {
                 return refuse("what this refers to cannot be copied into the key");
             }
             if !tokens::borrows(reference) {
-                return Ok(Part { ty: quote!(#ty), make: quote!(#ident) });
+                let (ty, make, query) = (quote!(#ty), quote!(#ident), Some(quote!(#ident)));
+                return Ok(Part { ty, make, query, is_costly: false });
             }
             let make = quote_spanned!(at=> ::std::borrow::ToOwned::to_owned(#ident));
-            return Ok(Part { ty: owned(reference), make });
+            let query = Some(quote!(#ident));
+            let is_costly = !is_small(&reference.elem);
+            return Ok(Part { ty: owned(reference), make, query, is_costly });
         }
         if let Some(reference) = optional_reference(ty) {
             if tokens::borrows(&reference.elem) || reference.mutability.is_some() {
@@ -105,13 +119,10 @@ impl Parameter {
             }
             if tokens::borrows(reference) {
                 let ty = owned(reference);
-                return Ok(Part {
-                    ty: quote!(::core::option::Option<#ty>),
-                    make: quote!(::core::option::Option::map(
-                        #ident,
-                        ::std::borrow::ToOwned::to_owned
-                    )),
-                });
+                return Ok(Part::made(
+                    quote!(::core::option::Option<#ty>),
+                    quote!(::core::option::Option::map(#ident, ::std::borrow::ToOwned::to_owned)),
+                ));
             }
         }
         if tokens::borrows(ty) {
@@ -128,7 +139,20 @@ impl Parameter {
             return Err(Error::new_spanned(ty, problem));
         }
         let make = quote_spanned!(at=> ::core::clone::Clone::clone(&#ident));
-        Ok(Part { ty: quote!(#ty), make })
+        let query = Some(quote!(&#ident));
+        Ok(Part { query, is_costly: !is_small(ty), ..Part::made(quote!(#ty), make) })
+    }
+}
+
+/// Whether a clone is as cheap as a reference.
+fn is_small(ty: &Type) -> bool {
+    const SMALL: [&str; 14] = [
+        "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+        "bool", "char",
+    ];
+    match ty {
+        Type::Path(TypePath { path, .. }) => SMALL.iter().any(|name| path.is_ident(name)),
+        _ => false,
     }
 }
 

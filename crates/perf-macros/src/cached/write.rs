@@ -1,7 +1,7 @@
 //! The code that takes the place of a function.
 
 use super::answer::{Answer, Shape};
-use super::key::KeyPlan;
+use super::key::{KeyPlan, Query};
 use super::options::{Options, Tags};
 use super::parameters::{Parameter, Parameters};
 use super::settings::Settings;
@@ -30,35 +30,90 @@ impl Plan<'_> {
     pub(super) fn write(&self) -> TokenStream {
         let handle = self.settings.as_ref().map(|settings| self.handle(settings));
         let function = self.function();
-        quote!(#function #handle)
+        // What is wrong with a type is said best of the first.
+        quote!(#handle #function)
     }
 
     /// The function that callers see.
     fn function(&self) -> TokenStream {
         let ItemFn { attrs, vis, sig, .. } = &self.function;
-        let make = &self.key.make;
-        let key = local("key");
-        let of = self.key.ty.as_ref().map(|ty| quote!(: #ty));
-        let make = quote!(let #key #of = #make;);
+        let krate = &self.krate;
+        let names = Names::new();
+        let Names { key, cache, .. } = &names;
         let patterns = self.parameters.list.iter().filter_map(|parameter| {
             let (pattern, ident) = (parameter.pattern.as_ref()?, &parameter.ident);
             Some(quote!(let #pattern = #ident;))
         });
         let patterns: TokenStream = patterns.collect();
         // A key that is written down may be made of what the patterns bind.
-        let prologue = if self.options.key.is_some() {
-            quote!(#patterns #make)
-        } else {
-            quote!(#make #patterns)
+        let (before, after) = match self.options.key {
+            Some(_) => (patterns, TokenStream::new()),
+            None => (TokenStream::new(), patterns),
         };
-        let (checks, call) = (self.checks(), self.call(&key));
+        let make = &self.key.make;
+        let of = self.key.ty.as_ref().map(|ty| quote!(: #ty));
+        let make = quote!(let #key #of = #make;);
+        let look = match &self.key.query {
+            Some(Query::One(query)) => {
+                let look = self.look(&names, query);
+                quote!(#look #make)
+            }
+            Some(Query::Several(parts)) => {
+                let query = quote!(&#krate::__private::ByRef((#(#parts),*)));
+                let look = self.look(&names, &query);
+                quote!(#look #make)
+            }
+            None => {
+                let look = self.look(&names, &quote!(&#key));
+                quote!(#make #look)
+            }
+        };
+        let (checks, call) = (self.checks(), self.call(&names));
+        let found = self.cache();
         quote! {
             #(#attrs)*
             #vis #sig {
                 #checks
-                #prologue
-                #call
+                match #krate::__private::cache(#found) {
+                    #cache => {
+                        #before
+                        #look
+                        #after
+                        #call
+                    }
+                }
             }
+        }
+    }
+
+    /// Where the cache is found.
+    fn cache(&self) -> TokenStream {
+        match &self.options.cache {
+            Some(set) => {
+                let cache = &set.value;
+                quote!(&#cache)
+            }
+            None => {
+                let handle = self.handle_name();
+                if self.in_impl { quote!(Self::#handle()) } else { quote!(#handle()) }
+            }
+        }
+    }
+
+    /// Answers what is in the cache.
+    fn look(&self, names: &Names, query: &TokenStream) -> TokenStream {
+        let krate = &self.krate;
+        let Names { cache, glanced, answer, .. } = names;
+        let found = match self.answer.shape {
+            Shape::Plain => quote!(#answer),
+            Shape::Fallible => quote!(::core::result::Result::Ok(#answer)),
+            Shape::Optional => quote!(::core::option::Option::Some(#answer)),
+        };
+        quote! {
+            let #glanced = match #krate::__private::glance(#cache, #query) {
+                ::core::result::Result::Ok(#answer) => return #found,
+                ::core::result::Result::Err(#glanced) => #glanced,
+            };
         }
     }
 
@@ -112,19 +167,10 @@ impl Plan<'_> {
         }
     }
 
-    /// Looks for the answer, and has it made where there is none.
-    fn call(&self, key: &Ident) -> TokenStream {
+    /// Has the answer made, or waits for it.
+    fn call(&self, names: &Names) -> TokenStream {
         let krate = &self.krate;
-        let cache = match &self.options.cache {
-            Some(set) => {
-                let cache = &set.value;
-                quote!(&#cache)
-            }
-            None => {
-                let handle = self.handle_name();
-                if self.in_impl { quote!(Self::#handle()) } else { quote!(#handle()) }
-            }
-        };
+        let Names { key, cache, glanced, .. } = names;
         let load = self.load();
         let is_async = self.function.sig.asyncness.is_some();
         let (suffix, wait) = if is_async { ("_async", Some(quote!(.await))) } else { ("", None) };
@@ -134,18 +180,18 @@ impl Plan<'_> {
                 let errors = local("errors");
                 return quote! {
                     let #errors = {
-                                    use #krate::__private::{Own as _, Share as _};
+                        use #krate::__private::{Own as _, Share as _};
                         (&#krate::__private::Failing::<
                             <#ty as #krate::__private::Fallible>::Error
                         >::new()).errors()
                     };
-                    #errors.#get(#cache, #key, #load) #wait
+                    #errors.#get(#cache, #glanced, #key, #load) #wait
                 };
             }
             Shape::Plain => format_ident!("value{suffix}"),
             Shape::Optional => format_ident!("option{suffix}"),
         };
-        quote!(#krate::__private::#face(#cache, #key, #load) #wait)
+        quote!(#krate::__private::#face(#cache, #glanced, #key, #load) #wait)
     }
 
     /// The body of the function, as a loader that says as well what the entry asks for.
@@ -275,6 +321,21 @@ impl Plan<'_> {
             Some(set) => set.value.clone(),
             None => Ident::new(&format!("{}_cache", name.unraw()), name.span()),
         }
+    }
+}
+
+/// What the code calls its own.
+struct Names {
+    key: Ident,
+    cache: Ident,
+    glanced: Ident,
+    answer: Ident,
+}
+
+impl Names {
+    fn new() -> Names {
+        let [key, cache, glanced, answer] = ["key", "cache", "glanced", "answer"].map(local);
+        Names { key, cache, glanced, answer }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The body of a function as a loader.
 
+use crate::loading::glanced::Glanced;
 use crate::{Cache, Terms};
+use equivalent::Equivalent;
+use std::convert::Infallible;
 use std::future::Future;
 use std::hash::{BuildHasher, Hash};
 use std::pin::pin;
@@ -19,6 +22,7 @@ impl SharedErrors {
     pub fn get<K, V, S, E>(
         self,
         cache: &Cache<K, V, S>,
+        glanced: Glanced<V>,
         key: K,
         load: impl FnOnce() -> (Result<V, E>, Terms),
     ) -> Result<V, E>
@@ -29,7 +33,7 @@ impl SharedErrors {
         E: Clone + Send + Sync + 'static,
     {
         let load = || with_terms(load());
-        cache.try_get_with_terms(key, load).map_err(Arc::unwrap_or_clone)
+        cache.go_on(glanced, key, load).map_err(Arc::unwrap_or_clone)
     }
 
     /// The same for a future.
@@ -40,6 +44,7 @@ impl SharedErrors {
     pub async fn get_async<K, V, S, E>(
         self,
         cache: &Cache<K, V, S>,
+        glanced: Glanced<V>,
         key: K,
         load: impl Future<Output = (Result<V, E>, Terms)>,
     ) -> Result<V, E>
@@ -50,7 +55,7 @@ impl SharedErrors {
         E: Clone + Send + Sync + 'static,
     {
         let load = async { with_terms(load.await) };
-        cache.try_get_with_terms_async(key, load).await.map_err(Arc::unwrap_or_clone)
+        cache.go_on_async(glanced, key, load).await.map_err(Arc::unwrap_or_clone)
     }
 }
 
@@ -77,6 +82,7 @@ impl OwnErrors {
     pub fn get<K, V, S, E>(
         self,
         cache: &Cache<K, V, S>,
+        glanced: Glanced<V>,
         key: K,
         load: impl FnOnce() -> (Result<V, E>, Terms),
     ) -> Result<V, E>
@@ -94,7 +100,7 @@ impl OwnErrors {
             // It is asked once.
             Turn::Ran | Turn::Failed(_) => Err(Failed),
         };
-        let answer = cache.try_get_with_terms(key.clone(), lead);
+        let answer = cache.go_on(glanced, key.clone(), lead);
         match (answer, turn) {
             (Ok(value), _) => Ok(value),
             (Err(_), Turn::Failed(error)) => Err(error),
@@ -117,6 +123,7 @@ impl OwnErrors {
     pub async fn get_async<K, V, S, E>(
         self,
         cache: &Cache<K, V, S>,
+        glanced: Glanced<V>,
         key: K,
         load: impl Future<Output = (Result<V, E>, Terms)>,
     ) -> Result<V, E>
@@ -133,7 +140,7 @@ impl OwnErrors {
                 Failed
             })
         };
-        match (cache.try_get_with_terms_async(key.clone(), lead).await, error) {
+        match (cache.go_on_async(glanced, key.clone(), lead).await, error) {
             (Ok(value), _) => Ok(value),
             (Err(_), Some(error)) => Err(error),
             // It has left no error, so it has not run.
@@ -151,19 +158,49 @@ fn with_terms<V, E>((answer, terms): (Result<V, E>, Terms)) -> Result<(V, Terms)
     answer.map(|value| (value, terms))
 }
 
+/// Finds the cache, which may be behind a pointer.
+pub const fn cache<K, V, S>(cache: &Cache<K, V, S>) -> &Cache<K, V, S> {
+    cache
+}
+
+/// Looks for the value, before a key is made that can be kept.
+///
+/// # Errors
+///
+/// What to go on with where there is none.
+#[inline]
+pub fn glance<K, V, S, Q>(cache: &Cache<K, V, S>, key: &Q) -> Result<V, Glanced<V>>
+where
+    K: Hash + Eq + Clone,
+    V: Clone,
+    S: BuildHasher,
+    Q: Hash + Equivalent<K> + ?Sized,
+{
+    cache.glance(key)
+}
+
 /// The answer is kept as it is.
-pub fn value<K, V, S>(cache: &Cache<K, V, S>, key: K, load: impl FnOnce() -> (V, Terms)) -> V
+pub fn value<K, V, S>(
+    cache: &Cache<K, V, S>,
+    glanced: Glanced<V>,
+    key: K,
+    load: impl FnOnce() -> (V, Terms),
+) -> V
 where
     K: Hash + Eq + Clone,
     V: Clone,
     S: BuildHasher,
 {
-    cache.get_with_terms(key, load)
+    match cache.go_on(glanced, key, || Ok::<_, Infallible>(load())) {
+        Ok(value) => value,
+        Err(never) => match *never {},
+    }
 }
 
 /// The same for a future.
 pub async fn value_async<K, V, S>(
     cache: &Cache<K, V, S>,
+    glanced: Glanced<V>,
     key: K,
     load: impl Future<Output = (V, Terms)>,
 ) -> V
@@ -172,12 +209,16 @@ where
     V: Clone,
     S: BuildHasher,
 {
-    cache.get_with_terms_async(key, load).await
+    match cache.go_on_async(glanced, key, async { Ok::<_, Infallible>(load.await) }).await {
+        Ok(value) => value,
+        Err(never) => match *never {},
+    }
 }
 
 /// What is in `Some` is kept.
 pub fn option<K, V, S>(
     cache: &Cache<K, V, S>,
+    glanced: Glanced<V>,
     key: K,
     load: impl FnOnce() -> (Option<V>, Terms),
 ) -> Option<V>
@@ -186,7 +227,7 @@ where
     V: Clone,
     S: BuildHasher,
 {
-    cache.optionally_get_with_terms(key, || {
+    cache.go_on_optionally(glanced, key, || {
         let (answer, terms) = load();
         answer.map(|value| (value, terms))
     })
@@ -195,6 +236,7 @@ where
 /// The same for a future.
 pub async fn option_async<K, V, S>(
     cache: &Cache<K, V, S>,
+    glanced: Glanced<V>,
     key: K,
     load: impl Future<Output = (Option<V>, Terms)>,
 ) -> Option<V>
@@ -207,7 +249,7 @@ where
         let (answer, terms) = load.await;
         answer.map(|value| (value, terms))
     };
-    cache.optionally_get_with_terms_async(key, load).await
+    cache.go_on_optionally_async(glanced, key, load).await
 }
 
 /// Calls a function that may use up what it holds.
