@@ -350,3 +350,31 @@ pub(super) fn bind(into: &mut Vec<u8>, header: &[u8], namespace: &str, key: &[u8
         into.extend_from_slice(part);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_short_nonces_seals_so_many_values_and_no_more() {
+        let sealed = |cipher| {
+            let ring = KeyRing::new(4, cipher, SecretKey::new([0; 32]));
+            ring.load().all[0].sealed.store(GCM_VALUES - 1, Ordering::Relaxed);
+            [ring.sealing().is_ok(), ring.sealing().is_ok(), ring.sealing().is_ok()]
+        };
+        assert_eq!(sealed(Cipher::Aes256Gcm), [true, false, false]);
+        assert_eq!(sealed(Cipher::XChaCha20Poly1305), [true; 3]);
+    }
+
+    #[test]
+    fn nothing_can_move_between_the_parts_that_are_bound() {
+        let bound = |header: &[u8], namespace, key: &[u8]| {
+            let mut bound = Vec::new();
+            bind(&mut bound, header, namespace, key);
+            bound
+        };
+        assert_eq!(bound(b"h", "name", b"key"), b"\x01h\x04name\x03key");
+        assert_ne!(bound(b"h", "na", b"mekey"), bound(b"h", "name", b"key"));
+        assert_ne!(bound(b"hn", "ame", b"key"), bound(b"h", "name", b"key"));
+    }
+}

@@ -170,6 +170,31 @@ raw_text! {
     Cow<'static, str>, |bytes| text::<String>(bytes).map(Cow::Owned);
 }
 
+/// Values behind an [`Arc`], by the codec of what it holds: as the memory tier keeps what is long, so
+/// that a hit need not copy it.
+///
+/// The bytes are the same with and without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shared<C>(pub C);
+
+impl<V, C: Codec<V>> Codec<Arc<V>> for Shared<C> {
+    fn id(&self) -> CodecId {
+        self.0.id()
+    }
+
+    fn encode(&self, value: &Arc<V>, into: &mut Vec<u8>) -> Result<(), CodecError> {
+        self.0.encode(value, into)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Arc<V>, CodecError> {
+        self.0.decode(bytes).map(Arc::new)
+    }
+
+    fn as_encoded<'v>(&self, value: &'v Arc<V>) -> Option<&'v [u8]> {
+        self.0.as_encoded(value)
+    }
+}
+
 /// Whatever serde serializes, by [postcard](https://postcard.jamesmunns.com), a compact binary
 /// format that does not describe itself. Format 2.
 ///

@@ -9,8 +9,9 @@ mod values;
 
 use perf_cache::codec::{
     Cipher, Codec, CodecError, CodecId, Compression, Header, Meta, OpenError, Pipeline,
-    PipelineBuilder, RawBytes, TagGeneration, compress_value, decompress_value,
+    PipelineBuilder, RawBytes, Shared, TagGeneration, compress_value, decompress_value,
 };
+use std::sync::Arc;
 
 fn compressible(len: usize) -> Vec<u8> {
     let random = fastrand(len as u64);
@@ -73,6 +74,16 @@ fn raw_values_are_read_as_whatever_they_are() {
     let text: Pipeline<String> = Pipeline::new(RawBytes);
     assert!(matches!(text.open(b"", "", &bytes), Err(OpenError::Decode(_))));
     assert_eq!(text.stats().undecodable.decode, 1);
+}
+
+#[test]
+fn shared_values_have_the_bytes_of_those_they_hold() {
+    let value = compressible(2_000);
+    let alone: Pipeline<Vec<u8>> = Pipeline::new(RawBytes);
+    let shared: Pipeline<Arc<Vec<u8>>> = Pipeline::new(Shared(RawBytes));
+    let sealed = shared.seal(b"", "", &Arc::new(value.clone()), &meta(), None).unwrap();
+    assert_eq!(sealed, alone.seal(b"", "", &value, &meta(), None).unwrap());
+    assert_eq!(*shared.open(b"", "", &sealed).unwrap().0, value);
 }
 
 #[test]
