@@ -64,6 +64,7 @@ pub mod private;
 /// | `refresh_after = 0.8` | from which share of the time to live, or after which time (`"4m"`), a caller renews the value; others get the present one meanwhile |
 /// | `stale_if_error = "1h"` | for how long after its time to live a value is answered if renewing it fails; for a `Result` |
 /// | `negative_ttl = "1s"` | for how long an `Err` or a `None` is answered again without asking; an `Err` has to be `Clone` |
+/// | `spawner = Threads` | a [`Spawn`](crate::Spawn) that runs the body, so that a refresh keeps nobody waiting, and a load goes on when its caller is gone; parameters have to be owned or copied, and an `Err` to be `Clone` |
 /// | `key = (id, language)` | what entries go by: parameters, `format!(..)`, `x.to_string()`, `x as u64`, or tuples of these |
 /// | `key: u32 = expr` | the same for any expression over the parameters and `self`, with its type |
 /// | `tags = ["users", format!("user:{id}")]` | tags of the entry: a list of expressions over the parameters, or one expression that gives several |
@@ -182,7 +183,8 @@ pub mod private;
 /// - The answer must depend on nothing but the key: not on the time, a global, or what is behind a
 ///   parameter that `key = ..` leaves out.
 /// - A function that is not `async` makes those who wait for it block their thread, the threads of a
-///   runtime included.
+///   runtime included. An `async` one that is dropped before its end gives up the load that it ran,
+///   and one of those who wait begins anew, unless a `spawner` runs it.
 /// - Recursion is fine as long as it comes to an end. Where two functions call each other, each from
 ///   the other's body and on several threads, each may wait for the other's load for ever.
 /// - Another attribute that makes a plain function of an `async fn`, such as that of `async_trait`,

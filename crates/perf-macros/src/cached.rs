@@ -43,10 +43,17 @@ pub(crate) fn expand(
         Some(set) => set.value,
         None => in_impl || parameters.receiver.is_some(),
     };
+    if options.spawner.is_some()
+        && let Some(receiver) = &parameters.receiver
+        && matches!(receiver.kind, syn::ReceiverKind::Reference(..))
+    {
+        let problem = "what runs elsewhere outlives its caller: take `self: Arc<Self>`";
+        return Err(Error::new_spanned(receiver, problem));
+    }
     let krate = crate_path::find(options.krate.as_ref().map(|set| &set.value))?;
     let options = &options;
     let plan = Plan { krate, function, options, parameters, answer, key, settings, in_impl };
-    Ok(plan.write())
+    plan.write()
 }
 
 fn function(item: TokenStream) -> Result<ItemFn> {

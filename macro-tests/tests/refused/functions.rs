@@ -45,6 +45,31 @@ fn answers_a_boxed_future(n: u64) -> std::pin::Pin<Box<dyn Future<Output = u64> 
     Box::pin(async move { n })
 }
 
+#[cached(spawner = perfkit::cache::Threads, key = n)]
+fn changes_elsewhere(list: &mut Vec<u64>, n: u64) -> u64 {
+    list.push(n);
+    n
+}
+
+#[cached(spawner = perfkit::cache::Threads, key = n)]
+fn lends_elsewhere(shown: &dyn std::fmt::Display, n: u64) -> String {
+    format!("{shown}{n}")
+}
+
+#[cached(spawner = perfkit::cache::Threads)]
+fn lacks_elsewhere(n: u64) -> Option<u64> {
+    Some(n)
+}
+
+struct Shop;
+
+impl Shop {
+    #[cached(spawner = perfkit::cache::Threads, key = n)]
+    fn itself_elsewhere(&self, n: u64) -> u64 {
+        n
+    }
+}
+
 #[cached]
 struct NoFunction;
 

@@ -2,6 +2,7 @@
 //! does.
 
 mod by_ref;
+mod elsewhere;
 mod loads;
 mod making;
 
@@ -9,6 +10,7 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 
 pub use by_ref::ByRef;
+pub use elsewhere::{fetch, fetch_async, fetch_result, fetch_result_async};
 pub use loads::{
     OwnErrors, SharedErrors, cache, glance, once, option, option_async, value, value_async,
 };

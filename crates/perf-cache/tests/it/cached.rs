@@ -1,7 +1,8 @@
 //! Functions whose answers are kept.
 
 use perf_cache::{
-    Cache, CacheKind, KeyText, Registry, cached, cached_api_response, cached_database_query,
+    Cache, CacheKind, KeyText, Registry, Threads, cached, cached_api_response,
+    cached_database_query,
 };
 use perf_core::{ByteSize, Clock};
 use std::borrow::Cow;
@@ -766,4 +767,63 @@ fn what_is_found_needs_no_copy_of_the_key() {
     for stats in [by_value_cache().stats(), by_parts_cache().stats(), awaited_cache().stats()] {
         assert_eq!((stats.hits, stats.misses, stats.loads), (1, 1, 1));
     }
+}
+
+#[test]
+fn bodies_run_where_the_spawner_says() {
+    #[cached(max_entries = 10, spawner = Threads, tags = [name])]
+    fn on_a_thread(name: &str, n: u64) -> (String, thread::ThreadId) {
+        (format!("{name}{n}"), thread::current().id())
+    }
+
+    #[cached(max_entries = 10, spawner = Threads, negative_ttl = "1h")]
+    async fn awaited(name: &str, bytes: &[u8]) -> Result<thread::ThreadId, String> {
+        if bytes.is_empty() {
+            return Err(name.to_owned());
+        }
+        Ok(thread::current().id())
+    }
+
+    let (text, there) = on_a_thread("a", 7);
+    assert_eq!(text, "a7");
+    assert_ne!(there, thread::current().id());
+    assert_eq!(on_a_thread("a", 7).1, there);
+    assert_eq!(on_a_thread_cache().invalidate_tag("a").at_most, 1);
+    assert_ne!(now(awaited("a", &[1])).unwrap(), thread::current().id());
+    assert_eq!(now(awaited("b", &[])), Err("b".to_owned()));
+    assert_eq!(now(awaited("b", &[])), Err("b".to_owned()));
+    assert_eq!(awaited_cache().stats().loads, 2);
+}
+
+#[test]
+fn a_load_elsewhere_goes_on_without_its_caller() {
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, channel};
+
+    #[cached(max_entries = 10, spawner = Threads, key = n)]
+    async fn told(n: u8, from: Arc<Mutex<Receiver<u8>>>) -> u8 {
+        n + from.lock().unwrap().recv().unwrap()
+    }
+
+    let (tell, from) = channel();
+    let mut left = Box::pin(told(1, Arc::new(Mutex::new(from))));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(left.as_mut().poll(&mut context).is_pending());
+    drop(left);
+    tell.send(6).unwrap();
+    let (_, nothing) = channel();
+    assert_eq!(now(told(1, Arc::new(Mutex::new(nothing)))), 7);
+    assert_eq!(told_cache().stats().loads, 1);
+}
+
+#[test]
+#[should_panic(expected = "a cached function has no answer")]
+fn a_panic_elsewhere_reaches_the_caller() {
+    #[cached(max_entries = 10, spawner = Threads)]
+    fn broken(n: u64) -> u64 {
+        assert_eq!(n, 2, "the test means to break");
+        n
+    }
+
+    broken(1);
 }

@@ -53,6 +53,7 @@ pub(super) struct Options {
     pub(super) refresh_after: Option<Set<Amount<Refresh>>>,
     pub(super) stale_if_error: Option<Set<Amount<Duration>>>,
     pub(super) negative_ttl: Option<Set<Amount<Duration>>>,
+    pub(super) spawner: Option<Set<Expr>>,
     pub(super) key: Option<Set<Key>>,
     pub(super) ignore_self: Option<Set<bool>>,
     pub(super) tags: Option<Set<Tags>>,
@@ -93,6 +94,7 @@ impl Options {
             "refresh_after" => put(&mut self.refresh_after, word, refresh(expr(meta)?)?)?,
             "stale_if_error" => put(&mut self.stale_if_error, word, span(expr(meta)?)?)?,
             "negative_ttl" => put(&mut self.negative_ttl, word, span(expr(meta)?)?)?,
+            "spawner" => put(&mut self.spawner, word, expr(meta)?)?,
             "key" => put(&mut self.key, word, key(meta)?)?,
             "ignore_self" => put(&mut self.ignore_self, word, flag(meta.input)?)?,
             "tags" => {
@@ -132,6 +134,7 @@ impl Options {
             place(&self.refresh_after),
             place(&self.stale_if_error),
             place(&self.negative_ttl),
+            place(&self.spawner),
             place(&self.name),
             place(&self.handle),
             place(&self.kind),
@@ -295,5 +298,5 @@ fn unknown(name: &str) -> String {
 }
 
 const OPTIONS: &str = "max_entries, max_bytes, size, ttl, idle, refresh_after, stale_if_error, \
-    negative_ttl, key, ignore_self, tags, name, handle, kind, result, option, cache_errors, \
+    negative_ttl, spawner, key, ignore_self, tags, name, handle, kind, result, option, cache_errors, \
     cache_none, in_impl, cache, crate, and the presets api_response and db_query";

@@ -80,6 +80,30 @@ impl Parameters {
 }
 
 impl Parameter {
+    /// A copy that can be taken elsewhere, and what makes of it there what the body expects;
+    /// `None` where the parameter can go itself.
+    pub(super) fn taken_along(&self) -> Result<Option<(TokenStream, TokenStream)>> {
+        let ident = &self.ident;
+        if let Type::Reference(TypeReference { mutability: Some(_), .. }) = &self.ty {
+            let problem = "what runs elsewhere cannot change what its caller holds";
+            return Err(Error::new_spanned(&self.ty, problem));
+        }
+        if !tokens::borrows(&self.ty) {
+            return Ok(None);
+        }
+        if let Type::Reference(TypeReference { elem, .. }) = &self.ty
+            && !tokens::borrows(elem)
+            && !tokens::mentions(elem, "dyn")
+        {
+            return Ok(Some((
+                quote!(let #ident = ::std::borrow::ToOwned::to_owned(#ident);),
+                quote!(let #ident: &#elem = ::std::borrow::Borrow::borrow(&#ident);),
+            )));
+        }
+        let problem = "what runs elsewhere outlives its caller: take an owned value";
+        Err(Error::new_spanned(&self.ty, problem))
+    }
+
     /// The parameter as part of a key.
     pub(super) fn part(&self) -> Result<Part> {
         let (ident, ty) = (&self.ident, &self.ty);

@@ -72,13 +72,22 @@ impl<'a> Settings<'a> {
                            a `Result` and for the `None` of an `Option`";
             return Err(Error::new(set.at, problem));
         }
+        if let (Some(set), Shape::Optional) = (&options.spawner, shape) {
+            let problem = "what runs elsewhere answers a value or a `Result`: say `cache_none` to \
+                           keep the `None` of an `Option` as a value";
+            return Err(Error::new(set.at, problem));
+        }
         Ok(Settings { options, max_entries, ttl, refresh_after, stale_if_error, negative_ttl })
     }
 
-    /// Whether errors are to be remembered because that was asked for.
-    pub(super) fn remembers_errors(&self) -> Option<Span> {
+    /// The option by which others are to get an error than the one whose load it is of, and where
+    /// it stands.
+    pub(super) fn shares_errors(&self) -> Option<(&'static str, Span)> {
+        if let Some(set) = &self.options.spawner {
+            return Some(("spawner", set.at));
+        }
         let set = self.options.negative_ttl.as_ref()?;
-        self.negative_ttl.as_ref().map(|_| set.at)
+        self.negative_ttl.as_ref().map(|_| ("negative_ttl", set.at))
     }
 
     /// What the cache is for.
@@ -145,6 +154,10 @@ impl<'a> Settings<'a> {
                 let (setter, span) = (format_ident!("{setter}"), duration(span));
                 calls.extend(quote!(.#setter(#span)));
             }
+        }
+        if let Some(set) = &self.options.spawner {
+            let spawner = &set.value;
+            calls.extend(quote!(.spawner(#spawner)));
         }
         if let Some(refresh) = &self.refresh_after {
             let after = match refresh {

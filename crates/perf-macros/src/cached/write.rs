@@ -9,7 +9,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ItemFn, Type};
+use syn::{Attribute, Expr, ItemFn, Result, Type};
 
 /// All that is known of a function.
 pub(super) struct Plan<'a> {
@@ -27,15 +27,15 @@ pub(super) struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    pub(super) fn write(&self) -> TokenStream {
+    pub(super) fn write(&self) -> Result<TokenStream> {
         let handle = self.settings.as_ref().map(|settings| self.handle(settings));
-        let function = self.function();
+        let function = self.function()?;
         // What is wrong with a type is said best of the first.
-        quote!(#handle #function)
+        Ok(quote!(#handle #function))
     }
 
     /// The function that callers see.
-    fn function(&self) -> TokenStream {
+    fn function(&self) -> Result<TokenStream> {
         let ItemFn { attrs, vis, sig, .. } = &self.function;
         let krate = &self.krate;
         let names = Names::new();
@@ -54,6 +54,8 @@ impl Plan<'_> {
         let of = self.key.ty.as_ref().map(|ty| quote!(: #ty));
         let make = quote!(let #key #of = #make;);
         let look = match &self.key.query {
+            // It looks by itself.
+            _ if self.options.spawner.is_some() => make,
             Some(Query::One(query)) => {
                 let look = self.look(&names, query);
                 quote!(#look #make)
@@ -68,9 +70,12 @@ impl Plan<'_> {
                 quote!(#make #look)
             }
         };
-        let (checks, call) = (self.checks(), self.call(&names));
-        let found = self.cache();
-        quote! {
+        let call = match self.options.spawner {
+            Some(_) => self.call_elsewhere(&names)?,
+            None => self.call(&names),
+        };
+        let (checks, found) = (self.checks(), self.cache());
+        Ok(quote! {
             #(#attrs)*
             #vis #sig {
                 #checks
@@ -83,7 +88,7 @@ impl Plan<'_> {
                     }
                 }
             }
-        }
+        })
     }
 
     /// Where the cache is found.
@@ -136,12 +141,12 @@ impl Plan<'_> {
                 ::core::assert!(!#krate::__private::Named::<#ty>::IS_OPTION, #options);
             });
         }
-        if let Some(at) = self.settings.as_ref().and_then(Settings::remembers_errors)
+        if let Some((option, at)) = self.settings.as_ref().and_then(Settings::shares_errors)
             && self.answer.shape == Shape::Fallible
         {
             let problem = format!(
-                "the error of `{name}` can be remembered only if it is `Clone + Send + Sync`: put \
-                 it into an `Arc`, or leave `negative_ttl` out"
+                "others can get the error of `{name}` only if it is `Clone + Send + Sync`: put it \
+                 into an `Arc`, or leave `{option}` out"
             );
             checks.push(quote_spanned! {at=>
                 ::core::assert!(
@@ -192,6 +197,37 @@ impl Plan<'_> {
             Shape::Optional => format_ident!("option{suffix}"),
         };
         quote!(#krate::__private::#face(#cache, #glanced, #key, #load) #wait)
+    }
+
+    /// The same where the spawner says, with copies of what the caller only lends.
+    fn call_elsewhere(&self, names: &Names) -> Result<TokenStream> {
+        let krate = &self.krate;
+        let Names { key, cache, .. } = names;
+        let (mut taken, mut given) = (TokenStream::new(), TokenStream::new());
+        for parameter in self.parameters.list.iter().filter(|one| one.pattern.is_none()) {
+            if let Some((take, give)) = parameter.taken_along()? {
+                taken.extend(take);
+                given.extend(give);
+            }
+        }
+        let load = self.load();
+        let face = match self.answer.shape {
+            Shape::Fallible => "fetch_result",
+            _ => "fetch",
+        };
+        Ok(if self.function.sig.asyncness.is_some() {
+            let face = format_ident!("{face}_async");
+            quote! {
+                #taken
+                #krate::__private::#face(#cache, #key, async move { #given #load.await }).await
+            }
+        } else {
+            let face = format_ident!("{face}");
+            quote! {
+                #taken
+                #krate::__private::#face(#cache, #key, move || { #given (#load)() })
+            }
+        })
     }
 
     /// The body of the function, as a loader that says as well what the entry asks for.

@@ -154,7 +154,7 @@ impl OwnErrors {
     }
 }
 
-fn with_terms<V, E>((answer, terms): (Result<V, E>, Terms)) -> Result<(V, Terms), E> {
+pub(super) fn with_terms<V, E>((answer, terms): (Result<V, E>, Terms)) -> Result<(V, Terms), E> {
     answer.map(|value| (value, terms))
 }
 
