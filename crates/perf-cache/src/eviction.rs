@@ -227,6 +227,11 @@ impl<K, V> Inner<K, V> {
             extra.marks.leave();
         }
         if !self.listeners.is_empty() {
+            if cause == Cause::Size
+                && let Some(entry) = shard.slots.get(&held.ledger, slot)
+            {
+                self.listeners.makes_room(&entry.value);
+            }
             let entry = Some(shard.detach(held, slot));
             left.told.push(News { shard, entry, cause });
         } else if let Some(entry) = shard.take(held, &self.readers, slot) {

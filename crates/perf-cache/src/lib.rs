@@ -255,6 +255,7 @@
 //! | `derive` | `#[derive(Plain)]`, and syn | no |
 //! | `disk` | stores on disk, and xxhash-rust | no |
 //! | `macros` | `#[cached]`, and syn with all of the language, and a reader of manifests | no |
+//! | `tiered` | `TieredCache`: memory and a disk as one cache, and perf-guard | no |
 //! | `tokio` | loads in the background as tasks of a tokio runtime, with its timers, and tokio | no |
 //!
 //! Without them it depends on equivalent, hashbrown, lru and perf-core, and rustix on Linux.
@@ -306,6 +307,8 @@ mod snapshot;
 mod stats;
 mod sync;
 mod terms;
+#[cfg(feature = "tiered")]
+pub mod tiered;
 mod watching;
 mod weights;
 
@@ -337,3 +340,5 @@ pub use registry::{
 };
 pub use stats::{CacheStats, Evictions, InvalidationCounts};
 pub use terms::Terms;
+#[cfg(feature = "tiered")]
+pub use tiered::TieredCache;

@@ -91,9 +91,13 @@ where
     }
 }
 
+type MakingRoom<V> = Box<dyn Fn(&V) + Send + Sync>;
+
 /// The listeners of one cache.
 pub(crate) struct Listeners<K, V> {
     listeners: Vec<Box<dyn EvictionListener<K, V>>>,
+    /// Told under the lock of each entry that makes room for another: our own code, and short.
+    on_making_room: Option<MakingRoom<V>>,
     panics: AtomicU64,
     /// What the first panic said.
     first: OnceLock<String>,
@@ -101,7 +105,24 @@ pub(crate) struct Listeners<K, V> {
 
 impl<K, V> Listeners<K, V> {
     pub(crate) const fn new() -> Listeners<K, V> {
-        Listeners { listeners: Vec::new(), panics: AtomicU64::new(0), first: OnceLock::new() }
+        Listeners {
+            listeners: Vec::new(),
+            on_making_room: None,
+            panics: AtomicU64::new(0),
+            first: OnceLock::new(),
+        }
+    }
+
+    #[cfg(feature = "tiered")]
+    pub(crate) fn set_on_making_room(&mut self, told: impl Fn(&V) + Send + Sync + 'static) {
+        self.on_making_room = Some(Box::new(told));
+    }
+
+    /// An entry makes room for another, and is not to be found any more.
+    pub(crate) fn makes_room(&self, value: &V) {
+        if let Some(told) = &self.on_making_room {
+            told(value);
+        }
     }
 
     pub(crate) fn add(&mut self, listener: Box<dyn EvictionListener<K, V>>) {

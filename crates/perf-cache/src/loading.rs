@@ -16,6 +16,8 @@ mod leader;
 mod many;
 pub(crate) mod negatives;
 mod options;
+#[cfg(feature = "tiered")]
+mod outer;
 pub(crate) mod scope;
 mod single;
 mod spawn;
@@ -27,4 +29,6 @@ pub(crate) use counts::LoadCounts;
 pub use error::{LoadError, LoadFailure};
 pub(crate) use options::LoadOptions;
 pub use options::RefreshAfter;
+#[cfg(feature = "tiered")]
+pub(crate) use outer::{Found, Sought};
 pub use spawn::{Spawn, Threads, Work};

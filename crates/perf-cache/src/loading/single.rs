@@ -137,7 +137,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     }
 
     /// What a wait means for the caller; `None`: ask again.
-    fn waited<E>(
+    pub(super) fn waited<E>(
         &self,
         key: &K,
         asked: &mut Asked<V>,

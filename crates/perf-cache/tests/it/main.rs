@@ -34,3 +34,5 @@ mod snapshots;
 mod spawner;
 mod staleness;
 mod threads;
+#[cfg(feature = "tiered")]
+mod tiered;

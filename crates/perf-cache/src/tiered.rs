@@ -1,0 +1,195 @@
+//! Memory, and tiers beyond it that survive a restart, as one cache.
+//!
+//! A [`TieredCache`] asks memory, then the tiers beyond it, then the loader, once for all who ask for
+//! a key at the same time. What is found or made goes up into memory; what memory lets go of goes
+//! down. Any tier may be absent:
+//!
+//! | arrangement | for |
+//! |---|---|
+//! | memory and a [disk](TieredCacheBuilder::disk) | what is dear to make, and more of it than memory holds |
+//! | memory alone | the same calls, where a disk may be added one day |
+//! | a disk alone: [`without_memory`](TieredCacheBuilder::without_memory) | what is large and seldom asked for |
+//! | [any other tier](OuterTier) beside or instead of the disk | whatever maps bytes to bytes |
+//!
+//! Take a [`Cache`](crate::Cache) where memory is enough: it is faster to write to, and has calls for
+//! many keys at once. Nothing here is a database: a cache drops what it likes.
+//!
+//! Memory and a store, here one of a few lines; the crate's own are in [`disk`](crate::disk):
+//!
+//! ```
+//! use perf_cache::{TieredCache, codec::RawBytes, tiered::{Memory, OuterTier}};
+//! use perf_core::ByteSize;
+//! use std::sync::Arc;
+//! # use perf_cache::{disk::{Put, PutTerms}, tiered::{TierError, TierGet, TierUsage}};
+//! # use std::{collections::HashMap, sync::Mutex};
+//!
+//! /// Bytes by bytes, in a place that outlives the cache.
+//! #[derive(Debug, Default)]
+//! struct Shelf(Mutex<HashMap<Vec<u8>, Vec<u8>>>);
+//!
+//! impl OuterTier for Shelf {
+//!     fn name(&self) -> &'static str {
+//!         "shelf"
+//!     }
+//!
+//!     fn put(&self, key: &[u8], bytes: &[u8], _: PutTerms) -> Result<Put, TierError> {
+//!         self.0.lock().unwrap().insert(key.to_vec(), bytes.to_vec());
+//!         Ok(Put::Stored)
+//!     }
+//!     // and so on
+//! #   fn is_prompt(&self) -> bool { true }
+//! #   fn try_get(&self, key: &[u8], into: &mut Vec<u8>) -> Result<TierGet, TierError> {
+//! #       Ok(if self.get(key, into)? { TierGet::Found } else { TierGet::Missing })
+//! #   }
+//! #   fn get(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool, TierError> {
+//! #       let map = self.0.lock().unwrap();
+//! #       Ok(map.get(key).map(|bytes| into.extend_from_slice(bytes)).is_some())
+//! #   }
+//! #   fn contains(&self, key: &[u8]) -> Result<bool, TierError> {
+//! #       Ok(self.0.lock().unwrap().contains_key(key))
+//! #   }
+//! #   fn remove(&self, key: &[u8]) -> Result<bool, TierError> {
+//! #       Ok(self.0.lock().unwrap().remove(key).is_some())
+//! #   }
+//! #   fn clear(&self) -> Result<u64, TierError> { Ok(0) }
+//! #   fn usage(&self) -> TierUsage { TierUsage::default() }
+//! #   fn set_max_bytes(&self, _: u64) {}
+//! #   fn close(&self) -> Result<u64, TierError> { Ok(0) }
+//! }
+//!
+//! let shelf = Arc::new(Shelf::default());
+//! let open = || {
+//!     TieredCache::<String, String>::builder()
+//!         .memory(Memory::bytes(ByteSize::mib(64)))
+//!         .tier(shelf.clone())
+//!         .codec(RawBytes)
+//!         .build()
+//! };
+//! let cache = open()?;
+//! assert_eq!(cache.get_with("a".to_owned(), || "dear".to_owned()), "dear");
+//! assert!(cache.close().is_clean());
+//!
+//! let next = open()?;
+//! let entry = next.get_entry("a").unwrap();
+//! assert_eq!((entry.value.as_str(), entry.tier), ("dear", Some("shelf")));
+//! assert_eq!(next.get_entry("a").unwrap().tier, Some("memory"));
+//! next.remove("a")?;
+//! assert_eq!(open()?.get("a"), None);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Memory alone; without a codec it counts entries, or what a weigher says:
+//!
+//! ```
+//! use perf_cache::{TieredCache, tiered::Memory};
+//!
+//! let cache: TieredCache<u64, f64> =
+//!     TieredCache::builder().memory(Memory::entries(1_000)).build()?;
+//! assert_eq!(cache.get_with(4, || 2.0), 2.0);
+//! assert_eq!(cache.get_entry(&4).unwrap().tier, Some("memory"));
+//! # Ok::<(), perf_cache::ConfigError>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! - When [`remove`](TieredCache::remove) or an `invalidate_…` has returned `Ok`, what it ended is
+//!   not answered any more, also not by a process that is started after this one was killed. Whether
+//!   a power cut can undo that is up to the store: [how often it syncs](crate::disk).
+//! - A value that was read before a removal or an invalidation, from a loader or from a tier, is never
+//!   kept after it, in memory or beyond.
+//! - Of two values of a key the one that was put in later stays, in all tiers. Readers see it as soon
+//!   as memory has it, however long a tier takes.
+//! - What a crash loses is a value: with [`WritePolicy::Through`] what the store has queued, with
+//!   [`WritePolicy::Behind`] what waits as well, both bounded. Then what was there before may be
+//!   answered, if it was overwritten and not removed.
+//! - A value is answered for as long as it was to live, in whatever tier it is found.
+//! - A tier that fails never fails a read. One that does not answer costs its
+//!   [deadline](TieredCacheBuilder::deadline) once, then its circuit breaker opens and it is passed
+//!   by; many errors in a row open it, too. What it holds for keys that were changed meanwhile is not
+//!   answered when it is back, and removed.
+//! - Everything is bounded, and what falls off is counted: see [`TieredStats`].
+//!
+//! # Invalidation beyond memory
+//!
+//! Each value is stored with the number of the last invalidation before it was read and the ids of
+//! its tags; each tag, namespace and pattern that is invalidated with a number of its own, in records
+//! that are never evicted. So an invalidation costs one small record, whatever it ends, and the next
+//! process knows of it before its first answer. Dependencies go the same way; they reach what depends
+//! on something directly.
+//!
+//! # Cost
+//!
+//! | call | what it does |
+//! |---|---|
+//! | a hit in memory | as in [`Cache`](crate::Cache) |
+//! | a hit in a tier that need not wait | encodes the key, takes a lock of its own for a moment, reads, opens, and puts the value in memory |
+//! | one that has to wait | hands the read to one of a few [threads](TieredCacheBuilder::threads) |
+//! | [`insert`](TieredCache::insert) | encodes, compresses and seals the value on the calling thread, then as the [`WritePolicy`] says |
+//! | an entry in memory | some 120 bytes beyond those of [`Cache`](crate::Cache) |
+
+mod behind;
+mod builder;
+mod close;
+mod component;
+mod entry;
+mod faces;
+mod generations;
+mod held;
+mod inner;
+mod keys;
+mod options;
+mod outer;
+mod outside;
+mod pool;
+mod promise;
+mod scratch;
+mod stats;
+mod tier;
+
+pub use builder::{Preset, TieredCacheBuilder, WhenBusy};
+pub use close::{CloseReport, Lost};
+pub use entry::TieredEntry;
+pub use options::{Memory, Strategy, TieredTerms, WritePolicy};
+pub use perf_guard::BreakerState;
+pub use stats::{TierStats, TieredEfficiency, TieredPrices, TieredStats};
+pub use tier::{DiskTier, OuterTier, TierError, TierGet, TierUsage};
+
+use self::inner::Core;
+use std::fmt;
+use std::sync::Arc;
+
+/// Memory, and tiers beyond it that survive a restart, as one cache.
+///
+/// A `TieredCache` is a handle: clones share one cache. See the [module page](self).
+pub struct TieredCache<K, V> {
+    core: Arc<Core<K, V>>,
+}
+
+impl<K, V> TieredCache<K, V> {
+    /// Starts making a cache.
+    pub fn builder() -> TieredCacheBuilder<K, V> {
+        TieredCacheBuilder::new()
+    }
+
+    /// What the cache is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.core.memory.name()
+    }
+}
+
+impl<K, V> Clone for TieredCache<K, V> {
+    fn clone(&self) -> TieredCache<K, V> {
+        TieredCache { core: Arc::clone(&self.core) }
+    }
+}
+
+impl<K, V> fmt::Debug for TieredCache<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TieredCache")
+            .field("name", &self.name())
+            .field("memory", &self.core.memory)
+            .field("tiers", &self.core.outside.outers)
+            .finish_non_exhaustive()
+    }
+}

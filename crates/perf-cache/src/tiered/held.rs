@@ -1,0 +1,270 @@
+//! What memory keeps of a value, and how it travels as bytes.
+
+use super::generations::FIRST_ID;
+use super::options::Strategy;
+use crate::CacheKey;
+use crate::codec::{
+    Codec, CodecError, CodecId, Compression, Header, Meta, OpenError, Pipeline, SealError,
+    TagGeneration,
+};
+use perf_core::ConfigError;
+use std::fmt;
+use std::sync::Arc;
+
+/// A value as memory holds it.
+#[derive(Debug)]
+pub(super) struct Held<V> {
+    pub(super) value: V,
+    pub(super) stamp: Arc<Stamp>,
+}
+
+impl<V: Clone> Clone for Held<V> {
+    fn clone(&self) -> Held<V> {
+        Held { value: self.value.clone(), stamp: Arc::clone(&self.stamp) }
+    }
+}
+
+/// What goes with a value wherever it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// Of its key.
+    pub(super) hash: u64,
+    /// Its place in the order of writes, see [`super::keys`].
+    pub(super) number: u64,
+    /// Its place in the order of invalidations, see [`super::generations`].
+    pub(super) era: u64,
+    /// Unix milliseconds.
+    pub(super) written_at: u64,
+    /// When it ends in the tiers beyond memory, Unix milliseconds.
+    pub(super) expires_at: u64,
+    /// Ids.
+    pub(super) tags: Box<[u64]>,
+    pub(super) strategy: Strategy,
+    pub(super) compress: Option<bool>,
+    /// What it weighs in memory.
+    pub(super) weight: u64,
+    /// The tier beyond memory that it was found in, if it was.
+    pub(super) from: Option<usize>,
+}
+
+/// Bytes that memory takes for each entry beside the value and what the weigher says.
+pub(super) const STAMP_BYTES: u64 = (size_of::<Stamp>() + 2 * size_of::<usize>()) as u64;
+
+/// Makes bytes of keys and values.
+#[derive(Debug)]
+pub(super) struct Sealer<V> {
+    codec: Arc<dyn Codec<V>>,
+    pipeline: Pipeline<V>,
+    namespace: String,
+    /// What the bytes of a key begin with.
+    prefix: Vec<u8>,
+}
+
+/// A value that was opened.
+#[derive(Debug)]
+pub(super) struct Opened<V> {
+    pub(super) value: V,
+    pub(super) era: u64,
+    pub(super) tags: Box<[u64]>,
+    pub(super) strategy: Strategy,
+    pub(super) written_at: u64,
+    pub(super) expires_at: u64,
+    /// Bytes of the value when encoded.
+    pub(super) raw_len: u64,
+}
+
+/// What a [`Sealer`] is made of.
+#[derive(Debug)]
+pub(super) struct Sealing<V> {
+    pub(super) codec: Arc<dyn Codec<V>>,
+    pub(super) compression: Compression,
+    pub(super) level: Option<i32>,
+    #[cfg(feature = "crypto")]
+    pub(super) keys: Option<crate::codec::KeyRing>,
+    pub(super) namespace: String,
+}
+
+impl<V: 'static> Sealer<V> {
+    pub(super) fn new(sealing: Sealing<V>) -> Result<Sealer<V>, ConfigError> {
+        let mut builder = Pipeline::builder(Shared(Arc::clone(&sealing.codec)));
+        builder = builder.compression(sealing.compression);
+        if let Some(level) = sealing.level {
+            builder = builder.level(level);
+        }
+        #[cfg(feature = "crypto")]
+        if let Some(keys) = sealing.keys {
+            builder = builder.keys(keys);
+        }
+        let mut prefix = vec![VALUES];
+        sealing.namespace.encode(&mut prefix);
+        Ok(Sealer {
+            codec: sealing.codec,
+            pipeline: builder.build()?,
+            namespace: sealing.namespace,
+            prefix,
+        })
+    }
+
+    pub(super) fn pipeline(&self) -> &Pipeline<V> {
+        &self.pipeline
+    }
+
+    /// What the keys of records begin with.
+    pub(super) fn record_prefix(namespace: &str) -> Vec<u8> {
+        let mut prefix = vec![RECORDS];
+        namespace.encode(&mut prefix);
+        prefix
+    }
+
+    /// Appends what a key is called beyond memory.
+    pub(super) fn name<Q: CacheKey + ?Sized>(&self, key: &Q, into: &mut Vec<u8>) {
+        into.extend_from_slice(&self.prefix);
+        key.encode(into);
+    }
+
+    /// How many bytes the value has when encoded, zero for one that cannot be.
+    pub(super) fn len(&self, value: &V) -> u64 {
+        if let Some(bytes) = self.codec.as_encoded(value) {
+            return bytes.len() as u64;
+        }
+        let mut bytes = Vec::new();
+        self.codec.encode(value, &mut bytes).map_or(0, |()| bytes.len() as u64)
+    }
+
+    /// The bytes, and how many the value has when encoded.
+    pub(super) fn seal(
+        &self,
+        name: &[u8],
+        value: &V,
+        stamp: &Stamp,
+    ) -> Result<(Vec<u8>, u64), SealError> {
+        let generation = stamp.era;
+        let tag = |tag| TagGeneration { tag, generation };
+        let flags = match stamp.strategy {
+            Strategy::Disk => Some(TagGeneration { tag: FLAGS, generation: NOT_IN_MEMORY }),
+            Strategy::Auto | Strategy::Memory => None,
+        };
+        let tags = [tag(ERA)].into_iter().chain(flags).chain(stamp.tags.iter().copied().map(tag));
+        let meta = Meta::new(stamp.written_at).expires_at(stamp.expires_at).tags(tags);
+        let mut bytes = Vec::new();
+        let namespace = &self.namespace;
+        let sealed =
+            self.pipeline.seal_into(&mut bytes, name, namespace, value, &meta, stamp.compress)?;
+        Ok((bytes, sealed.raw_len as u64))
+    }
+
+    pub(super) fn open(&self, name: &[u8], bytes: &[u8]) -> Result<Opened<V>, OpenError> {
+        let raw_len = Header::peek(bytes)?.raw_len;
+        let (value, meta) = self.pipeline.open(name, &self.namespace, bytes)?;
+        let mut opened = Opened {
+            value,
+            era: 0,
+            tags: Box::default(),
+            strategy: Strategy::Auto,
+            written_at: meta.written_at,
+            expires_at: meta.expires_at,
+            raw_len,
+        };
+        let mut tags = Vec::new();
+        for TagGeneration { tag, generation } in meta.tags {
+            match tag {
+                ERA => opened.era = generation,
+                FLAGS if generation == NOT_IN_MEMORY => opened.strategy = Strategy::Disk,
+                tag if tag >= FIRST_ID => tags.push(tag),
+                _ => {}
+            }
+        }
+        opened.tags = tags.into();
+        Ok(opened)
+    }
+}
+
+/// A codec that others have, too.
+struct Shared<V>(Arc<dyn Codec<V>>);
+
+impl<V> Codec<V> for Shared<V> {
+    fn id(&self) -> CodecId {
+        self.0.id()
+    }
+
+    fn encode(&self, value: &V, into: &mut Vec<u8>) -> Result<(), CodecError> {
+        self.0.encode(value, into)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<V, CodecError> {
+        self.0.decode(bytes)
+    }
+
+    fn as_encoded<'v>(&self, value: &'v V) -> Option<&'v [u8]> {
+        self.0.as_encoded(value)
+    }
+}
+
+impl<V> fmt::Debug for Shared<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The first byte of what is stored: values, and records of what was invalidated.
+const VALUES: u8 = 1;
+const RECORDS: u8 = 0;
+
+/// Beside those of tags a header holds a pair for the era, and one for what is out of the ordinary.
+const ERA: u64 = 0;
+const FLAGS: u64 = 1;
+const NOT_IN_MEMORY: u64 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::RawBytes;
+
+    fn sealer(namespace: &str) -> Sealer<String> {
+        Sealer::new(Sealing {
+            codec: Arc::new(RawBytes),
+            compression: Compression::None,
+            level: None,
+            #[cfg(feature = "crypto")]
+            keys: None,
+            namespace: namespace.to_owned(),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn what_goes_with_a_value_comes_back_with_it() {
+        let sealer = sealer("n");
+        for strategy in [Strategy::Auto, Strategy::Disk] {
+            let stamp = Stamp {
+                hash: 1,
+                number: 2,
+                era: 3,
+                written_at: 1_000,
+                expires_at: 2_000,
+                tags: [FIRST_ID, 99].into(),
+                strategy,
+                compress: None,
+                weight: 5,
+                from: None,
+            };
+            let (bytes, raw_len) = sealer.seal(b"k", &"value".to_owned(), &stamp).unwrap();
+            let opened = sealer.open(b"k", &bytes).unwrap();
+            assert_eq!((opened.value.as_str(), opened.raw_len, raw_len), ("value", 5, 5));
+            assert_eq!((opened.era, &opened.tags, opened.strategy), (3, &stamp.tags, strategy));
+            assert_eq!((opened.written_at, opened.expires_at), (1_000, 2_000));
+        }
+        assert_eq!(sealer.len(&"value".to_owned()), 5);
+    }
+
+    #[test]
+    fn namespaces_and_records_are_apart() {
+        let name = |namespace: &str, key: &str| {
+            let mut name = Vec::new();
+            sealer(namespace).name(key, &mut name);
+            name
+        };
+        assert_ne!(name("a", "bc"), name("ab", "c"));
+        assert!(!name("a", "b").starts_with(&Sealer::<String>::record_prefix("a")));
+    }
+}

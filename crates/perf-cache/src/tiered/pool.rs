@@ -1,0 +1,200 @@
+//! The threads that may wait for a device.
+
+use super::promise::lock;
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+use std::thread;
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// A few threads of its own, started when there is something for them to do, and a bounded queue.
+pub(super) struct Pool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    has_work: Condvar,
+    max_threads: usize,
+    max_queued: usize,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Work>,
+    threads: usize,
+    idle: usize,
+    is_over: bool,
+    /// Who waits for a place in the queue.
+    waiting: Vec<Waker>,
+    refused: u64,
+}
+
+impl Pool {
+    pub(super) fn new(max_threads: usize, max_queued: usize) -> Pool {
+        let state = Mutex::new(State::default());
+        Pool {
+            shared: Arc::new(Shared { state, has_work: Condvar::new(), max_threads, max_queued }),
+        }
+    }
+
+    /// Has a thread do this.
+    ///
+    /// # Errors
+    ///
+    /// The work, if the queue is full; that is counted.
+    pub(super) fn submit(&self, work: Work) -> Result<(), Work> {
+        self.offer(work, |state| state.refused += 1)
+    }
+
+    /// The same, waiting for a place in the queue.
+    pub(super) async fn submit_when_free(&self, work: Work) {
+        let mut work = Some(work);
+        std::future::poll_fn(|context| {
+            let Some(now) = work.take() else { return Poll::Ready(()) };
+            let waker = context.waker().clone();
+            let offered = self.offer(now, |state| {
+                if !state.waiting.iter().any(|known| known.will_wake(&waker)) {
+                    state.waiting.push(waker);
+                }
+            });
+            match offered {
+                Ok(()) => Poll::Ready(()),
+                Err(back) => {
+                    work = Some(back);
+                    Poll::Pending
+                }
+            }
+        })
+        .await;
+    }
+
+    fn offer(&self, work: Work, if_full: impl FnOnce(&mut State)) -> Result<(), Work> {
+        let shared = &self.shared;
+        let mut state = lock(&shared.state);
+        if state.queue.len() >= shared.max_queued && state.idle <= state.queue.len() {
+            if_full(&mut state);
+            return Err(work);
+        }
+        state.queue.push_back(work);
+        if state.idle < state.queue.len() && state.threads < shared.max_threads {
+            let own = Arc::clone(shared);
+            let spawned =
+                thread::Builder::new().name("cache-tier".to_owned()).spawn(move || own.run());
+            state.threads += usize::from(spawned.is_ok());
+        }
+        if state.threads == 0
+            && let Some(work) = state.queue.pop_back()
+        {
+            // The system gives no thread.
+            state.refused += 1;
+            return Err(work);
+        }
+        drop(state);
+        shared.has_work.notify_one();
+        Ok(())
+    }
+
+    /// What was not taken for want of room.
+    pub(super) fn refused(&self) -> u64 {
+        lock(&self.shared.state).refused
+    }
+
+    /// What waits for a thread.
+    pub(super) fn queued(&self) -> usize {
+        lock(&self.shared.state).queue.len()
+    }
+}
+
+impl Drop for Pool {
+    /// What is queued is still done. Nobody waits for the threads: one may hang in a store.
+    fn drop(&mut self) {
+        lock(&self.shared.state).is_over = true;
+        self.shared.has_work.notify_all();
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(work) = state.queue.pop_front() {
+                let free = std::mem::take(&mut state.waiting);
+                drop(state);
+                free.into_iter().for_each(Waker::wake);
+                // Whoever waits for what it was to do is told by the guard of that.
+                let _ = catch_unwind(AssertUnwindSafe(work));
+                state = lock(&self.state);
+            } else if state.is_over {
+                state.threads -= 1;
+                return;
+            } else {
+                state.idle += 1;
+                state = self.has_work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = lock(&self.shared.state);
+        f.debug_struct("Pool")
+            .field("threads", &state.threads)
+            .field("queued", &state.queue.len())
+            .field("refused", &state.refused)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::promise::{Promise, Timers, block_on};
+    use super::*;
+    use perf_core::Clock;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_full_queue_refuses_and_says_so() {
+        let pool = Pool::new(1, 1);
+        let (go, gate) = channel::<()>();
+        let (tell, told) = channel();
+        let started = tell.clone();
+        assert!(
+            pool.submit(Box::new(move || {
+                started.send(0).unwrap();
+                gate.recv().unwrap();
+            }))
+            .is_ok()
+        );
+        assert_eq!(told.recv(), Ok(0));
+        let second = tell.clone();
+        assert!(pool.submit(Box::new(move || second.send(1).unwrap())).is_ok());
+        assert!(pool.submit(Box::new(|| {})).is_err());
+        assert_eq!((pool.refused(), pool.queued()), (1, 1));
+        let waiting = thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                block_on(pool.submit_when_free(Box::new(move || tell.send(2).unwrap())));
+            });
+            go.send(()).unwrap();
+            waiting.join()
+        });
+        assert!(waiting.is_ok());
+        assert_eq!((told.recv(), told.recv()), (Ok(1), Ok(2)));
+    }
+
+    #[test]
+    fn a_panic_costs_no_thread() {
+        let pool = Pool::new(1, 8);
+        assert!(pool.submit(Box::new(|| panic!("the store is broken"))).is_ok());
+        let done = Promise::new();
+        let own = Arc::clone(&done);
+        assert!(pool.submit(Box::new(move || _ = own.keep(1))).is_ok());
+        let timers = Timers::new(Clock::system());
+        assert_eq!(block_on(done.wait(None, &timers)), Some(1));
+    }
+}

@@ -1,0 +1,37 @@
+//! Memory and tiers beyond it as one cache.
+
+mod faults;
+mod model;
+mod store;
+mod tiers;
+mod writing;
+
+use perf_cache::TieredCache;
+use perf_cache::codec::RawBytes;
+use perf_cache::tiered::{DiskTier, Memory, TieredCacheBuilder};
+use perf_core::{Clock, ManualClock};
+use std::sync::Arc;
+use store::Store;
+
+pub(crate) type Texts = TieredCache<String, String>;
+
+/// Over a store to which the calling thread writes, with a clock of its own.
+pub(crate) fn prompt(store: &Arc<Store>) -> (TieredCacheBuilder<String, String>, ManualClock) {
+    let (clock, hand) = Clock::manual();
+    let tier = Arc::new(DiskTier::prompt(Arc::clone(store) as _));
+    (builder().tier(tier).clock(clock), hand)
+}
+
+/// Over a store that may wait.
+pub(crate) fn waiting(store: &Arc<Store>) -> (TieredCacheBuilder<String, String>, ManualClock) {
+    let (clock, hand) = Clock::manual();
+    (builder().disk(Arc::clone(store) as _).clock(clock), hand)
+}
+
+pub(crate) fn builder() -> TieredCacheBuilder<String, String> {
+    Texts::builder().codec(RawBytes).memory(Memory::entries(1_000)).key_text()
+}
+
+pub(crate) fn text(text: &str) -> String {
+    text.to_owned()
+}
