@@ -160,7 +160,7 @@ where
         if !self.has_outers() {
             return inner.read(hash, key, Held::clone, read).ok_or(true);
         }
-        match inner.look_up_first(hash, key) {
+        match inner.look_up(hash, key, false) {
             Lookup::Hit(entry) => Ok(read(&entry.value)),
             Lookup::Miss => Err(false),
             Lookup::Locked => {
