@@ -1,6 +1,7 @@
 //! The stores on disk: the suite that all pass, and what is the log's own.
 
 mod log;
+mod segments;
 
 use perf_cache::disk::conformance::{self, Setup};
 use perf_cache::disk::{DiskError, DiskStore, LogStore};

@@ -70,8 +70,8 @@ impl LogStoreBuilder {
     }
 
     /// The bound on the bytes that wait to be written, in memory: all that a killed process can
-    /// lose. 8 MiB if not set, or an eighth of the bound on files if that is less; at least
-    /// 16 KiB. One value that is larger is taken when nothing else waits.
+    /// lose. 8 MiB if not set, and at most a 32nd of the bound on files; at least 16 KiB. One value
+    /// that is larger is taken when nothing else waits.
     pub fn queue_bytes(mut self, bytes: ByteSize) -> LogStoreBuilder {
         self.settings.queue_bytes = bytes;
         self
@@ -142,7 +142,7 @@ impl LogStoreBuilder {
             let remedy = "set at least 16KiB";
             return Err(ConfigError::new("queue_bytes", settings.queue_bytes, remedy).into());
         }
-        let queue = settings.queue_bytes.as_u64().min(max_bytes / 8);
+        let queue = settings.queue_bytes.as_u64().min(max_bytes / 32);
         settings.queue_bytes = ByteSize::from_bytes(queue);
         open::open(self.directory, settings, max_bytes)
     }

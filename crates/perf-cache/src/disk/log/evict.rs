@@ -11,7 +11,7 @@ use super::format::{SegmentHead, TAIL, TRAILER, Trailer, hash_key, hash_value};
 use super::head::Record;
 use super::place::Place;
 use super::read::parts;
-use super::segment::{Segment, first_record};
+use super::segment::{Advice, Segment, advise, first_record};
 use super::write::Io;
 use crate::disk::DiskError;
 use std::fs::{self, File, OpenOptions};
@@ -48,9 +48,11 @@ struct Moved {
 }
 
 impl Inner {
-    /// Whether writing that much would leave less room than it takes to give a file up.
+    /// Whether writing that much would leave less room than it takes to give a file up: a file of
+    /// what is written again, and all that is queued before it.
     pub(super) fn is_short(&self, need: u64) -> bool {
-        let reserve = 2 * self.segment_bytes.load(Ordering::Relaxed);
+        let segment = self.segment_bytes.load(Ordering::Relaxed);
+        let reserve = 2 * segment + self.settings.queue_bytes.as_u64();
         self.file_bytes.load(Ordering::Relaxed) + need + reserve > self.max_bytes()
     }
 
@@ -170,6 +172,12 @@ impl Inner {
         let ended = segment.expired(self.now());
         let mut moved = Moved::default();
         let mut record = Vec::new();
+        if matches!(keep, Keep::Living)
+            && !ended
+            && let Some(file) = segment.file()
+        {
+            advise(file, Advice::Soon);
+        }
         for (hash, place) in self.entries(segment) {
             let Some(here) = self.index.get(hash).filter(|here| here.same_record(place)) else {
                 continue;

@@ -200,10 +200,34 @@ pub(super) fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
         match options.clone().custom_flags(without_times).open(path) {
             // Of a file that is another user's.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            opened => return opened,
+            opened => return opened.inspect(|file| advise(file, Advice::Scattered)),
         }
     }
-    options.open(path)
+    options.open(path).inspect(|file| advise(file, Advice::Scattered))
+}
+
+/// Tells the system how a file is going to be read.
+#[cfg(target_os = "linux")]
+pub(super) fn advise(file: &File, advice: Advice) {
+    use rustix::fs::Advice as System;
+    let advice = match advice {
+        Advice::Scattered => System::Random,
+        Advice::Soon => System::WillNeed,
+    };
+    // What it does not heed is only slower.
+    let _ = rustix::fs::fadvise(file, 0, None, advice);
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn advise(_: &File, _: Advice) {}
+
+/// How a file is going to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Advice {
+    /// Here and there: what was not asked for is not read ahead.
+    Scattered,
+    /// All of it, at once.
+    Soon,
 }
 
 #[cfg(unix)]

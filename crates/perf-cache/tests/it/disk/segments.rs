@@ -1,0 +1,191 @@
+//! How the log store fills its files and gives them up.
+
+use perf_cache::disk::conformance::{Random, Scratch};
+use perf_cache::disk::{DiskStore, LogStore, LogStoreBuilder, Put, PutTerms};
+use perf_core::{ByteSize, Clock, Ratio};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+fn builder(dir: &Path) -> LogStoreBuilder {
+    LogStore::builder(dir).max_bytes(ByteSize::mib(1)).segment_bytes(ByteSize::kib(32))
+}
+
+fn put(store: &LogStore, key: u64, len: usize) {
+    put_until(store, key, len, PutTerms::NEVER);
+}
+
+fn put_until(store: &LogStore, key: u64, len: usize, expires_at: u64) {
+    let value = Random::new(key).bytes(len);
+    let put = store.put(&key.to_le_bytes(), &value, PutTerms::until(expires_at)).unwrap();
+    assert_eq!(put, Put::Stored);
+}
+
+fn len(store: &LogStore, key: u64) -> Option<u32> {
+    store.get(&key.to_le_bytes(), &mut Vec::new()).unwrap().map(|stored| stored.len)
+}
+
+fn files(dir: &Path) -> usize {
+    let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name.to_str().unwrap().ends_with(".seg")).count()
+}
+
+#[test]
+fn files_never_pass_the_bound() {
+    let dir = Scratch::new("bound");
+    let store = builder(dir.path()).open().unwrap();
+    let mut random = Random::new(3);
+    for step in 0..6_000 {
+        let key = random.below(3_000);
+        put(&store, key, random.below(3_000) as usize);
+        if random.below(3) == 0 {
+            len(&store, random.below(3_000));
+        }
+        if step % 16 == 0 {
+            let usage = store.usage();
+            assert!(usage.file_bytes <= usage.max_bytes, "{usage:?}");
+        }
+    }
+    store.flush().unwrap();
+    let usage = store.usage();
+    let on_disk: u64 = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(on_disk.abs_diff(usage.file_bytes) < 64, "{on_disk}: {usage:?}");
+    assert!(usage.evicted > 0 && usage.reinserted > 0, "{usage:?}");
+    assert!(usage.live_bytes <= usage.file_bytes, "{usage:?}");
+}
+
+#[test]
+fn what_is_read_outlives_what_is_not() {
+    let dir = Scratch::new("hot");
+    let share = Ratio::new(0.3).unwrap();
+    let store = builder(dir.path()).reinsertion(share).open().unwrap();
+    put(&store, 1, 500);
+    put(&store, 2, 500);
+    for key in 100..10_000 {
+        put(&store, key, 500);
+        if key % 100 == 0 {
+            assert_eq!(len(&store, 1), Some(500), "at {key}");
+        }
+    }
+    assert_eq!(len(&store, 2), None);
+    let none = Scratch::new("not-hot");
+    let store = builder(none.path()).reinsertion(Ratio::ZERO).open().unwrap();
+    put(&store, 1, 500);
+    for key in 100..5_000 {
+        put(&store, key, 500);
+        len(&store, 1);
+    }
+    assert_eq!((len(&store, 1), store.usage().reinserted), (None, 0));
+}
+
+#[test]
+fn overwriting_a_few_does_not_evict_the_others() {
+    let dir = Scratch::new("overwriting");
+    let store = builder(dir.path()).open().unwrap();
+    for key in 0..100 {
+        put(&store, key, 3_000);
+    }
+    for round in 0..5_000 {
+        put(&store, 1_000 + round % 10, 2_000);
+    }
+    store.flush().unwrap();
+    let usage = store.usage();
+    assert_eq!((usage.evicted, usage.entries), (0, 110), "{usage:?}");
+    assert!((0..100).all(|key| len(&store, key) == Some(3_000)));
+    assert!(usage.written_bytes < 2 * 5_000 * 2_100, "{usage:?}");
+}
+
+/// The value that ends must not uncover the older one that it overruled, whose file is still there.
+#[test]
+fn what_has_ended_goes_with_its_file_and_uncovers_nothing() {
+    let dir = Scratch::new("ended");
+    let (clock, hand) = Clock::manual();
+    let now = clock.wall().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    let builder = builder(dir.path()).clock(clock);
+    let store = builder.clone().open().unwrap();
+    for key in 0..20 {
+        put(&store, key, 2_000);
+    }
+    for key in 10..150 {
+        put_until(&store, key, 1_999, now + 1_000);
+    }
+    for key in 200..240 {
+        put(&store, key, 2_000);
+    }
+    store.flush().unwrap();
+    let before = store.usage();
+    hand.advance(Duration::from_secs(1));
+    store.set_max_bytes(1 << 20);
+    let after = store.usage();
+    assert!(after.file_bytes + 200_000 < before.file_bytes, "{before:?} {after:?}");
+    assert!(after.expired > 100 && after.evicted == 0, "{after:?}");
+    let check = |store: &LogStore| {
+        for key in 0..240 {
+            let there = !(10..200).contains(&key);
+            assert_eq!(len(store, key), there.then_some(2_000), "{key}");
+        }
+    };
+    check(&store);
+    store.close().unwrap();
+    let store = builder.clone().open().unwrap();
+    check(&store);
+    assert_eq!(store.open_report().corrupt_bytes, 0);
+    // Nor does a clock that is set back.
+    drop(store);
+    let (clock, _) = Clock::manual();
+    let store = builder.clock(clock).open().unwrap();
+    assert!((10..20).all(|key| len(&store, key) != Some(2_000)));
+    assert!((0..10).all(|key| len(&store, key) == Some(2_000)));
+}
+
+/// As a killed process leaves it: without a footer of the last file, and without a marker.
+#[test]
+fn what_was_handed_to_the_system_is_found_without_a_footer() {
+    let (dir, copy) = (Scratch::new("killed"), Scratch::new("killed-copy"));
+    let store = builder(dir.path()).open().unwrap();
+    for key in 0..300 {
+        put(&store, key, 300);
+    }
+    for key in (0..300).step_by(3) {
+        assert!(store.remove(&u64::to_le_bytes(key)).unwrap());
+    }
+    put(&store, 1_000, 300);
+    store.flush().unwrap();
+    for entry in fs::read_dir(dir.path()).unwrap().map(Result::unwrap) {
+        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    for opening in 0..3 {
+        let store = builder(copy.path()).open().unwrap();
+        let report = store.open_report();
+        assert_eq!((report.recovered, report.dropped, report.corrupt_bytes), (201, 0, 0));
+        assert_eq!(report.clean_shutdown, opening > 0);
+        assert!((0..300).all(|key| len(&store, key).is_some() != (key % 3 == 0)));
+    }
+}
+
+/// Many short lives of a process do not leave as many files.
+#[test]
+fn a_small_file_is_gone_on_with() {
+    let dir = Scratch::new("short-lives");
+    for life in 0..40 {
+        let store = builder(dir.path()).open().unwrap();
+        assert_eq!(store.open_report().recovered, life);
+        put(&store, life, 100);
+    }
+    assert_eq!(files(dir.path()), 1);
+}
+
+#[test]
+fn a_put_is_written_soon_though_nobody_asks() {
+    let dir = Scratch::new("soon");
+    let store = builder(dir.path()).flush_interval(Duration::from_millis(1)).open().unwrap();
+    put(&store, 1, 100);
+    let began = Instant::now();
+    while store.usage().written_bytes == 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "never written");
+        std::thread::yield_now();
+    }
+}
