@@ -20,6 +20,8 @@ pub mod conformance;
 mod error;
 mod log;
 mod report;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod terms;
 
 pub use error::DiskError;
@@ -27,6 +29,8 @@ pub use error::DiskError;
 pub use log::Faults;
 pub use log::{LogStore, LogStoreBuilder, WhenFull};
 pub use report::{CloseReport, DiskUsage, OpenReport};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use terms::{Put, PutTerms, RefusedBecause, Stored, TryGet};
 
 use std::fmt;
