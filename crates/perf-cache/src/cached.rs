@@ -185,8 +185,8 @@ pub mod private;
 /// - A function that is not `async` makes those who wait for it block their thread, the threads of a
 ///   runtime included. An `async` one that is dropped before its end gives up the load that it ran,
 ///   and one of those who wait begins anew, unless a `spawner` runs it.
-/// - Recursion is fine as long as it comes to an end. Where two functions call each other, each from
-///   the other's body and on several threads, each may wait for the other's load for ever.
+/// - Recursion is fine as long as it comes to an end. One that comes back to a key that it is making
+///   panics; where it does so over several threads, they wait for each other for ever.
 /// - Another attribute that makes a plain function of an `async fn`, such as that of `async_trait`,
 ///   hides it from this one.
 pub use perf_macros::cached;

@@ -127,7 +127,7 @@
 //! | [`try_get_with`](Cache::try_get_with) | one that may fail; who waits shares the error |
 //! | [`optionally_get_with`](Cache::optionally_get_with) | one that may find that there is none |
 //! | [`get_many_with`](Cache::get_many_with), [`try_get_many_with`](Cache::try_get_many_with) | many keys in one load |
-//! | [`get_with_terms`](Cache::get_with_terms), [`try_get_with_terms`](Cache::try_get_with_terms) | a loader that sets the entry's time to live and tags |
+//! | [`get_with_terms`](Cache::get_with_terms), [`try_get_with_terms`](Cache::try_get_with_terms), [`optionally_get_with_terms`](Cache::optionally_get_with_terms) | a loader that sets the entry's time to live and tags |
 //! | [`fetch`](Cache::fetch) | loads in the background, with time-outs |
 //!
 //! Each has a form ending in `_async` for futures on any runtime, and with the feature `macros` the

@@ -16,21 +16,21 @@ pub fn derive_plain(input: TokenStream) -> TokenStream {
     plain::derive(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
-/// Keeps the answers of a function in a cache of `perf-cache`, where it is documented.
+/// Comes from `perf-macros`; `perf-cache` says what it does.
 #[cfg(feature = "cached")]
 #[proc_macro_attribute]
 pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
     expand(args, item, None)
 }
 
-/// `#[cached(api_response)]`.
+/// Comes from `perf-macros`: `#[cached(api_response)]`.
 #[cfg(feature = "cached")]
 #[proc_macro_attribute]
 pub fn cached_api_response(args: TokenStream, item: TokenStream) -> TokenStream {
     expand(args, item, Some(cached::Preset::ApiResponse))
 }
 
-/// `#[cached(db_query)]`.
+/// Comes from `perf-macros`: `#[cached(db_query)]`.
 #[cfg(feature = "cached")]
 #[proc_macro_attribute]
 pub fn cached_database_query(args: TokenStream, item: TokenStream) -> TokenStream {
