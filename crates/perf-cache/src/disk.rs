@@ -27,7 +27,7 @@ mod terms;
 pub use error::DiskError;
 #[doc(hidden)]
 pub use log::Faults;
-pub use log::{LogStore, LogStoreBuilder, WhenFull};
+pub use log::{LogStore, LogStoreBuilder, LogSurvey, WhenFull};
 pub use report::{CloseReport, DiskUsage, OpenReport};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, SqliteStoreBuilder};

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Gate(GateArguments),
     /// Load a server over HTTP and tell what it bears
     Load(Box<LoadArguments>),
-    /// Replay recorded requests and tell what a cache would hit
+    /// Replay recorded requests, or look into a cache on disk
     Cache(CacheArguments),
     /// Measure a database, or the parts of perfkit on this machine
     Bench(BenchArguments),

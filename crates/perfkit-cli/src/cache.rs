@@ -1,4 +1,4 @@
-//! `perfkit cache`: what a cache would do for recorded requests.
+//! `perfkit cache`: what a cache would do for recorded requests, and what is in one on disk.
 
 mod advice;
 mod arguments;
@@ -8,6 +8,7 @@ mod read;
 mod replay;
 mod scale;
 mod sizes;
+mod survey;
 mod svg;
 mod table;
 
@@ -15,9 +16,13 @@ pub(crate) use arguments::CacheArguments;
 
 use crate::failure::Failure;
 use arguments::CacheCommand;
+use std::process::ExitCode;
 
-pub(crate) fn run(arguments: &CacheArguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &CacheArguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
-        CacheCommand::Replay(arguments) => replay::run(arguments),
+        CacheCommand::Replay(arguments) => replay::run(arguments)?,
+        CacheCommand::Inspect(arguments) => survey::inspect(arguments)?,
+        CacheCommand::Verify(arguments) => return survey::verify(arguments),
     }
+    Ok(ExitCode::SUCCESS)
 }

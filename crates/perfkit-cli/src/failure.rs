@@ -37,6 +37,11 @@ impl Failure {
         Failure::failed(message)
     }
 
+    /// The same as a wrong setting: exit code 2.
+    pub(crate) fn into_usage(self) -> Failure {
+        Failure { code: 2, ..self }
+    }
+
     /// Prints the message and answers the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         output::tell(&format!("perfkit: {self}"));

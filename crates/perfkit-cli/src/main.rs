@@ -38,7 +38,7 @@ fn run() -> Result<ExitCode, Failure> {
         Command::Demo(arguments) => demo::run(&arguments)?,
         Command::Gate(arguments) => return gate::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments)?,
-        Command::Cache(arguments) => cache::run(&arguments)?,
+        Command::Cache(arguments) => return cache::run(&arguments),
         Command::Load(arguments) => return load::run(&arguments),
     }
     Ok(ExitCode::SUCCESS)

@@ -26,12 +26,14 @@ mod put;
 mod read;
 mod scan;
 mod segment;
+mod survey;
 mod table;
 mod write;
 mod writer;
 
 pub use builder::{LogStoreBuilder, WhenFull};
 pub use faults::Faults;
+pub use survey::LogSurvey;
 
 use self::builder::Settings;
 use self::counts::Counts;

@@ -19,7 +19,49 @@ pub(crate) struct CacheArguments {
 pub(super) enum CacheCommand {
     /// Replay recorded requests against every policy and size, and recommend one
     Replay(Box<ReplayArguments>),
+    /// Tell what is in a cache on disk
+    Inspect(InspectArguments),
+    /// Read all of a cache on disk and check every record
+    Verify(VerifyArguments),
 }
+
+/// `perfkit cache inspect`.
+#[derive(Args, Debug)]
+#[command(after_help = INSPECT_HELP)]
+pub(super) struct InspectArguments {
+    /// The directory of `perfkit serve --cache-disk`, while nobody serves from it
+    #[arg(value_name = "DIR")]
+    pub(super) directory: PathBuf,
+    /// Show so many of the largest entries
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(super) limit: usize,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const INSPECT_HELP: &str = "\
+Reads the files and changes nothing. Times in --json are milliseconds since 1970, null for never.
+
+Exit codes: 0 done, 2 the directory cannot be opened, is none of a store, or is in use.";
+
+/// `perfkit cache verify`.
+#[derive(Args, Debug)]
+#[command(after_help = VERIFY_HELP)]
+pub(super) struct VerifyArguments {
+    /// The directory of `perfkit serve --cache-disk`, while nobody serves from it
+    #[arg(value_name = "DIR")]
+    pub(super) directory: PathBuf,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const VERIFY_HELP: &str = "\
+Reads every record and checks its sum, and changes nothing. What is damaged is never answered; it is
+dropped when the store meets it. What a killed process had not finished writing is no damage.
+
+Exit codes: 0 clean, 1 damaged, 2 the directory cannot be opened, is none of a store, or is in use.";
 
 /// `perfkit cache replay`.
 #[derive(Args, Debug)]

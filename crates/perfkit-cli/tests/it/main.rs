@@ -7,6 +7,7 @@ mod bench;
 mod budgets;
 mod cache;
 mod demo;
+mod disk;
 mod gate;
 mod lifecycle;
 mod load;

@@ -1,0 +1,211 @@
+//! `perfkit cache inspect` and `perfkit cache verify`: what is in the directory of a disk store.
+
+use super::arguments::{InspectArguments, VerifyArguments};
+use crate::failure::Failure;
+use crate::output;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use perf_cache::disk::{LogStore, LogSurvey, PutTerms, Stored};
+use perf_core::ByteSize;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
+    let (survey, now) = survey(&arguments.directory, arguments.limit)?;
+    let text = if arguments.json {
+        format!("{}\n", inspected(&survey))
+    } else {
+        described(&survey, now, &arguments.directory)
+    };
+    output::print(&text)
+}
+
+pub(super) fn verify(arguments: &VerifyArguments) -> Result<ExitCode, Failure> {
+    let (survey, _) = survey(&arguments.directory, 0)?;
+    let clean = survey.damaged == 0;
+    let text = if arguments.json {
+        let verdict = json!({
+            "store": "log",
+            "clean": clean,
+            "records": survey.records,
+            "damaged": survey.damaged,
+            "damaged_bytes": survey.damaged_bytes,
+            "cut_bytes": survey.cut_bytes,
+            "entries": survey.entries,
+            "file_bytes": survey.file_bytes,
+            "segments": survey.segments,
+            "clean_shutdown": survey.clean_shutdown,
+        });
+        format!("{verdict}\n")
+    } else {
+        judged(&survey, &arguments.directory)
+    };
+    output::print(&text)?;
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Reads the directory and says what is in it, and when that was.
+fn survey(directory: &Path, most: usize) -> Result<(LogSurvey, u64), Failure> {
+    if !directory.is_dir() {
+        return Err(Failure::usage(format!(
+            "{} is no directory: name the one of `perfkit serve --cache-disk`",
+            directory.display()
+        )));
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let template = "{bar:20} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar
+    });
+    let surveyed = LogStore::survey(directory, now, most, &mut |read, total| {
+        if let Some(bar) = &bar {
+            bar.set_length(total);
+            bar.set_position(read);
+        }
+    });
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    let survey = surveyed.map_err(|error| Failure::from_error(&error).into_usage())?;
+    Ok((survey, now))
+}
+
+fn inspected(survey: &LogSurvey) -> Value {
+    let (oldest, newest) = survey.written.unzip();
+    let largest = |(key, stored): &(Box<[u8]>, Stored)| {
+        json!({
+            "key": shown(key),
+            "bytes": stored.len,
+            "written_at": stored.written_at,
+            "expires_at": (stored.expires_at != PutTerms::NEVER).then_some(stored.expires_at),
+        })
+    };
+    json!({
+        "store": "log",
+        "entries": survey.entries,
+        "pinned": survey.pinned,
+        "expired": survey.expired,
+        "live_bytes": survey.live_bytes,
+        "file_bytes": survey.file_bytes,
+        "segments": survey.segments,
+        "records": survey.records,
+        "damaged": survey.damaged,
+        "cut_bytes": survey.cut_bytes,
+        "oldest_written_at": oldest,
+        "newest_written_at": newest,
+        "clean_shutdown": survey.clean_shutdown,
+        "largest": survey.largest.iter().map(largest).collect::<Vec<_>>(),
+    })
+}
+
+fn described(survey: &LogSurvey, now: u64, directory: &Path) -> String {
+    let bytes = ByteSize::from_bytes;
+    let mut text = format!("{}: a log store", directory.display());
+    text.push_str(match survey.clean_shutdown {
+        true => ", closed\n",
+        false => ", not closed: its process was killed\n",
+    });
+    let mut line = |title: &str, value: String| {
+        let _ = writeln!(text, "  {title:<12} {value}");
+    };
+    let pinned = match survey.pinned {
+        0 => String::new(),
+        pinned => format!(", of which {pinned} are records of invalidations"),
+    };
+    line("entries", format!("{}{pinned}", survey.entries));
+    line("live", bytes(survey.live_bytes).to_string());
+    line("files", format!("{} in {} segments", bytes(survey.file_bytes), survey.segments));
+    line("expired", survey.expired.to_string());
+    if let Some((oldest, newest)) = survey.written {
+        line("oldest", format!("{} ago", span(now.saturating_sub(oldest))));
+        line("newest", format!("{} ago", span(now.saturating_sub(newest))));
+    }
+    if survey.damaged > 0 {
+        line("damaged", format!("{} records, {}", survey.damaged, bytes(survey.damaged_bytes)));
+    }
+    if !survey.largest.is_empty() {
+        text.push_str("\n       bytes  expires in  key\n");
+    }
+    for (key, stored) in &survey.largest {
+        let left = match stored.expires_at {
+            PutTerms::NEVER => "never".to_owned(),
+            at => span(at.saturating_sub(now)),
+        };
+        let _ = writeln!(text, "{:>12}  {left:>10}  {}", stored.len, shown(key));
+    }
+    text
+}
+
+fn judged(survey: &LogSurvey, directory: &Path) -> String {
+    let bytes = ByteSize::from_bytes;
+    let mut text = format!(
+        "{}: {} records in {} segments, {} read\n",
+        directory.display(),
+        survey.records,
+        survey.segments,
+        bytes(survey.file_bytes)
+    );
+    if survey.cut_bytes > 0 {
+        let _ = writeln!(
+            text,
+            "{} at the end were cut off when the process was killed",
+            bytes(survey.cut_bytes)
+        );
+    }
+    let _ = match survey.damaged {
+        0 => writeln!(text, "clean: {} entries can be read", survey.entries),
+        damaged => writeln!(
+            text,
+            "damaged: {damaged} records in {} are not as they were written; none of them will be \
+             answered",
+            bytes(survey.damaged_bytes)
+        ),
+    };
+    text
+}
+
+/// A key as it is shown: what cannot be read is escaped.
+fn shown(key: &[u8]) -> String {
+    key.utf8_chunks().fold(String::new(), |mut text, chunk| {
+        for c in chunk.valid().chars() {
+            if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+        text
+    })
+}
+
+/// A time in its two largest units.
+fn span(millis: u64) -> String {
+    let seconds = Duration::from_millis(millis).as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_times_can_be_read() {
+        assert_eq!(shown(b"example.org/\xc3\xa9"), "example.org/\u{e9}");
+        assert_eq!(shown(b"\0a\xff\n"), "\\u{0}a\\xff\\n");
+        for (seconds, text) in [(59, "59s"), (61, "1m01s"), (3_660, "1h01m"), (90_000, "1d01h")] {
+            assert_eq!(span(seconds * 1_000), text);
+        }
+    }
+}
