@@ -64,9 +64,11 @@ use std::time::UNIX_EPOCH;
 ///   [`flush_interval`](LogStoreBuilder::flush_interval) where the device keeps up; a power cut at
 ///   most what was done within [`sync_interval`](LogStoreBuilder::sync_interval).
 /// - Files never take more than [`max_bytes`](LogStoreBuilder::max_bytes), as long as what is being
-///   filled and what is pinned fits in.
+///   filled and what is pinned fits in. Two files and the queue of it are kept free, to give up one.
 /// - Nothing is answered that was not put under that key: every read compares the key and checks
 ///   the sum of what it read.
+/// - Damage to the files is found by their sums and counted. What was removed can come back by it
+///   only where it hits both the record of the removal and the footer that names it again.
 /// - Nobody waits for a lock while another reads or writes a file, but who finds the queue full, or
 ///   waits for his own bytes to be written.
 ///

@@ -44,8 +44,19 @@ impl DirectoryLock {
         Ok(DirectoryLock { file: Mutex::new(Some(file)) })
     }
 
+    /// Unlocks, and does not only close: a child that is just being made by another thread has the
+    /// file open too, until it runs its program.
     pub(super) fn release(&self) {
-        drop(lock(&self.file).take());
+        if let Some(file) = lock(&self.file).take() {
+            // Closing it does so as well, a little later.
+            drop(file.unlock());
+        }
+    }
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 

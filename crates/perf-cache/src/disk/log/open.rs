@@ -77,7 +77,7 @@ pub(super) fn open(
     opening.index.reserve(usize::try_from(expected).unwrap_or(usize::MAX).min(1 << 32));
     let last = candidates.len().saturating_sub(1);
     for (order, candidate) in candidates.into_iter().enumerate() {
-        opening.head.next_number = candidate.number + 1;
+        opening.head.next_number = candidate.number.saturating_add(1);
         opening.take(candidate, order == last)?;
     }
     let (entries, _) = opening.index.len();

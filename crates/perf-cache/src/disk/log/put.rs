@@ -5,6 +5,7 @@ use super::builder::WhenFull;
 use super::counts::add;
 use super::format::{Front, MAX_KEY, hash_key, hash_value};
 use super::head::{Head, Record};
+use super::segment::bytes_of;
 use crate::disk::{DiskError, Put, PutTerms, RefusedBecause};
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
@@ -40,8 +41,10 @@ impl Inner {
         loop {
             let head = self.open_head()?;
             if let Some(failing) = head.failing {
-                let now = self.settings.clock.coarse();
-                if retried || now.saturating_since(failing.since) < RETRY_AFTER {
+                let since = self.settings.clock.coarse().saturating_since(failing.since);
+                // One that must not wait leaves it to the thread.
+                let may_wait = self.settings.when_full == WhenFull::Wait;
+                if retried || !may_wait || since < RETRY_AFTER {
                     drop(head);
                     if failing.full {
                         return Ok(self.refuse(RefusedBecause::DiskFull));
@@ -78,7 +81,10 @@ impl Inner {
             return Err(failing.error(&self.dir));
         }
         let pinned: u64 = head.segments.iter().map(|segment| segment.pinned().1).sum();
-        if pinned + record.bytes() > self.max_bytes() / 4 {
+        // What it takes the place of does not count.
+        let old = self.index.get(record.hashes.0).filter(|old| old.pinned() && !old.dead());
+        let old = old.map_or(0, bytes_of);
+        if pinned.saturating_sub(old) + record.bytes() > self.max_bytes() / 4 {
             drop(head);
             return Ok(self.refuse(RefusedBecause::PinnedFull));
         }

@@ -165,7 +165,7 @@ impl Segment {
 }
 
 /// Front, payload and the alignment's zeros, about.
-fn bytes_of(place: Place) -> u64 {
+pub(super) fn bytes_of(place: Place) -> u64 {
     place.about() + FRONT as u64
 }
 

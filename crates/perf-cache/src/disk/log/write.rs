@@ -55,8 +55,12 @@ impl Inner {
         let Some(weight) = head.queue.front().map(Chunk::weight) else { return Ok(false) };
         drop(head);
         // Before each file rather than each chunk: a segment of room is kept beyond what is asked.
-        if self.is_short(weight as u64) {
-            self.make_room(io, weight as u64)?;
+        if self.is_short(weight as u64)
+            && let Err(error) = self.make_room(io, weight as u64)
+        {
+            // Whoever waits for the queue has to hear of it.
+            self.head().failing.get_or_insert(self.failing_since(&error));
+            return Err(error);
         }
         self.write_front(io)
     }
@@ -79,14 +83,20 @@ impl Inner {
                 Ok(true)
             }
             Err((path, error)) => {
-                let (code, kind) = (error.raw_os_error(), error.kind());
                 let error = DiskError::io(&path, error);
-                let full = matches!(error, DiskError::Full { .. });
-                let since = self.settings.clock.coarse();
-                head.failing = Some(Failing { code, kind, full, since });
+                head.failing = Some(self.failing_since(&error));
                 Err(error)
             }
         }
+    }
+
+    fn failing_since(&self, error: &DiskError) -> Failing {
+        let (code, kind) = match error {
+            DiskError::Io { source, .. } => (source.raw_os_error(), source.kind()),
+            _ => (None, io::ErrorKind::StorageFull),
+        };
+        let full = matches!(error, DiskError::Full { .. });
+        Failing { code, kind, full, since: self.settings.clock.coarse() }
     }
 
     fn write_chunk(

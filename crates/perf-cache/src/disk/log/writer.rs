@@ -74,13 +74,11 @@ impl Inner {
         let began = Instant::now();
         let mut head = self.head();
         let queued = head.queued as u64;
-        head.seal();
         head.closed = true;
-        let position = head.appended;
         drop(head);
         self.closed.store(true, Ordering::Release);
         self.work.notify_all();
-        let outcome = self.write_through(position).and_then(|()| self.sync_files());
+        let outcome = self.seal_all().and_then(|()| self.sync_files());
         let outcome = outcome.and_then(|()| set_clean_marker(&self.dir));
         let lost_bytes = self.head().queued as u64;
         if lost_bytes > 0 {
@@ -95,6 +93,20 @@ impl Inner {
             took: began.elapsed(),
         };
         (report, outcome)
+    }
+
+    /// Writes the last file to its footer. To make room for that may write others again, behind it.
+    fn seal_all(&self) -> Result<(), DiskError> {
+        loop {
+            let mut head = self.head();
+            head.seal();
+            let position = head.appended;
+            drop(head);
+            self.write_through(position)?;
+            if self.head().active.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// Counts the entries whose bytes never came to their file.

@@ -189,3 +189,68 @@ fn a_put_is_written_soon_though_nobody_asks() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn what_is_pinned_can_be_replaced_when_no_more_can_be_pinned() {
+    let dir = Scratch::new("replaced");
+    let store = builder(dir.path()).open().unwrap();
+    let pin = |key: u64| store.put(&key.to_le_bytes(), &[1; 2_000], PutTerms::pinned()).unwrap();
+    let held = (0..1_000).take_while(|key| pin(*key) == Put::Stored).count() as u64;
+    assert!((100..130).contains(&held), "{held}");
+    for round in 0..500 {
+        assert_eq!(pin(round % held), Put::Stored);
+    }
+    assert_eq!((store.usage().pinned, store.usage().evicted), (held, 0));
+}
+
+/// A file that cannot be taken away leaves no room: whoever waits for some is told.
+#[test]
+fn a_file_that_cannot_be_deleted_fails_the_puts() {
+    let dir = Scratch::new("undeletable");
+    let store = builder(dir.path()).open().unwrap();
+    put(&store, 0, 20_000);
+    put(&store, 1, 20_000);
+    store.flush().unwrap();
+    let first = dir.path().join(format!("{:016x}.seg", 1));
+    fs::remove_file(&first).unwrap();
+    fs::create_dir(&first).unwrap();
+    fs::write(first.join("in it"), b"").unwrap();
+    let value = [1; 5_000];
+    let failed = (2..1_000_u64)
+        .find_map(|key| store.put(&key.to_le_bytes(), &value, PutTerms::default()).err());
+    assert!(failed.is_some());
+    assert!(store.usage().file_bytes <= store.usage().max_bytes);
+    assert!(store.get(&500_u64.to_le_bytes(), &mut Vec::new()).is_ok());
+}
+
+/// Values are put, read, removed and cleared by some threads while another closes the store.
+#[test]
+fn closing_while_others_write_loses_nothing_that_was_taken() {
+    for round in 0..20 {
+        let dir = Scratch::new("closing-under-load");
+        let store = LogStore::builder(dir.path()).max_bytes(ByteSize::mib(64)).open().unwrap();
+        let taken = std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..3_u64)
+                .map(|thread| {
+                    let store = &store;
+                    let write = move || {
+                        let keys = (0_u64..).map(|key| key * 3 + thread);
+                        let put = |key: &u64| {
+                            store.put(&key.to_le_bytes(), &[3; 300], PutTerms::default()).is_ok()
+                        };
+                        keys.take_while(put).count() as u64
+                    };
+                    scope.spawn(write)
+                })
+                .collect();
+            while store.usage().entries < round * 100 {
+                std::thread::yield_now();
+            }
+            store.close().unwrap();
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect::<Vec<_>>()
+        });
+        let store = LogStore::builder(dir.path()).max_bytes(ByteSize::mib(64)).open().unwrap();
+        assert!(store.open_report().clean_shutdown);
+        assert_eq!(store.usage().entries, taken.iter().sum::<u64>());
+    }
+}
