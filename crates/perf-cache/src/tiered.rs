@@ -6,7 +6,7 @@
 //!
 //! | arrangement | for |
 //! |---|---|
-//! | memory and a [disk](TieredCacheBuilder::disk) | what is dear to make, and more of it than memory holds |
+//! | memory and a [disk](TieredCacheBuilder::disk_at) | what is dear to make, and more of it than memory holds |
 //! | memory alone | the same calls, where a disk may be added one day |
 //! | a disk alone: [`without_memory`](TieredCacheBuilder::without_memory) | what is large and seldom asked for |
 //! | [any other tier](OuterTier) beside or instead of the disk | whatever maps bytes to bytes |
@@ -14,7 +14,72 @@
 //! Take a [`Cache`](crate::Cache) where memory is enough: it is faster to write to, and has calls for
 //! many keys at once. Nothing here is a database: a cache drops what it likes.
 //!
-//! Memory and a store, here one of a few lines; the crate's own are in [`disk`](crate::disk):
+//! Memory and a disk:
+//!
+//! ```
+//! use perf_cache::codec::RawBytes;
+//! use perf_cache::tiered::Memory;
+//! use perf_cache::{TieredCache, Terms};
+//! use perf_core::ByteSize;
+//!
+//! # let directory = std::env::temp_dir().join(format!("perf-cache-tiered-{}", std::process::id()));
+//! let open = || {
+//!     TieredCache::<String, String>::builder()
+//!         .memory(Memory::bytes(ByteSize::mib(64)))
+//!         .disk_at(&directory)
+//!         .disk_max_bytes(ByteSize::gib(4))
+//!         .codec(RawBytes)
+//!         .build()
+//! };
+//! let cache = open()?;
+//! let tagged = Terms::new().tags(["prices"]);
+//! assert_eq!(cache.get_with_terms("tea".to_owned(), || ("3.10".to_owned(), tagged)), "3.10");
+//! cache.insert("milk".to_owned(), "1.20".to_owned());
+//! assert!(cache.close().is_clean());
+//! # drop(cache);
+//!
+//! let next = open()?;
+//! assert_eq!(next.get_entry("tea").unwrap().tier, Some("disk"));
+//! assert_eq!(next.get_entry("tea").unwrap().tier, Some("memory"));
+//! next.invalidate_tag("prices")?;
+//! next.remove("milk")?;
+//! # drop(next);
+//! // Also if that process had been killed here:
+//! let last = open()?;
+//! assert_eq!((last.get("tea"), last.get("milk")), (None, None));
+//! # drop(last);
+//! # std::fs::remove_dir_all(&directory)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A disk alone, written behind, and encrypted or compressed as the features allow:
+//!
+//! ```
+//! use perf_cache::codec::RawBytes;
+//! use perf_cache::tiered::WritePolicy;
+//! use perf_cache::TieredCache;
+//! use perf_core::ByteSize;
+//! use std::time::Duration;
+//!
+//! # let directory = std::env::temp_dir().join(format!("perf-cache-behind-{}", std::process::id()));
+//! let films: TieredCache<u64, Vec<u8>> = TieredCache::builder()
+//!     .without_memory()
+//!     .disk_at(&directory)
+//!     .codec(RawBytes)
+//!     .write(WritePolicy::Behind {
+//!         max_bytes: ByteSize::mib(32),
+//!         max_age: Duration::from_millis(200),
+//!     })
+//!     .on_close(|report| println!("{report}"))
+//!     .build()?;
+//! films.insert(7, vec![0; 100_000]);
+//! assert_eq!(films.get(&7).map(|film| film.len()), Some(100_000));
+//! # drop(films);
+//! # std::fs::remove_dir_all(&directory)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A tier of one's own:
 //!
 //! ```
 //! use perf_cache::{TieredCache, codec::RawBytes, tiered::{Memory, OuterTier}};
@@ -87,7 +152,7 @@
 //!     TieredCache::builder().memory(Memory::entries(1_000)).build()?;
 //! assert_eq!(cache.get_with(4, || 2.0), 2.0);
 //! assert_eq!(cache.get_entry(&4).unwrap().tier, Some("memory"));
-//! # Ok::<(), perf_cache::ConfigError>(())
+//! # Ok::<(), perf_cache::tiered::BuildError>(())
 //! ```
 //!
 //! # What it promises
@@ -146,7 +211,7 @@ mod scratch;
 mod stats;
 mod tier;
 
-pub use builder::{Preset, TieredCacheBuilder, WhenBusy};
+pub use builder::{BuildError, Preset, TieredCacheBuilder, WhenBusy};
 pub use close::{CloseReport, Lost};
 pub use entry::TieredEntry;
 pub use options::{Memory, Strategy, TieredTerms, WritePolicy};

@@ -14,11 +14,13 @@ use super::pool::Pool;
 use super::stats::Baseline;
 use super::tier::{DiskTier, OuterTier, TierError};
 use crate::codec::{Codec, Compression};
-use crate::disk::DiskStore;
+use crate::disk::{DiskError, DiskStore, LogStore, LogStoreBuilder};
 use crate::{Cache, CacheKey, Cause, ConfigError, KeyText};
 use perf_core::{ByteSize, Clock};
+use std::error::Error;
 use std::fmt;
 use std::hash::Hash;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -34,17 +36,53 @@ pub enum WhenBusy {
     Wait,
 }
 
+/// Why a tiered cache was not made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A setting cannot be.
+    Config(ConfigError),
+    /// The disk cannot be opened.
+    Disk(DiskError),
+}
+
+impl From<ConfigError> for BuildError {
+    fn from(error: ConfigError) -> BuildError {
+        BuildError::Config(error)
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuildError::Config(error) => error.fmt(f),
+            BuildError::Disk(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for BuildError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            BuildError::Config(error) => error.source(),
+            BuildError::Disk(error) => error.source(),
+        }
+    }
+}
+
 /// Settings that go together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Preset {
-    /// For a tool or a small service: 16 MiB of memory for ten minutes, written through.
+    /// For a tool or a small service: 16 MiB of memory for ten minutes, 128 MiB of disk for a day,
+    /// written through.
     Small,
-    /// For pages and answers of services: 256 MiB of memory for ten minutes, an hour beyond it,
-    /// written behind from up to 16 MiB, renewed after four fifths of their time, kept for another
-    /// ten minutes if the origin fails.
+    /// For pages and answers of services: 256 MiB of memory for ten minutes, 4 GiB of disk for an
+    /// hour, written behind from up to 16 MiB, renewed after four fifths of their time, kept for
+    /// another ten minutes if the origin fails.
     Web,
-    /// For results that are dear: 100 MiB of memory for an hour, a week beyond it, written through.
+    /// For results that are dear: 100 MiB of memory for an hour, 10 GiB of disk for a week, written
+    /// through.
     Workflow,
 }
 
@@ -57,6 +95,8 @@ pub enum Preset {
 pub struct TieredCacheBuilder<K, V> {
     name: String,
     memory: Option<Memory<K, V>>,
+    log: Option<LogStoreBuilder>,
+    disk_bytes: ByteSize,
     tiers: Vec<Arc<dyn OuterTier>>,
     codec: Option<Arc<dyn Codec<V>>>,
     compression: Compression,
@@ -82,6 +122,8 @@ impl<K, V> TieredCacheBuilder<K, V> {
         TieredCacheBuilder {
             name: "cache".to_owned(),
             memory: Some(Memory::new()),
+            log: None,
+            disk_bytes: ByteSize::mib(1_000),
             tiers: Vec::new(),
             codec: None,
             compression: Compression::Auto,
@@ -118,6 +160,7 @@ impl<K, V> TieredCacheBuilder<K, V> {
         match preset {
             Preset::Small => {
                 self.memory = Some(Memory::bytes(ByteSize::mib(16)).time_to_live(minutes(10)));
+                self.disk_bytes = ByteSize::mib(128);
                 self.write = WritePolicy::Through;
             }
             Preset::Web => {
@@ -126,12 +169,14 @@ impl<K, V> TieredCacheBuilder<K, V> {
                     .refresh_after(minutes(8))
                     .stale_if_error(minutes(10));
                 self.memory = Some(memory);
+                self.disk_bytes = ByteSize::gib(4);
                 self.outer_ttl = minutes(60);
                 let (max_bytes, max_age) = (ByteSize::mib(16), Duration::from_secs(1));
                 self.write = WritePolicy::Behind { max_bytes, max_age };
             }
             Preset::Workflow => {
                 self.memory = Some(Memory::new());
+                self.disk_bytes = ByteSize::gib(10);
                 self.outer_ttl = minutes(7 * 24 * 60);
                 self.write = WritePolicy::Through;
             }
@@ -148,6 +193,27 @@ impl<K, V> TieredCacheBuilder<K, V> {
     /// No memory tier: every read goes to the next one.
     pub fn without_memory(mut self) -> Self {
         self.memory = None;
+        self
+    }
+
+    /// A disk tier: the `log` store in a directory of its own, which is made if it is not there.
+    pub fn disk_at(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.log = Some(LogStore::builder(directory).max_bytes(self.disk_bytes));
+        self
+    }
+
+    /// How much the disk tier of [`disk_at`](TieredCacheBuilder::disk_at) may take. 1 000 MiB if not
+    /// set.
+    pub fn disk_max_bytes(mut self, bytes: ByteSize) -> Self {
+        self.disk_bytes = bytes;
+        self.log = self.log.map(|log| log.max_bytes(bytes));
+        self
+    }
+
+    /// The same with all that can be said of the store; it gets the clock of the cache. Opened by
+    /// [`build`](TieredCacheBuilder::build).
+    pub fn disk_log(mut self, store: LogStoreBuilder) -> Self {
+        self.log = Some(store);
         self
     }
 
@@ -282,10 +348,11 @@ impl<K, V> TieredCacheBuilder<K, V> {
         let refuse = |setting, value: &dyn fmt::Display, remedy: &'static str| {
             Err(ConfigError::new(setting, value, remedy))
         };
-        if self.memory.is_none() && self.tiers.is_empty() {
+        let is_alone = self.tiers.is_empty() && self.log.is_none();
+        if self.memory.is_none() && is_alone {
             return refuse("memory", &"absent", "give it memory, another tier, or both");
         }
-        if !self.tiers.is_empty() && self.codec.is_none() {
+        if !is_alone && self.codec.is_none() {
             return refuse(
                 "codec",
                 &"absent",
@@ -333,8 +400,9 @@ where
     ///
     /// [`ConfigError`] if there is no tier at all, tiers beyond memory without a codec, a bound on
     /// bytes of memory with neither codec nor weigher, a number or a time that is zero, a compression
-    /// that is not built in, and for what [`CacheBuilder::build`](crate::CacheBuilder::build) refuses.
-    pub fn build(mut self) -> Result<TieredCache<K, V>, ConfigError> {
+    /// that is not built in, and for what [`CacheBuilder::build`](crate::CacheBuilder::build) refuses;
+    /// [`DiskError`] if the disk cannot be opened.
+    pub fn build(mut self) -> Result<TieredCache<K, V>, BuildError> {
         self.check()?;
         let sealer = match self.codec.take() {
             Some(codec) => Some(Arc::new(Sealer::new(Sealing {
@@ -383,7 +451,7 @@ where
         let memory = builder.build()?;
         if !close::start(&outside) {
             let remedy = "the system gives no thread to write behind, write through";
-            return Err(ConfigError::new("write", "behind", remedy));
+            return Err(ConfigError::new("write", "behind", remedy).into());
         }
         let core = Core {
             memory,
@@ -411,7 +479,11 @@ where
         Ok(TieredCache { core: Arc::new(core) })
     }
 
-    fn outside(&mut self) -> Result<Arc<Outside>, ConfigError> {
+    fn outside(&mut self) -> Result<Arc<Outside>, BuildError> {
+        if let Some(log) = self.log.take() {
+            let store = log.clock(self.clock.clone()).open().map_err(BuildError::Disk)?;
+            self.tiers.insert(0, Arc::new(DiskTier::prompt(Arc::new(store))));
+        }
         let outers = std::mem::take(&mut self.tiers).into_iter();
         let outers = outers.map(|tier| Outer::new(tier, self.guarding, self.clock.clone()));
         let limits = match self.write {
@@ -460,6 +532,7 @@ impl<K, V> fmt::Debug for TieredCacheBuilder<K, V> {
         f.debug_struct("TieredCacheBuilder")
             .field("name", &self.name)
             .field("memory", &self.memory)
+            .field("disk", &self.log)
             .field("tiers", &self.tiers)
             .field("codec", &self.codec)
             .field("compression", &self.compression)

@@ -1,5 +1,6 @@
 //! Memory and tiers beyond it as one cache.
 
+mod crash;
 mod faults;
 mod model;
 mod store;
