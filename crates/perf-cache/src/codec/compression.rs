@@ -16,8 +16,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Zstd for texts of 16 KiB or more, which it makes 40 % smaller than lz4 does, at three times
-    /// the time to open them; lz4 for the rest. Where one of them is not built in, the fastest that
+    /// Zstd for texts of 16 KiB or more, which it makes 40 % smaller than lz4 does, in two to three
+    /// times the time; lz4 for the rest. Where one of them is not built in, the fastest that
     /// is: lz4, zstd, gzip, brotli. None without any.
     #[default]
     Auto,
