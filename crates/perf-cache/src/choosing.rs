@@ -83,23 +83,38 @@ impl Choosing {
         self.choice.store(self.in_force(&chooser), Ordering::Relaxed);
     }
 
-    /// Takes an access into account if it belongs to the sample. Waits for nobody. Answers whether
+    /// Takes a hit into account if it belongs to the sample. Waits for nobody. Answers whether
     /// another one of the same key at once could be [passed by](Choosing::pass_by).
     pub(crate) fn observe(&self, hash: u64) -> bool {
+        self.tell(hash, Chooser::record).unwrap_or(true)
+    }
+
+    /// The same for a lookup that found nothing.
+    pub(crate) fn observe_miss(&self, hash: u64) {
+        _ = self.tell(hash, Chooser::miss);
+    }
+
+    /// The same for a key that has come in.
+    pub(crate) fn observe_insertion(&self, hash: u64) {
+        _ = self.tell(hash, Chooser::fill);
+    }
+
+    /// What the chooser says to something about a key; `None` if the key is not of the sample.
+    fn tell<T: Default>(&self, hash: u64, what: impl FnOnce(&mut Chooser, u32) -> T) -> Option<T> {
         let hash = hash as u32;
         if self.mask().is_none_or(|mask| hash & mask != 0) {
-            return true;
+            return None;
         }
         let Ok(mut chooser) = self.chooser.try_lock() else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
-            return false;
+            return Some(T::default());
         };
-        let suffices = chooser.record(hash);
+        let answer = what(&mut chooser, hash);
         let choice = self.in_force(&chooser);
         if choice != self.choice.load(Ordering::Relaxed) {
             self.choice.store(choice, Ordering::Relaxed);
         }
-        suffices
+        Some(answer)
     }
 
     /// So many hits of a key were not observed, since that would have taught nothing.

@@ -287,9 +287,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
     fn sample_insertion(&self, hash: u64, weight: u64, replaced: bool) {
         if hash & self.sample_mask.load(Ordering::Relaxed) == 0 {
             self.watch_insertion(hash, weight, replaced);
-            if !replaced {
-                self.choosing.observe(hash);
-            }
+            self.choosing.observe_insertion(hash);
         }
     }
 

@@ -108,7 +108,7 @@ impl<K, V> Inner<K, V> {
             }
             Likely::Nothing => {
                 if self.is_sampled(hash) {
-                    self.watch_access(hash);
+                    self.sample_miss(hash);
                 }
                 if counts_misses {
                     record.count_miss();
@@ -138,8 +138,7 @@ impl<K, V> Inner<K, V> {
             match found {
                 Lookup::Hit(_) if record.repeats.pass_by(hash) => {}
                 Lookup::Hit(_) => self.sample_hit(record, hash),
-                // Who chooses meets it when it comes in.
-                _ => self.watch_access(hash),
+                _ => self.sample_miss(hash),
             }
         }
         found
@@ -300,6 +299,14 @@ impl<K, V> Inner<K, V> {
     #[inline]
     fn is_sampled(&self, hash: u64) -> bool {
         hash & self.sample_mask.load(Ordering::Relaxed) == 0
+    }
+
+    /// Lets those learn of a miss who learn from the sample.
+    #[cold]
+    #[inline(never)]
+    fn sample_miss(&self, hash: u64) {
+        self.watch_access(hash);
+        self.choosing.observe_miss(hash);
     }
 
     /// Lets those learn of a hit who learn from the sample.

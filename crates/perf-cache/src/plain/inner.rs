@@ -122,7 +122,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
                 }
             }
             Likely::Nothing => {
-                self.count(false);
+                self.miss(hash);
                 return None;
             }
             Likely::Unsure => {}
@@ -136,7 +136,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
         let found = shard.find(hash, key);
         let found = found.filter(|(slot, copied)| self.is_fresh(shard, *slot, copied));
         let Some((slot, copied)) = found else {
-            self.count(false);
+            self.miss(hash);
             return None;
         };
         self.hit(shard, hash, slot, copied.meta);
@@ -177,6 +177,23 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
     fn observe(&self, hash: u64) {
         if self.is_sampled(hash) {
             self.choosing.observe(hash);
+        }
+    }
+
+    /// The same for a pair that has come in.
+    #[inline]
+    fn observe_insertion(&self, hash: u64) {
+        if self.is_sampled(hash) {
+            self.choosing.observe_insertion(hash);
+        }
+    }
+
+    /// Counts a lookup that found nothing.
+    #[inline]
+    fn miss(&self, hash: u64) {
+        self.count(false);
+        if self.is_sampled(hash) {
+            self.choosing.observe_miss(hash);
         }
     }
 
@@ -297,7 +314,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
                     let _ended = held.loads.end(hash, load);
                 }
                 drop(held);
-                self.observe(hash);
+                self.observe_insertion(hash);
                 if self.has_excess() {
                     self.evict_excess(2);
                 }
@@ -311,7 +328,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
                     let choice = self.choosing.choice();
                     shard.insert(&mut held, hash, &key, &value, deadline, choice);
                     drop(held);
-                    self.observe(hash);
+                    self.observe_insertion(hash);
                     return true;
                 }
                 if !self.is_at_its_share(place) || !shard.evict(&mut held) {

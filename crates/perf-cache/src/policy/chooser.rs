@@ -112,6 +112,7 @@ pub struct Chooser {
     /// Whether there was any access.
     has_begun: bool,
     switches: u64,
+    reading: ReadThrough,
 }
 
 #[derive(Debug)]
@@ -146,6 +147,7 @@ impl Chooser {
             current: START,
             has_begun: false,
             switches: 0,
+            reading: ReadThrough::new(),
         };
         chooser.set_capacity(entries);
         chooser
@@ -203,44 +205,76 @@ impl Chooser {
         self.choice()
     }
 
-    /// An access to a key, whether or not the cache holds it. Answers whether another one of the same
-    /// key at once would change nothing but [how many](Chooser::pass_by) there were.
+    /// An access to a key that the cache holds, or to one that is put in for that. Answers whether
+    /// another one of the same key at once would change nothing but
+    /// [how many](Chooser::pass_by) there were.
     pub fn record(&mut self, hash: u32) -> bool {
-        self.has_begun = true;
         let number = self.number(hash);
-        let before = self.keys[number].held;
-        let hits = &self.keys[number].hits;
-        for i in 0..N {
-            if before & 1 << i != 0 {
-                let noted = hits.get() >> (2 * i) & 3;
-                hits.set(hits.get() + (u8::from(noted < 3) << (2 * i)));
-            }
+        let before = self.note_hits(number);
+        // What a shadow misses comes into it as often as what the cache misses comes into that.
+        if before != ALL && (before == 0 || self.reading.fills()) {
+            self.hold(number, before);
         }
-        if before != ALL {
-            for i in 0..N {
-                if before & 1 << i == 0 {
-                    if self.shadows[i].len >= self.capacity {
-                        self.evict(i);
-                    }
-                    let key = &mut self.keys[number];
-                    key.held |= 1 << i;
-                    key.hits.set(key.hits.get() & !(3 << (2 * i)));
-                    let view = View { keys: &self.keys, shadow: i };
-                    self.shadows[i].policy.insert(Slot::new(number as u32), &view);
-                    self.shadows[i].len += 1;
-                }
-            }
+        self.judge(before);
+        before == ALL && self.keys[number].hits.get() == MOST_HITS
+    }
+
+    /// An access to a key that the cache does not hold, and that may or may not be
+    /// [put in](Chooser::fill) now.
+    pub fn miss(&mut self, hash: u32) {
+        let before = self.find(hash).map_or(0, |number| self.note_hits(number));
+        self.reading.missed(hash);
+        self.judge(before);
+    }
+
+    /// A key comes into the cache that was [missed](Chooser::miss) before, or that nobody asked for.
+    pub fn fill(&mut self, hash: u32) {
+        self.has_begun = true;
+        self.reading.filled(hash);
+        let number = self.number(hash);
+        self.hold(number, self.keys[number].held);
+    }
+
+    /// Notes a hit for each shadow that holds a key, and answers which these are.
+    fn note_hits(&self, number: usize) -> u8 {
+        let Key { held, hits, .. } = &self.keys[number];
+        for i in (0..N).filter(|i| held & 1 << i != 0) {
+            let noted = hits.get() >> (2 * i) & 3;
+            hits.set(hits.get() + (u8::from(noted < 3) << (2 * i)));
         }
-        self.evidence.record(before);
+        *held
+    }
+
+    /// Puts a key into the shadows that did not hold it before.
+    fn hold(&mut self, number: usize, before: u8) {
+        if before == ALL {
+            return;
+        }
+        for i in (0..N).filter(|i| before & 1 << i == 0) {
+            if self.shadows[i].len >= self.capacity {
+                self.evict(i);
+            }
+            let key = &mut self.keys[number];
+            key.held |= 1 << i;
+            key.hits.set(key.hits.get() & !(3 << (2 * i)));
+            let view = View { keys: &self.keys, shadow: i };
+            self.shadows[i].policy.insert(Slot::new(number as u32), &view);
+            self.shadows[i].len += 1;
+        }
+    }
+
+    /// Takes an access into account that these shadows hit.
+    fn judge(&mut self, hit: u8) {
+        self.has_begun = true;
+        self.evidence.record(hit);
         // Where all agree, nothing is learnt.
-        if before != ALL
-            && before != 0
+        if hit != ALL
+            && hit != 0
             && let Some(better) = self.evidence.better_than(self.current)
         {
             self.current = better;
             self.switches += 1;
         }
-        before == ALL && self.keys[number].hits.get() == MOST_HITS
     }
 
     /// So many accesses to keys of which [`record`](Chooser::record) has said that it is enough.
@@ -284,11 +318,14 @@ impl Chooser {
         }
     }
 
+    fn find(&self, hash: u32) -> Option<usize> {
+        let same = |&n: &u32| self.keys[n as usize].hash == hash;
+        self.table.find(mixed(hash), same).map(|&number| number as usize)
+    }
+
     fn number(&mut self, hash: u32) -> usize {
-        let keys = &self.keys;
-        let same = |&n: &u32| keys[n as usize].hash == hash;
-        if let Some(&number) = self.table.find(mixed(hash), same) {
-            return number as usize;
+        if let Some(number) = self.find(hash) {
+            return number;
         }
         let key = Key { hash, held: 0, hits: Cell::new(0) };
         let number = if let Some(number) = self.vacant.pop() {
@@ -301,6 +338,50 @@ impl Chooser {
         let keys = &self.keys;
         self.table.insert_unique(mixed(hash), number, |&n| mixed(keys[n as usize].hash));
         number as usize
+    }
+}
+
+/// How many misses bring their key into the cache: all where it is read through, none where what it
+/// holds is written by others.
+#[derive(Debug)]
+struct ReadThrough {
+    /// The last keys that were missed and have not come in.
+    missed: [Option<u32>; AWAITED],
+    next: usize,
+    /// The share, as it was lately.
+    share: f64,
+    /// What is due of it; one at most.
+    due: f64,
+}
+
+impl ReadThrough {
+    const fn new() -> ReadThrough {
+        ReadThrough { missed: [None; AWAITED], next: 0, share: 1.0, due: 1.0 }
+    }
+
+    fn missed(&mut self, hash: u32) {
+        let oldest = self.missed[self.next].replace(hash);
+        self.next = (self.next + 1) % AWAITED;
+        if oldest.is_some() {
+            self.share -= self.share / LATELY;
+        }
+    }
+
+    fn filled(&mut self, hash: u32) {
+        if let Some(missed) = self.missed.iter_mut().find(|missed| **missed == Some(hash)) {
+            *missed = None;
+            self.share += (1.0 - self.share) / LATELY;
+        }
+    }
+
+    /// Whether the next miss of a shadow is one of those.
+    fn fills(&mut self) -> bool {
+        self.due += self.share;
+        let is_due = self.due >= 1.0;
+        if is_due {
+            self.due -= 1.0;
+        }
+        is_due
     }
 }
 
@@ -415,6 +496,10 @@ const fn mixed(hash: u32) -> u64 {
     (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
+/// Misses of which it is not known yet whether their keys come in.
+const AWAITED: usize = 32;
+/// Misses by which their share is judged.
+const LATELY: f64 = 128.0;
 const N: usize = Choice::ALL.len();
 /// The bits of all shadows.
 const ALL: u8 = (1 << N) - 1;
@@ -561,6 +646,35 @@ mod tests {
             chooser.set_capacity(capacity);
             assert_eq!(chooser.choice(), Choice::RECENT, "what it knows speaks for nothing else");
         }
+    }
+
+    #[test]
+    fn what_comes_in_without_being_missed_counts_for_nobody() {
+        let mut chooser = Chooser::new(100);
+        (0..50).for_each(|key| chooser.fill(key));
+        (0..100).for_each(|key| chooser.miss(key));
+        let ratios = chooser.hit_ratios();
+        assert!(ratios.iter().all(|(_, ratio)| (0.48..0.52).contains(ratio)), "{ratios:?}");
+        let held = |key| chooser.find(key).is_some();
+        assert!(held(49) && !held(50), "what is missed and does not come is in no shadow");
+    }
+
+    #[test]
+    fn the_share_of_misses_that_come_in_is_known() {
+        let share = |comes: fn(u32) -> bool| {
+            let mut reading = ReadThrough::new();
+            for key in 0..2_000 {
+                reading.missed(key);
+                reading.filled(1_000_000 + key);
+                if comes(key) {
+                    reading.filled(key);
+                }
+            }
+            (0..100).filter(|_| reading.fills()).count()
+        };
+        assert_eq!((share(|_| true), share(|_| false)), (100, 1));
+        let half = share(|key| key % 2 == 0);
+        assert!((45..=56).contains(&half), "{half}");
     }
 
     #[test]
