@@ -4,6 +4,7 @@ use super::generations::{Generations, Pattern};
 use super::held::{Held, STAMP_BYTES, Sealer, Stamp};
 use super::keys::{Action, KeyBytes, Terms as OuterTerms};
 use super::options::{Strategy, TieredTerms, Weigher, WritePolicy};
+use super::outer::Outer;
 use super::outside::{Begun, Change, Outside, Read, Ticket};
 use super::promise::block_on;
 use super::scratch::Scratch;
@@ -77,7 +78,8 @@ where
         let mut scratch = Scratch::take();
         sealer.name(key, &mut scratch.name);
         for (tier, outer) in self.outside.outers.iter().enumerate() {
-            let started = self.clock.now();
+            // Reading a clock twice would be a tenth of most reads.
+            let mut started = Outer::is_timed().then(|| self.clock.now());
             let number = self.outside.number();
             scratch.bytes.clear();
             let read = self.outside.read(hash, tier, &scratch.name, &mut scratch.bytes);
@@ -85,6 +87,7 @@ where
                 Read::Found => true,
                 Read::Missing | Read::Nothing => false,
                 Read::Waits => {
+                    started = started.or_else(|| Some(self.clock.now()));
                     let name = KeyBytes::from(scratch.name.as_slice());
                     match self.outside.read_waiting(tier, name).await {
                         Some(bytes) => {
@@ -102,7 +105,9 @@ where
                 continue;
             };
             outer.counts.hits.increment();
-            outer.counts.retrieval.record_duration(self.clock.now() - started);
+            if let Some(started) = started {
+                outer.counts.retrieval.record_duration(self.clock.now() - started);
+            }
             self.pass_up(hash, tier, number, &scratch, &found.0.stamp).await;
             return Some(found);
         }
@@ -473,40 +478,39 @@ where
 
     fn store(&self, key: &K, held: &Held<V>) {
         let stamp = &held.stamp;
-        let wall = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let text = || self.text.get().map(|text| text(key));
-        let tags = stamp.tags.iter().copied();
-        if stamp.strategy != Strategy::Auto
-            || stamp.expires_at <= millis(wall)
-            || self.outside.is_closed()
-            || self.outside.generations.are_past(stamp.era, tags, text)
-        {
+        if stamp.strategy != Strategy::Auto || self.outside.is_closed() {
             return;
         }
-        let mut name = Vec::new();
-        self.sealer.name(key, &mut name);
-        let name = KeyBytes::from(name);
-        let mut sealed = None;
-        for (tier, outer) in self.outside.outers.iter().enumerate() {
-            // One that is there is as new as this or newer.
-            if !self.outside.misses(stamp.hash, tier, &name) {
-                continue;
-            }
-            let bytes = match &sealed {
-                Some(bytes) => Arc::clone(bytes),
-                None => match self.sealer.seal(&name, &held.value, stamp) {
-                    Ok((bytes, _)) => Arc::clone(sealed.insert(Arc::new(bytes))),
-                    Err(_) => return outer.counts.lost_unsealed.increment(),
-                },
-            };
-            let action = Action::Put(bytes, outer_terms(stamp));
+        let mut scratch = Scratch::take();
+        self.sealer.name(key, &mut scratch.name);
+        // One that is there is as new as this or newer: mostly so where values are written through.
+        let misses = |tier: &usize| self.outside.misses(stamp.hash, *tier, &scratch.name);
+        let mut missing = (0..self.outside.outers.len()).filter(misses).peekable();
+        if missing.peek().is_none() || self.is_over(key, stamp) {
+            return;
+        }
+        let Ok((bytes, _)) = self.sealer.seal(&scratch.name, &held.value, stamp) else {
+            missing.for_each(|tier| self.outside.outers[tier].counts.lost_unsealed.increment());
+            return;
+        };
+        let (name, bytes) = (KeyBytes::from(scratch.name.as_slice()), Arc::new(bytes));
+        for tier in missing {
+            let action = Action::Put(Arc::clone(&bytes), outer_terms(stamp));
             let change = Change { tier, key: Arc::clone(&name), action };
             if let Some(begun) = self.outside.offer(stamp.hash, stamp.number, vec![change]) {
-                outer.counts.overflowed.increment();
+                self.outside.outers[tier].counts.overflowed.increment();
                 // Sets out and does not wait.
                 drop(begun);
             }
         }
+    }
+
+    /// Whether it has ended or was invalidated.
+    fn is_over(&self, key: &K, stamp: &Stamp) -> bool {
+        let wall = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let text = || self.text.get().map(|text| text(key));
+        let tags = stamp.tags.iter().copied();
+        stamp.expires_at <= millis(wall) || self.outside.generations.are_past(stamp.era, tags, text)
     }
 }
 

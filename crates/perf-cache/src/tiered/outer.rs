@@ -6,6 +6,7 @@ use super::tier::{OuterTier, TierError, TierGet};
 use crate::disk::{Put, PutTerms, RefusedBecause};
 use perf_core::{Clock, Counter, Instant, StripedHistogram};
 use perf_guard::{BreakerState, CircuitBreaker, Outcome, Permit};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -109,6 +110,15 @@ impl Outer {
     /// Whether a call would go by the tier just now.
     pub(super) fn is_passed_by(&self) -> bool {
         self.is_troubled.load(Ordering::Relaxed) && self.breaker() == BreakerState::Open
+    }
+
+    /// Whether this read is one of those that are timed: the first of a thread, and each eighth.
+    pub(super) fn is_timed() -> bool {
+        thread_local! {
+            static READS: Cell<u32> = const { Cell::new(0) };
+        }
+        let read = READS.try_with(|reads| reads.replace(reads.get().wrapping_add(1)));
+        read.is_ok_and(|read| read.is_multiple_of(TIMED))
     }
 
     /// Asks to make a call.
@@ -291,6 +301,8 @@ impl Attempt {
     }
 }
 
+/// One read in so many is timed, beside those that have to wait.
+const TIMED: u32 = 8;
 /// Fewer calls that fail open no breaker.
 const FEWEST_FAULTS: u32 = 5;
 
