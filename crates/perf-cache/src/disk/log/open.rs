@@ -150,7 +150,9 @@ impl Opening {
         let seed = self.seed;
         let footer = footer.filter(|(trailer, _)| trailer.seed == seed);
         if head.is_none() && footer.is_none() && len <= HEAD as u64 {
-            // Its process died while making it.
+            // Its process died while making it, or it was cut off; nothing tells which.
+            self.report.dropped += 1;
+            self.report.corrupt_bytes += len;
             let path = path(&self.dir, number);
             return std::fs::remove_file(&path).map_err(|error| DiskError::io(&path, error));
         }

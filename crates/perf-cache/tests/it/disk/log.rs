@@ -1,6 +1,6 @@
 //! What only the log store promises.
 
-use perf_cache::disk::conformance::Scratch;
+use perf_cache::disk::conformance::{Random, Scratch};
 use perf_cache::disk::{DiskError, DiskStore, Faults, LogStore, Put, PutTerms, RefusedBecause};
 use perf_core::{ByteSize, Clock};
 use std::fs;
@@ -106,6 +106,69 @@ fn a_writer_that_never_waits_is_refused_and_loses_nothing() {
     }
     assert_eq!(store.usage().refused, refused);
     assert!(taken.iter().all(|key| holds(&store, key)));
+}
+
+/// What a killed process left, with bits flipped and ends cut off: files with a footer and without.
+#[test]
+fn damage_to_what_a_killed_process_left_is_seen_and_mended() {
+    for seed in 0..120 {
+        let (dir, copy) = (Scratch::new("left"), Scratch::new("left-copy"));
+        let mut random = Random::new(seed);
+        let open = |dir: &Scratch| {
+            let builder = LogStore::builder(dir.path()).max_bytes(ByteSize::mib(1));
+            builder.segment_bytes(ByteSize::kib(16)).open().unwrap()
+        };
+        let store = open(&dir);
+        let count = 1 + random.below(200);
+        let value = |key: u64, version: u64| format!("{key}:{version};").repeat(key as usize % 90);
+        for key in 0..count {
+            for version in 0..=key % 3 {
+                assert_eq!(
+                    put(&store, &key.to_string(), value(key, version).as_bytes()),
+                    Put::Stored
+                );
+            }
+        }
+        store.flush().unwrap();
+        for entry in fs::read_dir(dir.path()).unwrap().map(Result::unwrap) {
+            let mut bytes = fs::read(entry.path()).unwrap();
+            if random.below(3) == 0 && !bytes.is_empty() {
+                bytes.truncate(random.below(bytes.len() as u64) as usize);
+            }
+            for _ in 0..random.below(4) {
+                if !bytes.is_empty() {
+                    let bit = random.below(bytes.len() as u64 * 8);
+                    bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
+                }
+            }
+            fs::write(copy.path().join(entry.file_name()), bytes).unwrap();
+        }
+        let mut lost = Vec::new();
+        for opening in 0..2 {
+            let store = open(&copy);
+            let mut missing = Vec::new();
+            for key in 0..count {
+                let mut found = Vec::new();
+                match store.get(key.to_string().as_bytes(), &mut found).unwrap() {
+                    // An earlier version where the latest is lost.
+                    Some(_) => assert!(
+                        (0..=key % 3).any(|version| found == value(key, version).as_bytes()),
+                        "seed {seed}: {key}"
+                    ),
+                    None => missing.push(key),
+                }
+            }
+            let (report, usage) = (store.open_report(), store.usage());
+            if opening == 0 {
+                let told = report.dropped + report.corrupt_bytes + usage.corrupt > 0;
+                assert!(told || missing.is_empty(), "seed {seed}: {report:?}");
+                lost = missing;
+            } else {
+                assert!(missing.iter().all(|key| lost.contains(key)), "seed {seed}: more is lost");
+            }
+            assert_eq!(put(&store, "after", b"1"), Put::Stored);
+        }
+    }
 }
 
 #[test]
