@@ -116,7 +116,8 @@ impl Expect {
     }
 }
 
-const DEFINITIONS: [(&str, &str); 3] = [
+const DEFINITIONS: [(&str, &str); 4] = [
+    ("disk", include_str!("../definitions/disk.toml")),
     ("histogram", include_str!("../definitions/histogram.toml")),
     ("memory", include_str!("../definitions/memory.toml")),
     ("traces", include_str!("../definitions/traces.toml")),

@@ -5,6 +5,7 @@
 //! checked; a wrong one ends the program with an error.
 
 mod arguments;
+mod disk;
 mod histogram;
 mod machine;
 mod measure;
@@ -23,7 +24,8 @@ struct Suite {
     resident: fn(subject: &str, count: usize) -> Result<machine::Resident>,
 }
 
-const SUITES: [Suite; 2] = [
+const SUITES: [Suite; 3] = [
+    Suite { name: "disk", run: disk::run, resident: disk::resident },
     Suite { name: "histogram", run: histogram::run, resident: histogram::resident },
     Suite { name: "memory", run: memory::run, resident: memory::resident },
 ];
