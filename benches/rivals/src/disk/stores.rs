@@ -38,7 +38,9 @@ fn capacity(data: &Data) -> u64 {
 }
 
 pub(super) const SUBJECTS: &[Subject] = &[
-    // Subject { name: "perf-cache-log", open: ours::open_log },
+    Subject { name: "perf-cache-log", open: ours::open_log },
+    Subject { name: "perf-cache-log lz4", open: ours::open_log_lz4 },
+    Subject { name: "perf-cache-sqlite", open: ours::open_sqlite },
     Subject { name: "foyer", open: foyer::open },
     #[cfg(feature = "rocksdb")]
     Subject { name: "rocksdb", open: rocksdb::open },
