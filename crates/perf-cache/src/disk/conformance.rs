@@ -1,8 +1,8 @@
 //! What every [`DiskStore`] has to do, as functions for its tests.
 //!
 //! Each takes a function that opens the store in a directory; they panic where it does not do what
-//! the trait says. All draw from fixed seeds, and name the seed where they fail. [`behaviour`] and
-//! [`faults`] run within the process, [`crash`] in children that it kills.
+//! the trait says. All draw from fixed seeds, and name the seed where they fail. `behaviour` and
+//! `faults` run within the process, `crash` in children that it kills.
 
 mod behaviour;
 mod bounds;
