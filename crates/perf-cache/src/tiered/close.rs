@@ -130,7 +130,7 @@ fn close(outside: &Arc<Outside>, within: Duration) -> CloseReport {
         report.errors.push(("behind", TierError::TimedOut { tier: "behind" }));
     }
     outside.behind.end();
-    outside.retry_parked();
+    outside.retry_parked(deadline);
     report.not_removed = outside.parked() as u64;
     for tier in 0..outside.outers.len() {
         let outer = &outside.outers[tier];
@@ -140,7 +140,10 @@ fn close(outside: &Arc<Outside>, within: Duration) -> CloseReport {
             let closed = own.outers[tier].call(None, |tier| tier.close());
             told.keep(closed);
         });
-        block_on(outside.pool.submit_when_free(work));
+        if outside.pool.submit(work).is_err() {
+            report.errors.push((outer.name(), TierError::Busy { tier: outer.name() }));
+            continue;
+        }
         match block_on(promise.wait(Some(deadline), &outside.timers)) {
             Some(Ok(lost)) => report.lost_bytes += lost,
             Some(Err(error)) => report.errors.push((outer.name(), error)),

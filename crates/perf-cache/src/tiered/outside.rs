@@ -5,11 +5,11 @@ use super::behind::Behind;
 use super::generations::{Generations, Record};
 use super::keys::{Action, Job, KeyBytes, Keys, Op, Peek, Terms};
 use super::outer::{Attempt, Outer};
-use super::pool::Pool;
+use super::pool::{Pool, Work};
 use super::promise::{Promise, Timers, block_on, lock};
 use super::tier::{TierError, TierGet};
 use hashbrown::HashMap;
-use perf_core::Clock;
+use perf_core::{Clock, Instant};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -68,6 +68,12 @@ impl Drop for Ticket {
         keys.release(self.hash);
         self.outside.forget_idle(&mut keys, self.hash);
     }
+}
+
+/// Something that a thread does for one that waits.
+struct Carried {
+    attempt: Arc<Attempt>,
+    done: Arc<Promise<()>>,
 }
 
 /// Changes that are in order and have to be carried out. Dropped, they are, and nobody waits.
@@ -381,24 +387,51 @@ impl Outside {
         }
     }
 
-    /// The same on this thread, waiting for the tier until its deadline.
+    /// The same for who is on a thread of the cache and waits for the tier until its deadline.
     pub(super) fn carry_out(self: &Arc<Outside>, hash: u64, tier: usize) {
+        let until = self.outers[tier].deadline();
+        match self.hand_over(hash, tier) {
+            None => {}
+            Some(Ok(waiting)) => _ = self.await_carried(tier, waiting, until),
+            Some(Err((waiting, work))) => {
+                block_on(self.pool.submit_when_free(work));
+                let _ = self.await_carried(tier, waiting, until);
+            }
+        }
+    }
+
+    /// Does what is to be done for a key, or has a thread do it; `Err` if there is no room for that.
+    fn hand_over(
+        self: &Arc<Outside>,
+        hash: u64,
+        tier: usize,
+    ) -> Option<Result<Carried, (Carried, Work)>> {
         let outer = &self.outers[tier];
         if outer.tier.is_prompt() || outer.is_passed_by() {
             self.drive(hash, tier, None);
-            return;
+            return None;
         }
         let attempt = Arc::<Attempt>::default();
         let done = Promise::new();
         let (own, of_it, told) = (Arc::clone(self), Arc::clone(&attempt), Arc::clone(&done));
-        let deadline = outer.deadline();
-        block_on(self.pool.submit_when_free(Box::new(move || {
+        let work = Box::new(move || {
             own.drive(hash, tier, Some(&of_it));
             told.keep(());
-        })));
-        if block_on(done.wait(Some(deadline), &self.timers)).is_none() {
-            outer.time_out(&attempt);
+        });
+        let carried = Carried { attempt, done };
+        Some(match self.pool.submit(work) {
+            Ok(()) => Ok(carried),
+            Err(work) => Err((carried, work)),
+        })
+    }
+
+    /// Whether it was done in time.
+    fn await_carried(&self, tier: usize, carried: Carried, until: Instant) -> bool {
+        let is_done = block_on(carried.done.wait(Some(until), &self.timers)).is_some();
+        if !is_done {
+            self.outers[tier].time_out(&carried.attempt);
         }
+        is_done
     }
 
     fn next(&self, hash: u64, tier: usize) -> Option<Job> {
@@ -443,11 +476,23 @@ impl Outside {
         parked.remove(at)
     }
 
-    /// Tries again what could not be done, once.
-    pub(super) fn retry_parked(&self) {
-        let all = std::mem::take(&mut *lock(&self.parked));
-        for (hash, tier) in all {
-            self.drive_one(hash, tier, None);
+    /// Tries again what could not be done, once, as long as the tiers answer and there is time.
+    pub(super) fn retry_parked(self: &Arc<Outside>, until: Instant) {
+        let mut all = std::mem::take(&mut *lock(&self.parked));
+        let mut hung = vec![false; self.outers.len()];
+        while let Some((hash, tier)) = all.pop_front() {
+            if hung[tier] || self.clock.now() >= until {
+                lock(&self.parked).push_back((hash, tier));
+                continue;
+            }
+            match self.hand_over(hash, tier) {
+                None => {}
+                Some(Ok(waiting)) => hung[tier] = !self.await_carried(tier, waiting, until),
+                Some(Err(_)) => {
+                    hung[tier] = true;
+                    lock(&self.parked).push_back((hash, tier));
+                }
+            }
         }
     }
 
@@ -522,7 +567,9 @@ impl Outside {
                 let cleared = own.outers[tier].call(Some(&of_it), |tier| tier.clear());
                 told.keep(cleared.map(|_| ()));
             });
-            self.pool.submit_when_free(work).await;
+            if self.pool.submit(work).is_err() {
+                return Err(TierError::Busy { tier: outer.name() });
+            }
             match promise.wait(Some(outer.deadline()), &self.timers).await {
                 Some(cleared) => cleared?,
                 None => return Err(outer.time_out(&attempt)),

@@ -8,7 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
 
-type Work = Box<dyn FnOnce() + Send>;
+/// Something to do that may wait.
+pub(super) type Work = Box<dyn FnOnce() + Send>;
 
 /// A few threads of its own, started when there is something for them to do, and a bounded queue.
 pub(super) struct Pool {

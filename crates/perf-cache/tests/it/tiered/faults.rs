@@ -183,3 +183,28 @@ fn a_tier_whose_records_cannot_be_read_answers_nothing_older() {
     next.insert(text("c"), text("3"));
     assert_eq!(prompt(&broken.crashed()).0.build().unwrap().get("c"), Some(text("3")));
 }
+
+#[test]
+fn closing_over_a_tier_that_hangs_ends_in_time_and_says_what_is_left() {
+    let store = Store::new();
+    let (builder, hand) = waiting(&store);
+    let builder = builder.deadline(SECOND).threads(1).max_waiting(2, WhenBusy::Miss);
+    let cache = builder.close_within(10 * SECOND).build().unwrap();
+    cache.insert(text("a"), text("1"));
+    store.hang(true);
+    let report = std::thread::scope(|scope| {
+        let closing = scope.spawn(|| {
+            for n in 0..6 {
+                assert!(cache.remove(&n.to_string()).is_err());
+            }
+            cache.close()
+        });
+        while !closing.is_finished() {
+            hand.advance(SECOND / 10);
+            std::thread::yield_now();
+        }
+        closing.join().unwrap()
+    });
+    assert!(!report.is_clean() && !report.errors.is_empty(), "{report}");
+    store.hang(false);
+}

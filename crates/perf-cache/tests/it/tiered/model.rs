@@ -78,7 +78,9 @@ struct Real {
 
 impl Real {
     fn new(how: Arrangement, store: Arc<Store>, clock: Clock) -> Real {
-        let mut builder = builder().write(how.write).clock(clock.clone());
+        // The hand may move while a thread writes behind: that is no time-out.
+        let deadline = Duration::from_secs(1_000_000);
+        let mut builder = builder().write(how.write).clock(clock.clone()).deadline(deadline);
         builder = match how.memory {
             Some(entries) => builder.memory(Memory::entries(entries).insight(false)),
             None => builder.without_memory(),
