@@ -9,6 +9,7 @@
 mod bench;
 mod check;
 mod command;
+mod features;
 mod release;
 mod setup;
 mod stage;

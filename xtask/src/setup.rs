@@ -100,6 +100,28 @@ pub(crate) const POSTGRESQL: Need = Need {
     then: None,
 };
 
+/// What reads the headers of RocksDB.
+pub(crate) const LIBCLANG: Need = Need {
+    what: "libclang, with a C++ compiler",
+    why: "the store over RocksDB builds RocksDB, and its bindings from its headers",
+    present: || libclang() && find("c++").is_some(),
+    packages: &["libclang-dev", "g++"],
+    then: None,
+};
+
+/// Whether it lies where the bindings' generator looks for it.
+fn libclang() -> bool {
+    let is_it = |name: &str| name.starts_with("libclang") && name.contains(".so");
+    let has_it = |dir: std::path::PathBuf| {
+        let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        files.filter_map(|file| file.file_name().into_string().ok()).any(|name| is_it(&name))
+    };
+    let versions = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let versions = versions.map(|version| version.path());
+    let versions = versions.flat_map(|dir| [dir.join("lib"), dir]);
+    std::env::var_os("LIBCLANG_PATH").is_some() || versions.into_iter().any(has_it)
+}
+
 /// Whether the server's programs lie where Debian keeps them, which is not on the PATH.
 fn postgresql_of_debian() -> bool {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -108,7 +130,7 @@ fn postgresql_of_debian() -> bool {
 
 /// Says what is missing and installs it, after a question unless `yes`.
 pub(crate) fn run(yes: bool) -> Result<()> {
-    let needs = [&CHROMIUM, &NODE, &BROWSER_PACKAGES, &VALGRIND, &POSTGRESQL];
+    let needs = [&CHROMIUM, &NODE, &BROWSER_PACKAGES, &VALGRIND, &POSTGRESQL, &LIBCLANG];
     for need in needs {
         let state = if need.is_met() { "here   " } else { "missing" };
         println!("  {state}  {}: {}", need.what, need.why);

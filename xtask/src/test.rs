@@ -1,8 +1,9 @@
 //! `cargo xtask test`: every test that this machine can run.
 
 use crate::command::{cargo, find, program, root, watch};
+use crate::features;
 use crate::setup::{
-    self, BROWSER_PACKAGES, BROWSER_TEST, CHROMIUM, NODE, Need, POSTGRESQL, VALGRIND,
+    self, BROWSER_PACKAGES, BROWSER_TEST, CHROMIUM, LIBCLANG, NODE, Need, POSTGRESQL, VALGRIND,
 };
 use crate::stage::Stages;
 use anyhow::{Context, Result, bail};
@@ -22,6 +23,10 @@ pub(crate) fn run(setup: bool, require_all: bool) -> Result<()> {
         skip(&mut stages, require_all, "database benchmark on PostgreSQL", &what);
     }
     stages.run("doc tests", || doc_tests(&mut counts));
+    match missing(&[&LIBCLANG]) {
+        None => stages.run(ROCKSDB, || rocksdb(&mut counts)),
+        Some(what) => skip(&mut stages, require_all, ROCKSDB, &what),
+    }
     stages.run("models (loom)", || models(&mut counts));
     stages.run("cache under steady overwrites", || soak(&mut counts));
     match sanitizer_target() {
@@ -70,11 +75,13 @@ fn missing(needs: &[&Need]) -> Option<String> {
 /// With a PostgreSQL server at hand, the tests that need one may not skip themselves.
 fn unit_and_integration(counts: &mut Counts, postgresql: bool) -> Result<()> {
     // All features: the codecs, the runtimes and serde are tested too.
+    let features = features::all()?;
+    let features = ["--workspace", "--features", &features, "--no-fail-fast"];
     let nextest = find("cargo-nextest").is_some();
     let mut command = if nextest {
-        cargo(&["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"])
+        cargo(&[&["nextest", "run"], &features[..]].concat())
     } else {
-        cargo(&["test", "--workspace", "--all-features", "--all-targets", "--no-fail-fast"])
+        cargo(&[&["test", "--all-targets"], &features[..]].concat())
     };
     if postgresql {
         command.env("PERFKIT_REQUIRE_POSTGRESQL", "1");
@@ -83,7 +90,20 @@ fn unit_and_integration(counts: &mut Counts, postgresql: bool) -> Result<()> {
 }
 
 fn doc_tests(counts: &mut Counts) -> Result<()> {
-    counted(&mut cargo(&["test", "--workspace", "--all-features", "--doc"]), counts)
+    let features = features::all()?;
+    counted(&mut cargo(&["test", "--workspace", "--features", &features, "--doc"]), counts)
+}
+
+const ROCKSDB: &str = "store over RocksDB";
+
+/// The suite of all stores, over RocksDB. In a package and a folder of its own, so that nothing
+/// else waits for the C++, which takes a quarter of an hour the first time.
+fn rocksdb(counts: &mut Counts) -> Result<()> {
+    let mut command = cargo(&["test", "--release", "--locked", "--no-fail-fast"]);
+    command
+        .current_dir(root().join("crates/perf-cache/rocksdb-suite"))
+        .env("CARGO_TARGET_DIR", target_dir()?.join("rocksdb"));
+    counted(&mut command, counts)
 }
 
 /// The protocols of code without locks, in every order in which threads may meet. In a folder of

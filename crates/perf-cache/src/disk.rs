@@ -20,6 +20,8 @@ pub mod conformance;
 mod error;
 mod log;
 mod report;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod terms;
@@ -29,6 +31,8 @@ pub use error::DiskError;
 pub use log::Faults;
 pub use log::{LogStore, LogStoreBuilder, LogSurvey, WhenFull};
 pub use report::{CloseReport, DiskUsage, OpenReport};
+#[cfg(feature = "rocksdb")]
+pub use rocksdb::{RocksDbStore, RocksDbStoreBuilder};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use terms::{Put, PutTerms, RefusedBecause, Stored, TryGet};

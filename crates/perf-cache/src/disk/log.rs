@@ -13,7 +13,7 @@
 
 mod builder;
 mod counts;
-mod directory;
+pub(in crate::disk) mod directory;
 mod evict;
 mod faults;
 mod format;

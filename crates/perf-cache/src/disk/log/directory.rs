@@ -10,14 +10,14 @@ use super::index::lock;
 
 /// Holds a directory for one store until it is released or dropped.
 #[derive(Debug)]
-pub(super) struct DirectoryLock {
+pub(in crate::disk) struct DirectoryLock {
     file: Mutex<Option<File>>,
 }
 
 impl DirectoryLock {
     /// Makes the directory if it is not there, and takes its lock. The system gives it back when
     /// the process ends, however it does.
-    pub(super) fn take(dir: &Path) -> Result<DirectoryLock, DiskError> {
+    pub(in crate::disk) fn take(dir: &Path) -> Result<DirectoryLock, DiskError> {
         fs::create_dir_all(dir).map_err(|error| DiskError::io(dir, error))?;
         let path = dir.join("LOCK");
         let at = |error| DiskError::io(&path, error);
