@@ -6,10 +6,16 @@
 //! *Passed*: it goes through as it came.
 
 mod answer;
+mod beyond;
 mod builder;
 mod collect;
 mod conditional;
 mod directives;
+#[cfg(feature = "disk")]
+mod disk;
+#[cfg(not(feature = "disk"))]
+#[path = "cache/no_disk.rs"]
+mod disk;
 mod entry;
 mod etag;
 mod fetch;
@@ -26,6 +32,8 @@ mod store;
 mod tags;
 
 pub use builder::ResponseCacheBuilder;
+#[cfg(feature = "disk")]
+pub use disk::DiskTier;
 pub use entry::StoredResponse;
 pub use key::ResponseKey;
 pub use service::{ResponseCacheLayer, ResponseCacheService, ResponseFuture};
@@ -75,6 +83,7 @@ pub(crate) struct Shared {
     clock: Clock,
     store: Store,
     flights: Flights,
+    aside: beyond::Aside,
     meters: Meters,
     settings: Settings,
     codings: Box<[Coding]>,
@@ -129,6 +138,13 @@ impl ResponseCache {
         self.shared.store.memory().clone()
     }
 
+    /// The tier on disk behind memory, if there is one.
+    #[cfg(feature = "disk")]
+    #[must_use]
+    pub fn disk(&self) -> Option<&DiskTier> {
+        self.shared.store.disk()
+    }
+
     /// Whether requests are answered from the cache and bodies are encoded.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
@@ -140,8 +156,11 @@ impl ResponseCache {
         self.shared.settings.set_enabled(on);
     }
 
-    /// Forgets what is stored for one URL, which must name its host as clients do; whether there
-    /// was anything. Answers that are on their way are not stored either.
+    /// Forgets what is stored for one URL, which must name its host as clients do; whether memory
+    /// had anything. Answers that are on their way are not stored either.
+    ///
+    /// With a tier on disk, this and the other invalidations wait for it: when they return, no crash
+    /// of the process brings back what they ended.
     #[doc(alias = "purge")]
     pub fn invalidate(&self, url: &Uri) -> bool {
         let host = url.authority().map_or("", |authority| authority.as_str());
@@ -166,7 +185,10 @@ impl ResponseCache {
     /// entries are dead now. O(1): what is dead is passed over, and swept later. Answers that are
     /// on their way are not stored either.
     pub fn invalidate_matching(&self, keys: &Glob) -> u64 {
-        let gone = self.shared.store.invalidate_by(|memory| memory.invalidate_by_glob(keys));
+        let gone = self.shared.store.invalidate_by(
+            |memory| memory.invalidate_by_glob(keys),
+            |disk| disk.forget_matching(keys),
+        );
         self.shared.meters.invalidated.add(gone.at_most);
         gone.at_most
     }
@@ -175,7 +197,10 @@ impl ResponseCache {
     /// as [`invalidate_matching`](ResponseCache::invalidate_matching).
     #[doc(alias = "purge_tag")]
     pub fn invalidate_tag(&self, tag: &str) -> u64 {
-        let gone = self.shared.store.invalidate_by(|memory| memory.invalidate_tag(tag));
+        let gone = self
+            .shared
+            .store
+            .invalidate_by(|memory| memory.invalidate_tag(tag), |disk| disk.forget_tag(tag));
         self.shared.meters.invalidated.add(gone.at_most);
         gone.at_most
     }
@@ -196,7 +221,7 @@ impl ResponseCache {
 
     /// Forgets everything. Answers that are on their way are not stored either.
     pub fn clear(&self) {
-        self.shared.store.invalidate_by(Cache::clear);
+        self.shared.store.invalidate_by(Cache::clear, disk::DiskTier::clear);
     }
 }
 

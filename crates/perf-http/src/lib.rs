@@ -75,6 +75,8 @@ mod hygiene;
 mod measure;
 
 pub use body::{BodyError, BoxError, RequestBody, ResponseBody};
+#[cfg(feature = "disk")]
+pub use cache::DiskTier;
 pub use cache::{
     ResponseCache, ResponseCacheBuilder, ResponseCacheLayer, ResponseCacheService, ResponseFuture,
     ResponseKey, StoredResponse,

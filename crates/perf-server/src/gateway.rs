@@ -24,7 +24,7 @@ use listener::{Connections, Limits, Stop};
 use origin::{Folder, Upstream};
 use perf_analytics::ProcessMonitor;
 use perf_async::Manager;
-use perf_cache::Cache;
+use perf_cache::{Cache, TieredCache};
 use perf_core::{Observe, Reading};
 use perf_engine::{NameTaken, PerformanceOptimizer};
 use perf_http::{Hygiene, Measure, ResponseCache, ResponseKey, StoredResponse};
@@ -68,6 +68,7 @@ pub struct Gateway {
     origin: Origin,
     front: Arc<Front>,
     responses: Arc<ResponseCache>,
+    disk: Option<Arc<Disk>>,
     memory: Arc<Memory>,
     operations: Arc<Manager>,
     process: Arc<ProcessMonitor>,
@@ -76,6 +77,7 @@ pub struct Gateway {
 }
 
 type Memory = Cache<ResponseKey, StoredResponse>;
+type Disk = TieredCache<ResponseKey, StoredResponse>;
 
 impl Gateway {
     /// Opens the origin, listens, and starts to answer.
@@ -112,7 +114,11 @@ impl Gateway {
             .clock(config.clock.clone())
             .build()
             .map_err(setting("concurrency"))?;
-        let responses = ResponseCache::builder()
+        let mut responses = ResponseCache::builder();
+        if let Some(store) = &config.cache_disk {
+            responses = responses.disk(Arc::clone(store));
+        }
+        let responses = responses
             .name(&config.name)
             .capacity(config.cache_memory)
             .default_ttl(config.default_ttl)
@@ -170,6 +176,7 @@ impl Gateway {
             origin: config.origin,
             front: Arc::new(Front { measure, connections, log }),
             memory: Arc::new(responses.memory()),
+            disk: responses.disk().map(|disk| Arc::new(disk.tier())),
             responses: Arc::new(responses),
             operations: Arc::new(operations),
             process: Arc::new(ProcessMonitor::new()),
@@ -227,7 +234,8 @@ impl Gateway {
         self.front.connections.open()
     }
 
-    /// Shows its components to an engine: `gateway`, `responses`, `memory`, `origin`, `process`.
+    /// Shows its components to an engine: `gateway`, `responses`, `memory`, `origin`, `process`, and
+    /// with a tier on disk `disk`.
     ///
     /// # Errors
     ///
@@ -236,6 +244,9 @@ impl Gateway {
         optimizer.register("gateway", &self.front)?;
         optimizer.register("responses", &self.responses)?;
         optimizer.register("memory", &self.memory)?;
+        if let Some(disk) = &self.disk {
+            optimizer.register("disk", disk)?;
+        }
         optimizer.register("origin", &self.operations)?;
         optimizer.register("process", &self.process)
     }

@@ -57,6 +57,16 @@ pub(crate) struct ServeArguments {
     /// Memory for cached answers [default: 256MiB]
     #[arg(long, value_name = "SIZE", env = "PERFKIT_CACHE_MEMORY")]
     pub(crate) cache_memory: Option<ByteSize>,
+    /// Keep cached answers in this directory too, so that they outlive a restart; it is for one
+    /// gateway alone
+    #[arg(long, value_name = "DIR", env = "PERFKIT_CACHE_DISK")]
+    pub(crate) cache_disk: Option<PathBuf>,
+    /// Most bytes of all files in that directory [default: 4GiB]
+    #[arg(long, value_name = "SIZE", env = "PERFKIT_CACHE_DISK_SIZE")]
+    pub(crate) cache_disk_size: Option<ByteSize>,
+    /// How answers are kept there: log or sqlite [default: log]
+    #[arg(long, value_name = "NAME", env = "PERFKIT_CACHE_DISK_STORE")]
+    pub(crate) cache_disk_store: Option<String>,
     /// How long an answer stays fresh that does not say so itself [default: 300s]
     #[arg(long, value_name = "TIME", env = "PERFKIT_TTL")]
     pub(crate) ttl: Option<Span>,
@@ -130,6 +140,7 @@ PERFORMANCE_MONITORING_INTERVAL (5s; a bare number is milliseconds) are read too
 Examples:
   perfkit serve --origin ./site
   perfkit serve --origin http://127.0.0.1:3000 --listen 0.0.0.0:8080 --cache-memory 1GiB
+  perfkit serve --origin http://127.0.0.1:3000 --cache-disk /var/cache/perfkit --cache-disk-size 20GiB
   perfkit serve --config perfkit.toml --print-config
 
 perfkit.toml:

@@ -37,6 +37,11 @@ impl Failure {
         Failure::failed(message)
     }
 
+    /// The same, with where it happened.
+    pub(crate) fn within(self, place: &str) -> Failure {
+        Failure { message: format!("{place}: {}", self.message), ..self }
+    }
+
     /// The same as a wrong setting: exit code 2.
     pub(crate) fn into_usage(self) -> Failure {
         Failure { code: 2, ..self }

@@ -1,6 +1,7 @@
 //! `perfkit serve`: the gateway until somebody ends it.
 
 mod budget;
+mod disk;
 
 use crate::arguments::ServeArguments;
 use crate::failure::Failure;
@@ -46,7 +47,9 @@ async fn serve(
     // Before anything listens: a signal that comes during the start must end it in peace too.
     let mut signals = Signals::new()
         .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
-    let service = Service::start(settings.gateway(), admin, settings.sample_every.value.0).await?;
+    let mut gateway = settings.gateway();
+    gateway.cache_disk = settings.cache_disk.as_ref().map(disk::open).transpose()?;
+    let service = Service::start(gateway, admin, settings.sample_every.value.0).await?;
     let since = Instant::now();
     if let Some(judge) = &budget {
         judge.started(start.elapsed());
@@ -72,8 +75,14 @@ async fn serve(
     let drain = settings.drain.value.0;
     output::tell(&format!("perfkit: {signal}: letting open requests end, for at most {drain:?}"));
     let requests = service.gateway.requests();
+    let responses = service.gateway.responses().clone();
+    let ending = async {
+        let cut = service.shutdown(drain).await;
+        disk::close(responses).await;
+        cut
+    };
     let cut = tokio::select! {
-        cut = service.shutdown(drain) => cut,
+        cut = ending => cut,
         again = signals.next() => {
             return Err(Failure::failed(format!("{again} again: ended at once")));
         }

@@ -1,5 +1,6 @@
 //! The settings of `perfkit serve`: flags, then the environment, then the file, then defaults.
 
+mod disk;
 mod file;
 mod known_names;
 
@@ -8,6 +9,7 @@ use crate::failure::Failure;
 use crate::span::Span;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
+pub(crate) use disk::DiskSettings;
 use file::File;
 use known_names::KnownNames;
 use perf_core::ByteSize;
@@ -24,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) listen: Setting<SocketAddr>,
     pub(crate) admin: Setting<SocketAddr>,
     pub(crate) cache_memory: Setting<ByteSize>,
+    pub(crate) cache_disk: Option<DiskSettings>,
     pub(crate) ttl: Setting<Span>,
     pub(crate) stale_while_revalidate: Setting<Span>,
     pub(crate) stale_if_error: Setting<Span>,
@@ -91,6 +94,7 @@ impl Settings {
         known: KnownNames,
     ) -> Result<Settings, Failure> {
         let pick = Pick { matches };
+        let cache_disk = DiskSettings::resolve(&pick, given, &file)?;
         let origin =
             pick.any("origin", given.origin.clone(), None, file.origin).ok_or_else(|| {
                 Failure::usage(
@@ -108,6 +112,7 @@ impl Settings {
         Ok(Settings {
             origin,
             token,
+            cache_disk,
             listen: pick.or("listen", given.listen, file.listen, GatewayConfig::DEFAULT_LISTEN),
             admin: pick.or("admin", given.admin, file.admin, DEFAULT_ADMIN),
             cache_memory: pick
@@ -214,6 +219,12 @@ impl Settings {
         line("listen", quoted(&self.listen.value), self.listen.from);
         line("admin", quoted(&self.admin.value), self.admin.from);
         line("cache-memory", quoted(&self.cache_memory.value), self.cache_memory.from);
+        if let Some(disk) = &self.cache_disk {
+            let directory = &disk.directory;
+            line("cache-disk", quoted(&directory.value.display()), directory.from);
+            line("cache-disk-size", quoted(&disk.size.value), disk.size.from);
+            line("cache-disk-store", quoted(&disk.store.value), disk.store.from);
+        }
         line("ttl", quoted(&self.ttl.value), self.ttl.from);
         let stale = &self.stale_while_revalidate;
         line("stale-while-revalidate", quoted(&stale.value), stale.from);

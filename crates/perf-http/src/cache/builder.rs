@@ -32,6 +32,8 @@ pub struct ResponseCacheBuilder {
     pub(super) gzip_level: u8,
     pub(super) ignore_request_directives: bool,
     pub(super) ignore_cookies: bool,
+    #[cfg(feature = "disk")]
+    pub(super) disk: Option<Arc<dyn perf_cache::disk::DiskStore>>,
 }
 
 impl ResponseCacheBuilder {
@@ -52,6 +54,8 @@ impl ResponseCacheBuilder {
             gzip_level: 6,
             ignore_request_directives: false,
             ignore_cookies: false,
+            #[cfg(feature = "disk")]
+            disk: None,
         }
     }
 
@@ -70,6 +74,15 @@ impl ResponseCacheBuilder {
     /// How many bytes the memory tier may hold, codings included; 256 MiB by default.
     pub fn capacity(mut self, capacity: ByteSize) -> ResponseCacheBuilder {
         self.capacity = capacity;
+        self
+    }
+
+    /// A disk behind memory, none by default: what is stored is written to it too, and what memory
+    /// does not have is asked for there before the origin is, also by the next process. No two caches
+    /// may use one store.
+    #[cfg(feature = "disk")]
+    pub fn disk(mut self, store: Arc<dyn perf_cache::disk::DiskStore>) -> ResponseCacheBuilder {
+        self.disk = Some(store);
         self
     }
 
@@ -204,6 +217,14 @@ impl ResponseCacheBuilder {
             .clock(self.clock.clone())
             .build()
             .map_err(|error| ConfigError::new("capacity", self.capacity, error.to_string()))?;
+        let min_encoded = self.min_encoded.as_u64().max(1);
+        #[cfg(feature = "disk")]
+        let disk = match self.disk {
+            Some(store) => Some(super::DiskTier::new(store, self.clock.clone(), min_encoded)?),
+            None => None,
+        };
+        #[cfg(not(feature = "disk"))]
+        let disk = None;
         let defaults = Defaults {
             default_ttl: self.default_ttl,
             brotli_level: self.brotli_level,
@@ -212,13 +233,14 @@ impl ResponseCacheBuilder {
         Ok(ResponseCache {
             shared: Arc::new(Shared {
                 meters: Meters::new(&self.clock),
-                store: Store::new(memory, self.clock.clone()),
+                store: Store::new(memory, disk, self.clock.clone()),
                 settings: Settings::new(defaults),
                 flights: Flights::new(MAX_FLIGHTS),
+                aside: Default::default(),
                 clock: self.clock,
                 name: self.name,
                 codings: self.codings.into(),
-                min_encoded: self.min_encoded.as_u64().max(1),
+                min_encoded,
                 zstd_level: self.zstd_level,
                 gzip_level: self.gzip_level,
                 wait: self.wait,

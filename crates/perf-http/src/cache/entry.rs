@@ -40,6 +40,17 @@ impl StoredResponse {
         (StoredResponse { variants: variants.into() }, dropped as u64)
     }
 
+    /// Of these, newest first; at least one.
+    #[cfg(feature = "disk")]
+    pub(crate) fn from_variants(variants: Vec<Arc<Variant>>) -> StoredResponse {
+        StoredResponse { variants: variants.into() }
+    }
+
+    #[cfg(feature = "disk")]
+    pub(crate) fn variants(&self) -> &[Arc<Variant>] {
+        &self.variants
+    }
+
     pub(crate) fn select(&self, request: &HeaderMap) -> Option<&Arc<Variant>> {
         self.variants.iter().find(|variant| variant.vary.matches(request))
     }
@@ -136,6 +147,21 @@ impl Variant {
         min_encoded: u64,
     ) -> Variant {
         strip_hop_by_hop(&mut headers);
+        let vary = Vary::of(&headers, &request.headers);
+        Variant::assemble(vary, status, headers, freshness, body, received, min_encoded)
+    }
+
+    /// The same, where it is known what the answer depends on. `headers` are those of `new` after
+    /// the first step.
+    pub(crate) fn assemble(
+        vary: Vary,
+        status: StatusCode,
+        mut headers: HeaderMap,
+        freshness: Freshness,
+        body: Arc<Representation>,
+        received: Instant,
+        min_encoded: u64,
+    ) -> Variant {
         let validators = Validators {
             tag: Tag::of_hash(body.hash),
             origin_tag: headers.remove(header::ETAG),
@@ -151,7 +177,7 @@ impl Variant {
         // An answer with tags that cannot be kept is not stored, and one that is only sent needs none.
         let tags = tags_of(&headers).unwrap_or_default();
         Variant {
-            vary: Vary::of(&headers, &request.headers),
+            vary,
             status,
             headers,
             validators,

@@ -282,7 +282,7 @@ impl Trip {
         let stored = match refused {
             None => self.store(&variant, epoch, flight),
             Some(reason) => {
-                shared.store.invalidate(&self.key);
+                shared.invalidate_aside(self.key.clone());
                 self.refused(reason, flight);
                 false
             }
@@ -300,6 +300,7 @@ impl Trip {
                 shared.meters.stored.increment();
                 shared.store.unpass(&self.key, self.asking.class());
                 land(flight, Landing::Stored);
+                shared.keep_on_disk(&self.key, variant);
             }
             Err(reason) => self.refused(reason, flight),
         }
@@ -380,6 +381,9 @@ impl Trip {
                 Err(NeedsCoding(coding)) => {
                     shared.make_coding(&variant, coding).await;
                     shared.store.reweigh(&self.key, &variant, request);
+                    // With the coding, so that the next process need not make it; mostly the
+                    // first write has not been made yet, and this takes its place.
+                    shared.keep_on_disk(&self.key, &variant);
                 }
             }
         }

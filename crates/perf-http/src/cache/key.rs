@@ -135,7 +135,7 @@ pub(crate) struct Vary {
 }
 
 /// A field's name, and its lines joined, if it was there.
-type Field = (header::HeaderName, Option<Box<[u8]>>);
+pub(crate) type Field = (header::HeaderName, Option<Box<[u8]>>);
 
 impl Vary {
     /// `Accept-Encoding` is left out: the origin is always asked for identity.
@@ -154,6 +154,21 @@ impl Vary {
             (name, value)
         };
         Vary { fields: names.into_iter().map(value).collect(), told: told(request) }
+    }
+
+    #[cfg(feature = "disk")]
+    pub(crate) fn from_parts(fields: Vec<Field>, told: Option<Box<[u8]>>) -> Vary {
+        Vary { fields: fields.into(), told }
+    }
+
+    #[cfg(feature = "disk")]
+    pub(crate) fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    #[cfg(feature = "disk")]
+    pub(crate) fn told(&self) -> Option<&[u8]> {
+        self.told.as_deref()
     }
 
     pub(crate) fn matches(&self, request: &HeaderMap) -> bool {

@@ -7,8 +7,10 @@ use perf_core::{Clock, Counter, Instant, Signal, StripedHistogram, Unit};
 /// How a request was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// From the store, fresh, or from the fetch of another request.
+    /// From memory, fresh, or from the fetch of another request.
     Hit,
+    /// From the disk, fresh.
+    Disk,
     /// From the store, past its lifetime.
     Stale,
     /// From the store, after the origin said that it still holds.
@@ -22,8 +24,9 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Outcome; 6] = [
+    const ALL: [Outcome; 7] = [
         Outcome::Hit,
+        Outcome::Disk,
         Outcome::Stale,
         Outcome::Revalidated,
         Outcome::Miss,
@@ -34,6 +37,7 @@ impl Outcome {
     fn name(self) -> &'static str {
         match self {
             Outcome::Hit => "hit",
+            Outcome::Disk => "disk",
             Outcome::Stale => "stale",
             Outcome::Revalidated => "revalidated",
             Outcome::Miss => "miss",

@@ -52,7 +52,8 @@ impl Shared {
         let sent = self.clock.now();
         let answer = inner.call(request).await;
         if changes {
-            self.invalidate_after(&parts, answer.as_ref().ok());
+            let keys = ended_by(&parts, answer.as_ref().ok());
+            self.invalidate_after(keys).await;
         }
         let response = match answer {
             Ok(response) => response,
@@ -180,30 +181,15 @@ impl Shared {
             && !ResponseDirectives::of(&head.headers).no_transform
     }
 
-    /// RFC 9111 section 4.4: what changes a URL ends what is stored for it, and for those that the
-    /// answer names on the same host. Without an answer it may have changed as well, and 502 and
-    /// 504 say no more than that.
-    fn invalidate_after<R>(&self, request: &request::Parts, response: Option<&Response<R>>) {
-        let unchanged = |status: StatusCode| {
-            (status.is_client_error() || status.is_server_error())
-                && !matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
-        };
-        if response.is_some_and(|response| unchanged(response.status())) {
-            return;
-        }
-        let mut keys: Vec<ResponseKey> = Vec::new();
-        with_key(request, |key| keys.extend(key.map(ResponseKey::new)));
-        if let Some(response) = response {
-            for name in [header::LOCATION, header::CONTENT_LOCATION] {
-                let named = response.headers().get(name);
-                keys.extend(named.and_then(|location| same_host(request, location)));
+    async fn invalidate_after(self: &Arc<Shared>, keys: Vec<ResponseKey>) {
+        self.wait_for_disk(move |shared| {
+            for key in &keys {
+                if shared.store.invalidate(key) {
+                    shared.meters.invalidated.increment();
+                }
             }
-        }
-        for key in &keys {
-            if self.store.invalidate(key) {
-                self.meters.invalidated.increment();
-            }
-        }
+        })
+        .await;
     }
 
     /// A client that changes what it has read names our tag; the origin knows only its own.
@@ -220,6 +206,28 @@ impl Shared {
             }
         }
     }
+}
+
+/// RFC 9111 section 4.4: what changes a URL ends what is stored for it, and for those that the
+/// answer names on the same host. Without an answer it may have changed as well, and 502 and
+/// 504 say no more than that.
+fn ended_by<R>(request: &request::Parts, response: Option<&Response<R>>) -> Vec<ResponseKey> {
+    let unchanged = |status: StatusCode| {
+        (status.is_client_error() || status.is_server_error())
+            && !matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
+    };
+    if response.is_some_and(|response| unchanged(response.status())) {
+        return Vec::new();
+    }
+    let mut keys: Vec<ResponseKey> = Vec::new();
+    with_key(request, |key| keys.extend(key.map(ResponseKey::new)));
+    if let Some(response) = response {
+        for name in [header::LOCATION, header::CONTENT_LOCATION] {
+            let named = response.headers().get(name);
+            keys.extend(named.and_then(|location| same_host(request, location)));
+        }
+    }
+    keys
 }
 
 fn weaken_tag(headers: &mut HeaderMap) {

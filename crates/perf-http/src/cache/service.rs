@@ -1,13 +1,15 @@
 //! The layer that answers from the cache: which way a request takes.
 
 use super::answer::NeedsCoding;
-use super::entry::Variant;
+use super::disk::{Looked, Looking};
+use super::entry::{StoredResponse, Variant};
 use super::fetch::{Brought, Trip, vary_number};
 use super::key::{ResponseKey, with_key};
 use super::meters::Outcome;
 use super::pass::{Pass, only_if_cached};
 use super::policy::{Asking, Use};
 use super::status::{Forward, Note};
+use super::store::Epoch;
 use super::{ResponseCache, Shared};
 use crate::Coding;
 use crate::body::{BoxError, RequestBody, ResponseBody};
@@ -59,13 +61,23 @@ pub struct ResponseCacheService<S> {
 /// Which way a request takes.
 enum Way {
     /// Answered out of the store.
-    Serve { variant: Arc<Variant>, outcome: Outcome, refresh: Option<Box<Ask>> },
+    Serve { variant: Arc<Variant>, outcome: Outcome, note: Note, refresh: Option<Box<Ask>> },
+    /// The disk has to be waited for first.
+    Look { key: ResponseKey, epoch: Epoch, looking: Looking },
     /// Fetched, stored if possible, and answered.
     Fetch(Box<Ask>),
     /// Sent on as it is.
     Pass { why: Forward, marked: Option<(ResponseKey, Asking)> },
     /// The client wants nothing that has to be fetched.
     OnlyIfCached,
+}
+
+/// What is known of the disk, where memory has nothing.
+enum Beyond {
+    /// It has not been asked.
+    Unasked,
+    /// It has been waited for, and had this.
+    Found(Option<StoredResponse>),
 }
 
 /// What a fetch needs beside the request.
@@ -78,7 +90,7 @@ struct Ask {
 }
 
 impl Shared {
-    fn way(&self, parts: &request::Parts, bodiless: bool, now: Instant) -> Way {
+    fn way(&self, parts: &request::Parts, bodiless: bool, now: Instant, beyond: Beyond) -> Way {
         let pass = |why| Way::Pass { why, marked: None };
         if !self.settings.enabled() {
             return pass(Forward::Bypass);
@@ -91,14 +103,41 @@ impl Shared {
             return pass(Forward::Bypass);
         }
         with_key(parts, |key| match key {
-            Some(key) => self.way_of_key(key, parts, asking, now),
+            Some(key) => self.way_of_key(key, parts, asking, (now, beyond)),
             None => pass(Forward::Bypass),
         })
     }
 
-    fn way_of_key(&self, key: &str, parts: &request::Parts, asking: Asking, now: Instant) -> Way {
+    fn way_of_key(
+        &self,
+        key: &str,
+        parts: &request::Parts,
+        asking: Asking,
+        (now, beyond): (Instant, Beyond),
+    ) -> Way {
         let request = &parts.headers;
-        let stored = self.store.get(key);
+        let (mut stored, mut from_disk) = (self.store.get(key), false);
+        match beyond {
+            Beyond::Found(found) => {
+                from_disk = found.is_some();
+                stored = stored.or(found);
+            }
+            Beyond::Unasked if stored.is_none() => match self.store.look_on_disk(key) {
+                Some((_, _, Looked::Known(found))) => {
+                    from_disk = found.is_some();
+                    stored = found;
+                }
+                Some((key, epoch, Looked::Later(looking))) => {
+                    return Way::Look { key, epoch, looking };
+                }
+                None => {}
+            },
+            Beyond::Unasked => {}
+        }
+        let fresh = match from_disk {
+            true => (Outcome::Disk, Note::HitOnDisk),
+            false => (Outcome::Hit, Note::Hit),
+        };
         let selected = stored.as_ref().and_then(|stored| stored.select(request));
         let ask = |asking: Asking, why, stale: Option<&Arc<Variant>>| Ask {
             key: ResponseKey::new(key),
@@ -118,10 +157,11 @@ impl Shared {
                 let serve = |outcome, refresh| Way::Serve {
                     variant: Arc::clone(&variant),
                     outcome,
+                    note: fresh.1,
                     refresh,
                 };
                 match variant.freshness.use_at(variant.age(now), &asking) {
-                    Use::Fresh => return serve(Outcome::Hit, None),
+                    Use::Fresh => return serve(fresh.0, None),
                     Use::Stale => return serve(Outcome::Stale, None),
                     Use::StaleWhileRevalidate => {
                         let refresh = ask(asking, Forward::Stale, Some(&variant));
@@ -186,16 +226,51 @@ where
         let start = shared.clock.now();
         let (mut parts, body) = request.into_parts();
         drop_named_by_connection(&mut parts.headers);
-        match shared.way(&parts, body.is_end_stream(), start) {
-            Way::Serve { variant, outcome, refresh: None } => {
-                serve(shared, variant, parts, outcome, start)
+        let way = shared.way(&parts, body.is_end_stream(), start, Beyond::Unasked);
+        self.go(way, parts, body, start)
+    }
+}
+
+impl<S> ResponseCacheService<S> {
+    fn go<B, R>(
+        &self,
+        way: Way,
+        parts: request::Parts,
+        body: B,
+        start: Instant,
+    ) -> ResponseFuture<R, S::Error>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Send + 'static,
+        B: Body + Send + 'static,
+        R: Body<Data = Bytes> + Send + 'static,
+        R::Error: Into<BoxError>,
+    {
+        let shared = &self.cache.shared;
+        match way {
+            Way::Serve { variant, outcome, note, refresh: None } => {
+                serve(shared, variant, parts, (outcome, note), start)
             }
-            Way::Serve { variant, outcome, refresh: Some(ask) } => {
+            Way::Look { key, epoch, looking } => {
+                let (service, shared) = (self.clone(), Arc::clone(shared));
+                ResponseFuture::later(async move {
+                    let found = looking.await;
+                    if let Some(stored) = &found {
+                        shared.store.promote(&key, epoch, stored.clone());
+                    }
+                    let now = shared.clock.now();
+                    let way = shared.way(&parts, body.is_end_stream(), now, Beyond::Found(found));
+                    let answer = service.go(way, parts, body, start);
+                    answer.await
+                })
+            }
+            Way::Serve { variant, outcome, note, refresh: Some(ask) } => {
                 let trip = ask.trip(Arc::clone(shared), parts.clone(), start);
                 match refresh(trip, self.inner.clone()) {
                     // The one who asks does the work, where nobody else can.
                     Some(trip) => ResponseFuture::later(trip.run(self.inner.clone())),
-                    None => serve(shared, variant, parts, outcome, start),
+                    None => serve(shared, variant, parts, (outcome, note), start),
                 }
             }
             Way::Fetch(ask) => {
@@ -218,14 +293,14 @@ fn serve<R, E>(
     shared: &Arc<Shared>,
     variant: Arc<Variant>,
     parts: request::Parts,
-    outcome: Outcome,
+    (outcome, note): (Outcome, Note),
     start: Instant,
 ) -> ResponseFuture<R, E>
 where
     R: Send + 'static,
     E: Send + 'static,
 {
-    match shared.answer(&variant, &parts.method, &parts.headers, Note::Hit, start) {
+    match shared.answer(&variant, &parts.method, &parts.headers, note, start) {
         Ok(response) => {
             shared.answered(outcome, start);
             ResponseFuture::ready(Ok(response))
@@ -241,7 +316,7 @@ where
                 vary_number: 0,
             };
             let trip = ask.trip(shared, parts, start);
-            ResponseFuture::later(async move { Ok(trip.serve(variant, outcome, Note::Hit).await) })
+            ResponseFuture::later(async move { Ok(trip.serve(variant, outcome, note).await) })
         }
     }
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 /// What this cache did for one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Note {
-    /// Answered from the store.
+    /// Answered from memory.
     Hit,
+    /// Answered from the disk.
+    HitOnDisk,
     /// Went on to the origin.
     Forward {
         why: Forward,
@@ -61,7 +63,7 @@ impl Note {
         }
         text.extend_from_slice(name.as_bytes());
         match self {
-            Note::Hit => text.extend_from_slice(b"; hit"),
+            Note::Hit | Note::HitOnDisk => text.extend_from_slice(b"; hit"),
             Note::Forward { why, origin, stored, collapsed } => {
                 text.extend_from_slice(b"; fwd=");
                 text.extend_from_slice(why.word().as_bytes());
@@ -83,6 +85,9 @@ impl Note {
                 text.push(b'-');
             }
             push_number(&mut text, left.unsigned_abs());
+        }
+        if self == Note::HitOnDisk {
+            text.extend_from_slice(b"; detail=disk");
         }
         HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
             .unwrap_or_else(|_| HeaderValue::from_static("perfkit"))
@@ -133,6 +138,7 @@ mod tests {
         let cases = [
             (Note::Hit, Some(120), "perfkit; hit; ttl=120"),
             (Note::Hit, Some(-3), "perfkit; hit; ttl=-3"),
+            (Note::HitOnDisk, Some(7), "perfkit; hit; ttl=7; detail=disk"),
             (forward(Forward::Miss, true, None), Some(60), "perfkit; fwd=miss; stored; ttl=60"),
             (forward(Forward::Bypass, false, None), None, "perfkit; fwd=bypass"),
             (Note::collapsed(Forward::Miss), Some(0), "perfkit; fwd=miss; collapsed; ttl=0"),

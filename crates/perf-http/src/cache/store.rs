@@ -1,5 +1,6 @@
-//! The memory tier, and what guards it against answers that came too late.
+//! The memory tier, the disk behind it, and what guards both against answers that came too late.
 
+use super::disk::{DiskTier, Looked};
 use super::entry::{StoredResponse, Variant};
 use super::key::ResponseKey;
 use super::policy::NotStored;
@@ -7,14 +8,18 @@ use http::HeaderMap;
 use perf_cache::{Cache, Terms};
 use perf_core::{Clock, Instant};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 pub(crate) struct Store {
     memory: Cache<ResponseKey, StoredResponse>,
+    disk: Option<DiskTier>,
     clock: Clock,
     /// Held while an entry is read, changed and written back; never while reading only.
     writing: Mutex<()>,
     epochs: Box<[AtomicU64]>,
+    /// Held for reading from the look at memory until the disk has the value, and for writing to
+    /// invalidate: what is invalidated does not reach the disk afterwards. Before `writing`.
+    ordering: RwLock<()>,
     passes: Passes,
 }
 
@@ -23,10 +28,16 @@ pub(crate) struct Store {
 pub(crate) struct Epoch(u64);
 
 impl Store {
-    pub(crate) fn new(memory: Cache<ResponseKey, StoredResponse>, clock: Clock) -> Store {
+    pub(crate) fn new(
+        memory: Cache<ResponseKey, StoredResponse>,
+        disk: Option<DiskTier>,
+        clock: Clock,
+    ) -> Store {
         Store {
             memory,
+            disk,
             clock,
+            ordering: RwLock::new(()),
             writing: Mutex::new(()),
             epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
             passes: Passes::new(),
@@ -35,6 +46,10 @@ impl Store {
 
     pub(crate) fn memory(&self) -> &Cache<ResponseKey, StoredResponse> {
         &self.memory
+    }
+
+    pub(crate) fn disk(&self) -> Option<&DiskTier> {
+        self.disk.as_ref()
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<StoredResponse> {
@@ -81,24 +96,84 @@ impl Store {
         }
     }
 
-    /// Forgets one URL, and refuses answers that are still on their way.
-    pub(crate) fn invalidate(&self, key: &ResponseKey) -> bool {
+    /// What the disk has for a key that memory has not, as far as that is known without waiting for
+    /// it; it is in memory then.
+    pub(crate) fn look_on_disk(&self, key: &str) -> Option<(ResponseKey, Epoch, Looked)> {
+        let disk = self.disk.as_ref()?;
+        let key = ResponseKey::new(key);
+        // Before the look: an invalidation after it must show.
+        let epoch = self.epoch(&key);
+        let looked = disk.look(&key);
+        if let Looked::Known(Some(stored)) = &looked {
+            self.promote(&key, epoch, stored.clone());
+        }
+        Some((key, epoch, looked))
+    }
+
+    /// Puts into memory what was found on disk, unless its URL has been invalidated since `epoch` or
+    /// something newer is there.
+    pub(crate) fn promote(&self, key: &ResponseKey, epoch: Epoch, stored: StoredResponse) {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.epoch_of(key).fetch_add(1, Ordering::AcqRel);
-        self.memory.remove(key.as_str()).is_some()
+        if self.epoch(key) == epoch && !self.contains(key) {
+            // Where memory has no room, the disk is asked again.
+            let _ = self.put(key, stored);
+        }
+    }
+
+    /// Writes to the disk what memory has for a key.
+    pub(crate) fn keep_on_disk(&self, key: &ResponseKey) {
+        let Some(disk) = &self.disk else { return };
+        // While this is held, what memory has is not invalidated.
+        let _ordering = self.ordering.read().unwrap_or_else(PoisonError::into_inner);
+        if self.contains(key)
+            && let Some(stored) = self.memory.get(key.as_str())
+        {
+            let useful_for = stored.useful_for(self.clock.coarse());
+            disk.keep(key, stored, useful_for);
+        }
+    }
+
+    /// Forgets one URL, and refuses answers that are still on their way; whether memory had it.
+    /// Waits for the disk, if there is one.
+    pub(crate) fn invalidate(&self, key: &ResponseKey) -> bool {
+        let forget = || {
+            let _ordering = self.ordering.write().unwrap_or_else(PoisonError::into_inner);
+            let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            self.epoch_of(key).fetch_add(1, Ordering::AcqRel);
+            self.memory.remove(key.as_str()).is_some()
+        };
+        let was_there = forget();
+        if let Some(disk) = &self.disk {
+            disk.forget(key);
+            // What was found on disk meanwhile.
+            return forget() || was_there;
+        }
+        was_there
     }
 
     /// Forgets what some invalidation of the memory tier names, and refuses answers that are still
-    /// on their way: which of them it would name is not known yet.
+    /// on their way: which of them it would name is not known yet. Answers what memory did. Waits
+    /// for the disk, if there is one.
     pub(crate) fn invalidate_by<T>(
         &self,
-        forget: impl FnOnce(&Cache<ResponseKey, StoredResponse>) -> T,
+        forget: impl Fn(&Cache<ResponseKey, StoredResponse>) -> T,
+        forget_on_disk: impl FnOnce(&DiskTier),
     ) -> T {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        for epoch in &self.epochs {
-            epoch.fetch_add(1, Ordering::AcqRel);
+        let forget = || {
+            let _ordering = self.ordering.write().unwrap_or_else(PoisonError::into_inner);
+            let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            for epoch in &self.epochs {
+                epoch.fetch_add(1, Ordering::AcqRel);
+            }
+            forget(&self.memory)
+        };
+        let forgotten = forget();
+        if let Some(disk) = &self.disk {
+            forget_on_disk(disk);
+            // What was found on disk meanwhile.
+            forget();
         }
-        forget(&self.memory)
+        forgotten
     }
 
     pub(crate) fn is_passed(&self, key: &str, class: u64, now: Instant) -> bool {

@@ -5,6 +5,9 @@
 #[cfg(test)]
 mod conditions;
 #[cfg(test)]
+#[cfg(feature = "disk")]
+mod disk;
+#[cfg(test)]
 mod encoding;
 #[cfg(test)]
 mod expiry;

@@ -92,7 +92,15 @@ impl Site {
         with: impl FnOnce(ResponseCacheBuilder) -> ResponseCacheBuilder,
         handler: impl Fn(&http::request::Parts, usize) -> Reply + Send + Sync + 'static,
     ) -> Site {
-        let (clock, hand) = Clock::manual();
+        Site::at(Clock::manual(), with, handler)
+    }
+
+    /// A site on a clock that others are on too.
+    pub(crate) fn at(
+        (clock, hand): (Clock, ManualClock),
+        with: impl FnOnce(ResponseCacheBuilder) -> ResponseCacheBuilder,
+        handler: impl Fn(&http::request::Parts, usize) -> Reply + Send + Sync + 'static,
+    ) -> Site {
         let cache = with(ResponseCache::builder().clock(clock)).build().unwrap();
         let seen = Arc::default();
         let origin = Origin { handler: Arc::new(handler), seen, gate: None };

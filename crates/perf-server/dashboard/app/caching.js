@@ -128,6 +128,7 @@ function Stats({ data }) {
       <${Fact} title="Hit ratio" value=${percent(stats.hit_ratio)}>${count(stats.hits)} of ${count((stats.hits ?? 0) + (stats.misses ?? 0))} lookups<//>
       <${Fact} title="Entries" value=${count(stats.entries)}>${many(stats.insertions ?? 0, "insertion")}<//>
       <${Fact} title="Memory used" value=${text(stats.bytes, "bytes")}>${filled == null ? "no capacity set" : `${percent(filled)} of ${text(stats.capacity_bytes, "bytes")}`}<//>
+      ${data.tiers.filter((tier) => tier.id === "disk").map((tier) => html`<${Fact} title="On disk" value=${text(tier.bytes, "bytes")}>${many(tier.entries ?? 0, "entry", "entries")}${tier.capacity_bytes ? `, ${percent(tier.bytes / tier.capacity_bytes)} of ${text(tier.capacity_bytes, "bytes")}` : ""}; ${tier.breaker === "open" ? "it fails and is passed by" : tier.breaker === "half open" ? "it failed and is being tried" : "breaker closed"}<//>`)}
       <${Fact} title="Bytes saved" value=${text(stats.bytes_saved, "bytes")}>by encoding answers<//>
       <${Fact} title="Shared fetches" value=${count(stats.joins)}>waited for one already on its way<//>
       <${Fact} title="Not modified" value=${count(stats.not_modified)}>answered with 304 and no body<//>

@@ -1,11 +1,13 @@
 //! How a gateway is set up, and why it may not start.
 
 use crate::Origin;
+use perf_cache::disk::DiskStore;
 use perf_core::{ByteSize, Clock};
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a gateway is set up.
@@ -28,6 +30,10 @@ pub struct GatewayConfig {
     pub name: String,
     /// How much memory the cached answers may take.
     pub cache_memory: ByteSize,
+    /// A store on disk behind that memory: what is cached outlives the process. It is used by this
+    /// gateway alone, which does not close it: [`ResponseCache::disk`](perf_http::ResponseCache::disk)
+    /// does, after [`Gateway::shutdown`](crate::Gateway::shutdown).
+    pub cache_disk: Option<Arc<dyn DiskStore>>,
     /// How long an answer counts as fresh that does not say so itself.
     pub default_ttl: Duration,
     /// How long a stale answer may be served while it is fetched anew, when the origin says
@@ -71,6 +77,7 @@ impl GatewayConfig {
             listen: GatewayConfig::DEFAULT_LISTEN,
             name: "perfkit".to_owned(),
             cache_memory: GatewayConfig::DEFAULT_CACHE_MEMORY,
+            cache_disk: None,
             default_ttl: GatewayConfig::DEFAULT_TTL,
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::ZERO,

@@ -3,7 +3,10 @@
 use super::attention::by_label;
 use super::charts;
 use super::shapes::{Caching, CachingStats, Tier};
-use super::traffic::{FETCHED, MEMORY, PASSED, RESPONSES, SERVED, Traffic, answer_times, ms};
+use super::traffic::{
+    DISK, FETCHED, FROM_DISK, FROM_MEMORY, MEMORY, PASSED, RESPONSES, Traffic, answer_times,
+    answered, ms,
+};
 use super::{Scene, Span};
 use perf_analytics::{self as analytics, History, Select};
 use perf_core::{Histogram, Ratio};
@@ -27,19 +30,36 @@ pub(crate) fn caching(scene: &Scene<'_>, shown: Span) -> Caching {
         entries: None,
         bytes: None,
         capacity_bytes: None,
+        breaker: None,
     };
+    let memory = Tier {
+        entries: stats.entries,
+        bytes: stats.bytes,
+        capacity_bytes: stats.capacity_bytes,
+        ..tier(
+            "memory",
+            "Memory",
+            answered(history, &FROM_MEMORY, span),
+            &answer_times(history, &FROM_MEMORY, span),
+        )
+    };
+    let mut tiers = vec![memory];
+    let on_disk = |signal: &str| history.gauge(&Select::new(DISK, signal), span);
+    if let Some(entries) = on_disk("tier_entries") {
+        let times = answer_times(history, &FROM_DISK, span);
+        tiers.push(Tier {
+            entries: Some(entries),
+            bytes: on_disk("tier_bytes"),
+            capacity_bytes: capacity(scene),
+            breaker: on_disk("tier_breaker").map(breaker),
+            ..tier("disk", "Disk", answered(history, &FROM_DISK, span), &times)
+        });
+    }
+    tiers.push(tier("origin", "Origin", traffic.fetched + traffic.passed, &origin_time));
     Caching {
         at: scene.at,
         span_seconds: shown.seconds(),
-        tiers: vec![
-            Tier {
-                entries: stats.entries,
-                bytes: stats.bytes,
-                capacity_bytes: stats.capacity_bytes,
-                ..tier("memory", "Memory", traffic.served, &traffic.served_time)
-            },
-            tier("origin", "Origin", traffic.fetched + traffic.passed, &origin_time),
-        ],
+        tiers,
         requests: all,
         per_second: history.rate(&Select::new(RESPONSES, "answers"), span),
         stats,
@@ -51,7 +71,7 @@ pub(crate) fn caching(scene: &Scene<'_>, shown: Span) -> Caching {
         knobs: scene
             .knobs
             .iter()
-            .filter(|knob| [RESPONSES, MEMORY].contains(&knob.component.as_str()))
+            .filter(|knob| [RESPONSES, MEMORY, DISK].contains(&knob.component.as_str()))
             .cloned()
             .collect(),
         events: scene.events_within(shown),
@@ -81,10 +101,27 @@ fn stats(history: &History, span: analytics::Span, traffic: &Traffic) -> Caching
     }
 }
 
+/// The bound of the disk, which is a knob of it.
+fn capacity(scene: &Scene<'_>) -> Option<f64> {
+    let mut knobs = scene.knobs.iter();
+    let knob = knobs.find(|knob| knob.component == DISK && knob.knob == "disk_capacity")?;
+    knob.value.as_f64()
+}
+
+/// The state of a circuit breaker by the number of its signal.
+fn breaker(state: f64) -> &'static str {
+    match state {
+        ..0.5 => "closed",
+        ..1.5 => "half open",
+        _ => "open",
+    }
+}
+
 /// The rate of one tier: of its outcomes, added up.
 fn per_second(history: &History, tier: &str, span: analytics::Span) -> Option<f64> {
     let outcomes: Vec<&str> = match tier {
-        "memory" => SERVED.to_vec(),
+        "memory" => FROM_MEMORY.to_vec(),
+        "disk" => FROM_DISK.to_vec(),
         _ => FETCHED.iter().chain(&PASSED).copied().collect(),
     };
     outcomes

@@ -8,7 +8,7 @@ use perf_analytics::{History, Points, Select, Span};
 /// Requests per second by outcome.
 pub(super) fn requests(history: &History, span: Span) -> Chart {
     let groups: [(&str, &str, &[&str]); 4] = [
-        ("hit", "Hit", &["hit"]),
+        ("hit", "Hit", &["hit", "disk"]),
         ("stale", "Stale", &["stale"]),
         ("miss", "Miss", &["miss", "revalidated", "bypass"]),
         ("error", "Error", &["error"]),
@@ -80,7 +80,7 @@ pub(super) fn hit_ratio(history: &History, span: Span) -> Chart {
         id: "hit_ratio",
         title: "Hit ratio",
         unit: "%",
-        help: "(hit + stale) / (hit + stale + miss + revalidated).",
+        help: "(hit + disk + stale) / (hit + disk + stale + miss + revalidated).",
         time: course.times(),
         series: vec![series("hit_ratio", "Hit ratio", course::scale(&ratio, 100.0))],
     }

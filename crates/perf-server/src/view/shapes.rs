@@ -199,6 +199,9 @@ pub(crate) struct Tier {
     pub(crate) entries: Option<f64>,
     pub(crate) bytes: Option<f64>,
     pub(crate) capacity_bytes: Option<f64>,
+    /// Of a tier that may fail: `closed` while it is asked, `open` while it is passed by, `half open`
+    /// while it is tried.
+    pub(crate) breaker: Option<&'static str>,
 }
 
 /// What the cache did in the span, and what it holds now.

@@ -10,10 +10,14 @@ use perf_core::{Histogram, Ratio};
 pub(crate) const GATEWAY: &str = "gateway";
 pub(crate) const RESPONSES: &str = "responses";
 pub(crate) const MEMORY: &str = "memory";
+pub(crate) const DISK: &str = "disk";
 pub(crate) const PROCESS: &str = "process";
 
 /// Outcomes that the cache answered without waiting for the origin.
-pub(super) const SERVED: [&str; 2] = ["hit", "stale"];
+pub(super) const SERVED: [&str; 3] = ["hit", "disk", "stale"];
+/// Those of them that were in memory, and those that had to be read from the disk.
+pub(super) const FROM_MEMORY: [&str; 2] = ["hit", "stale"];
+pub(super) const FROM_DISK: [&str; 1] = ["disk"];
 /// Outcomes that waited for the origin though the cache could have known the answer.
 pub(super) const FETCHED: [&str; 2] = ["miss", "revalidated"];
 /// Outcomes that the cache has no part in.

@@ -82,7 +82,7 @@ fn inspected(survey: &LogSurvey) -> Value {
     let (oldest, newest) = survey.written.unzip();
     let largest = |(key, stored): &(Box<[u8]>, Stored)| {
         json!({
-            "key": shown(key),
+            "key": named(key),
             "bytes": stored.len,
             "written_at": stored.written_at,
             "expires_at": (stored.expires_at != PutTerms::NEVER).then_some(stored.expires_at),
@@ -139,7 +139,7 @@ fn described(survey: &LogSurvey, now: u64, directory: &Path) -> String {
             PutTerms::NEVER => "never".to_owned(),
             at => span(at.saturating_sub(now)),
         };
-        let _ = writeln!(text, "{:>12}  {left:>10}  {}", stored.len, shown(key));
+        let _ = writeln!(text, "{:>12}  {left:>10}  {}", stored.len, named(key));
     }
     text
 }
@@ -172,7 +172,31 @@ fn judged(survey: &LogSurvey, directory: &Path) -> String {
     text
 }
 
-/// A key as it is shown: what cannot be read is escaped.
+/// A key as it is shown. Of an answer, that is its host, path and query.
+fn named(key: &[u8]) -> String {
+    let name = key.strip_prefix(&[1]).and_then(text).and_then(|(_, rest)| text(rest));
+    match (name, key.first()) {
+        (Some((name, [])), _) => shown(name),
+        (_, Some(0)) => "(record of invalidations)".to_owned(),
+        _ => shown(key),
+    }
+}
+
+/// A text behind its length, seven bits a byte, and what follows.
+fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (mut rest, mut len) = (bytes, 0_usize);
+    for shift in (0..35).step_by(7) {
+        let (byte, behind) = rest.split_first()?;
+        rest = behind;
+        len |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return rest.split_at_checked(len);
+        }
+    }
+    None
+}
+
+/// What cannot be read is escaped.
 fn shown(key: &[u8]) -> String {
     key.utf8_chunks().fold(String::new(), |mut text, chunk| {
         for c in chunk.valid().chars() {
@@ -204,6 +228,10 @@ mod tests {
     fn keys_and_times_can_be_read() {
         assert_eq!(shown(b"example.org/\xc3\xa9"), "example.org/\u{e9}");
         assert_eq!(shown(b"\0a\xff\n"), "\\u{0}a\\xff\\n");
+        assert_eq!(named(b"\x01\x09responses\x03h/a"), "h/a");
+        assert_eq!(named(b"\x01\x09responses\x03h/ab"), "\\u{1}\\tresponses\\u{3}h/ab");
+        let long = [&[1, 0, 0x81, 1][..], &[b'a'; 129]].concat();
+        assert_eq!(named(&long), "a".repeat(129));
         for (seconds, text) in [(59, "59s"), (61, "1m01s"), (3_660, "1h01m"), (90_000, "1d01h")] {
             assert_eq!(span(seconds * 1_000), text);
         }

@@ -1,10 +1,13 @@
-//! The cache on disk: what is told of its files.
+//! The cache on disk: what it keeps over restarts, and what is told of its files.
 
-use crate::program::{refusal, run, text};
+use crate::program::{PATIENCE, Serving, refusal, run, text};
+use crate::wire::{Answer, Origin, send};
 use perf_cache::disk::{DiskStore, LogStore, Put, PutTerms};
 use perf_core::ByteSize;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::time::Instant;
 use tempfile::TempDir;
 
 /// A closed store of so many values.
@@ -67,4 +70,155 @@ fn what_is_no_store_or_in_use_is_refused() {
     let _open = LogStore::builder(folder.path()).open().unwrap();
     let said = refusal(&["cache", "verify", text(folder.path())], 2);
     assert!(said.contains(&format!("process {}", std::process::id())), "{said}");
+}
+
+/// An origin whose answers are good for long, filed under their path.
+fn origin() -> Origin {
+    Origin::start(|request, mut stream| {
+        let path = request.split(' ').nth(1).unwrap_or_default();
+        let tag = path.trim_start_matches('/');
+        let body = format!("{path} {}", "x".repeat(BODY));
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncache-control: max-age=600\r\ncache-tag: {tag}\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+    })
+}
+
+/// Too short to be compressed, and more than all else that is stored.
+const BODY: usize = 500;
+
+/// GET by a name that stays, whatever the port.
+fn ask(serving: &Serving, path: &str) -> Answer {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: site.test\r\nconnection: close\r\n\r\n");
+    send(serving.address, request.as_bytes())
+}
+
+fn forget(serving: &Serving, tag: &str) {
+    let admin = serving.start_line["admin"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let body = format!("{{\"tag\": \"{tag}\"}}");
+    let request = format!(
+        "POST /api/performance/caching/memory/invalidate HTTP/1.1\r\nhost: {admin}\r\n\
+         authorization: Bearer {TOKEN}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = send(admin.parse().unwrap(), request.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+const TOKEN: &str = "a-token-of-enough-letters";
+
+/// Waits until so many answers have reached the files: a put is handed to the system soon after the
+/// answer, not before it.
+fn wait_until_written(folder: &TempDir, answers: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let files = fs::read_dir(folder.path()).unwrap();
+        let sizes = files.map(|file| file.unwrap().metadata().map_or(0, |meta| meta.len()));
+        if sizes.sum::<u64>() >= (answers * BODY) as u64 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "nothing is written");
+        std::thread::yield_now();
+    }
+}
+
+fn serve(origin: &Origin, folder: &TempDir, more: &[&str]) -> Serving {
+    let mut all = vec!["--cache-disk", text(folder.path()), "--cache-disk-size", "64MiB"];
+    all.extend(["--token", TOKEN]);
+    all.extend(more);
+    Serving::start(&origin.url(), &all)
+}
+
+/// Kills it, as the system does.
+fn kill(serving: Serving) {
+    serving.signal("KILL");
+    let (status, _) = serving.end();
+    assert_eq!(status.code(), None);
+}
+
+#[test]
+fn what_was_cached_outlives_a_kill_and_what_was_purged_does_not() {
+    let (folder, origin) = (TempDir::new().unwrap(), origin());
+    let paths = ["/a", "/b", "/c", "/d"];
+    let serving = serve(&origin, &folder, &[]);
+    for path in paths {
+        assert_eq!(
+            ask(&serving, path).header("cache-status"),
+            "perfkit; fwd=miss; stored; ttl=600"
+        );
+    }
+    wait_until_written(&folder, paths.len());
+    kill(serving);
+
+    let serving = serve(&origin, &folder, &[]);
+    for path in paths {
+        let answer = ask(&serving, path);
+        let status = answer.header("cache-status");
+        assert!(status.starts_with("perfkit; hit;") && status.ends_with("detail=disk"), "{status}");
+        assert!(answer.text().starts_with(path) && answer.whole);
+    }
+    assert_eq!(origin.asked(), paths.len(), "the origin is not asked again");
+    assert!(!ask(&serving, "/a").header("cache-status").contains("disk"), "it is in memory now");
+    forget(&serving, "b");
+    kill(serving);
+
+    let seen = json(&["cache", "inspect", text(folder.path()), "--json"], 0);
+    assert_eq!((&seen["clean_shutdown"], &seen["damaged"]), (&false.into(), &0.into()), "{seen}");
+    let keys: Vec<_> = seen["largest"].as_array().unwrap().iter().map(|e| &e["key"]).collect();
+    assert!(keys.contains(&&"site.test/a".into()), "{seen}");
+    let serving = serve(&origin, &folder, &[]);
+    assert!(ask(&serving, "/b").header("cache-status").contains("fwd=miss"));
+    assert!(ask(&serving, "/a").header("cache-status").contains("hit"));
+    assert_eq!(origin.asked(), paths.len() + 1);
+
+    serving.signal("TERM");
+    let (status, said) = serving.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("cache on disk closed") && said.contains("4 entries kept"), "{said}");
+    let seen = json(&["cache", "verify", text(folder.path()), "--json"], 0);
+    assert_eq!((&seen["clean"], &seen["clean_shutdown"]), (&true.into(), &true.into()), "{seen}");
+}
+
+#[test]
+fn sqlite_keeps_the_cache_too() {
+    let (folder, origin) = (TempDir::new().unwrap(), origin());
+    let store = ["--cache-disk-store", "sqlite"];
+    let serving = serve(&origin, &folder, &store);
+    assert!(ask(&serving, "/a").header("cache-status").contains("fwd=miss"));
+    serving.signal("TERM");
+    let (status, said) = serving.end();
+    assert!(status.success() && said.contains("1 entries kept"), "{said}");
+    let serving = serve(&origin, &folder, &store);
+    let answer = ask(&serving, "/a");
+    assert!(answer.header("cache-status").contains("detail=disk"), "{answer:?}");
+    assert_eq!(origin.asked(), 1);
+}
+
+#[test]
+fn a_disk_that_cannot_be_had_is_said_at_the_start() {
+    let (folder, origin) = (TempDir::new().unwrap(), origin());
+    let _serving = serve(&origin, &folder, &[]);
+    let dir = text(folder.path());
+    let start = |more: &[&str]| {
+        let (url, free) = (origin.url(), "127.0.0.1:0");
+        let mut all = vec!["serve", "--origin", &url, "--listen", free, "--admin", free];
+        all.extend(more);
+        refusal(&all, 2)
+    };
+    let said = start(&["--cache-disk", dir]);
+    assert!(said.contains(dir) && said.contains("in use by process"), "{said}");
+    let said = start(&["--cache-disk", dir, "--cache-disk-store", "redis"]);
+    assert!(said.contains("redis") && said.contains("log and sqlite"), "{said}");
+    let said = start(&["--cache-disk", dir, "--cache-disk-store", "rocksdb"]);
+    assert!(said.contains("not built into"), "{said}");
+    let said = start(&["--cache-disk", dir, "--cache-disk-size", "10KiB"]);
+    assert!(said.contains("cache-disk-size") && said.contains("1 MiB"), "{said}");
+    let said = start(&["--cache-disk-size", "1GiB"]);
+    assert!(said.contains("--cache-disk"), "{said}");
+    let said = start(&["--cache-disk", "/proc/nothing"]);
+    assert!(said.contains("/proc/nothing"), "{said}");
 }

@@ -1,0 +1,179 @@
+use super::*;
+use http::{Request, request};
+use perf_core::{Instant, ManualClock};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed};
+
+fn parts(fields: &[(&'static str, &str)]) -> request::Parts {
+    let mut request = Request::get("http://h/a").body(()).unwrap();
+    for (name, value) in fields {
+        request.headers_mut().append(*name, value.parse().unwrap());
+    }
+    request.into_parts().0
+}
+
+fn codec() -> (ResponseCodec, ManualClock) {
+    let (clock, hand) = Clock::manual();
+    (ResponseCodec { clock, min_encoded: 1_024 }, hand)
+}
+
+fn freshness(lifetime: u64, age: u64, marks: u8) -> Freshness {
+    let on = |mark: u8| marks & mark != 0;
+    Freshness {
+        lifetime: Duration::from_secs(lifetime),
+        initial_age: Duration::from_secs(age),
+        explicit: on(EXPLICIT),
+        always_validate: on(ALWAYS_VALIDATE),
+        authorized: on(AUTHORIZED),
+        stale_while_revalidate: Duration::from_secs(age / 2),
+        stale_if_error: Duration::from_secs(age / 3),
+        must_revalidate: on(MUST_REVALIDATE),
+        no_transform: on(NO_TRANSFORM),
+    }
+}
+
+fn variant(
+    fields: &[(&'static str, &str)],
+    request: &[(&'static str, &str)],
+    freshness: Freshness,
+    body: &[u8],
+    now: Instant,
+) -> Arc<Variant> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        headers.append(*name, value.parse().unwrap());
+    }
+    let body = Representation::new(Bytes::copy_from_slice(body));
+    body.coded(Coding::Gzip).set(Some(Bytes::from_static(b"zipped"))).unwrap();
+    body.coded(Coding::Br).set(None).unwrap();
+    let (body, request) = (Arc::new(body), parts(request));
+    Arc::new(Variant::new(&request, StatusCode::OK, headers, freshness, body, now, 1_024))
+}
+
+const FIELDS: [(&str, &str); 6] = [
+    ("content-type", "text/html"),
+    ("etag", "\"v1\""),
+    ("vary", "accept-language, x-a"),
+    ("cache-tag", "one, two"),
+    ("link", "</a>"),
+    ("link", "</b>"),
+];
+
+fn two(now: Instant) -> StoredResponse {
+    let body = b"<html>".repeat(500);
+    let english = variant(
+        &FIELDS,
+        &[("accept-language", "en"), ("x-forwarded-host", "other")],
+        freshness(60, 3, EXPLICIT),
+        &body,
+        now,
+    );
+    let french = variant(&FIELDS, &[("accept-language", "fr")], freshness(9, 0, 31), b"", now);
+    StoredResponse::from_variants(vec![english, french])
+}
+
+/// All that is stored, as text; ages at `now`.
+fn told(stored: &StoredResponse, now: Instant) -> Vec<String> {
+    let told = |variant: &Arc<Variant>| {
+        let coded = Coding::ALL.map(|coding| variant.body.coded(coding).get().cloned());
+        let tag = variant.validators.tag.value(None);
+        let (vary, freshness) = (&variant.vary, &variant.freshness);
+        let freshness = Freshness { initial_age: variant.age(now), ..freshness.clone() };
+        format!(
+            "{:?} {:?} {:?} {:?} {:?} {tag:?} {:?} {freshness:?} {:?} {coded:?} {} {} {:?}",
+            vary.fields(),
+            vary.told(),
+            variant.status,
+            variant.headers,
+            variant.validators.origin_tag,
+            variant.validators.last_modified,
+            variant.body.identity,
+            variant.own_coding,
+            variant.codable,
+            variant.tags,
+        )
+    };
+    stored.variants().iter().map(told).collect()
+}
+
+#[test]
+fn what_is_read_is_what_was_written_and_ages_go_on() {
+    let (codec, hand) = codec();
+    let stored = two(codec.clock.now());
+    hand.advance(Duration::from_secs(5));
+    let mut bytes = Vec::new();
+    codec.encode(&stored, &mut bytes).unwrap();
+    hand.advance(Duration::from_secs(7));
+    let again = codec.decode(&bytes).unwrap();
+    let now = codec.clock.now();
+    assert_eq!(told(&again, now), told(&stored, now));
+    assert_eq!(again.variants()[0].age(now), Duration::from_secs(15));
+    let mut twice = Vec::new();
+    codec.encode(&again, &mut twice).unwrap();
+    assert_eq!(told(&codec.decode(&twice).unwrap(), now), told(&stored, now));
+}
+
+#[test]
+fn a_clock_that_went_back_does_not_make_answers_young() {
+    let (then, _) = codec();
+    let made = then.clock.wall() - Duration::from_secs(100);
+    let date = httpdate::fmt_http_date(made);
+    let fields = [("date", &*date)];
+    let old = variant(&fields, &[], freshness(200, 100, 0), b"x", then.clock.now());
+    let mut bytes = Vec::new();
+    then.encode(&StoredResponse::from_variants(vec![old]), &mut bytes).unwrap();
+    // As if it had been received in a time that has not come yet.
+    bytes[2..10].copy_from_slice(&u64::from(u32::MAX).saturating_mul(1_000).to_le_bytes());
+    let again = then.decode(&bytes).unwrap();
+    assert!(again.variants()[0].age(then.clock.now()) >= Duration::from_secs(100));
+}
+
+#[test]
+fn every_truncation_and_whatever_is_left_over_is_refused() {
+    let (codec, _) = codec();
+    let mut bytes = Vec::new();
+    codec.encode(&two(codec.clock.now()), &mut bytes).unwrap();
+    for end in 0..bytes.len() {
+        assert!(codec.decode(&bytes[..end]).is_err(), "{end} of {}", bytes.len());
+    }
+    bytes.push(0);
+    assert!(codec.decode(&bytes).is_err());
+    assert!(codec.decode(&[0, 0]).is_err(), "no variants");
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 256, rng_seed: RngSeed::Fixed(0x5eed), ..Config::default() })]
+
+    #[test]
+    fn any_answer_comes_back(
+        body in proptest::collection::vec(any::<u8>(), 0..4_000),
+        values in proptest::collection::vec("[ -~]{0,40}", 0..20),
+        (lifetime, age, marks) in (0..1_u64 << 40, 0..1_u64 << 20, 0..32_u8),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let (codec, _) = codec();
+        let fields: Vec<_> = values.iter().map(|value| ("x-value", value.trim())).collect();
+        let now = codec.clock.now();
+        let one = variant(&fields, &[], freshness(lifetime, age, marks), &body, now);
+        let stored = StoredResponse::from_variants(vec![one]);
+        let mut bytes = Vec::new();
+        codec.encode(&stored, &mut bytes).unwrap();
+        let again = codec.decode(&bytes).unwrap();
+        prop_assert_eq!(told(&again, now), told(&stored, now));
+        prop_assert!(codec.decode(&bytes[..cut.index(bytes.len())]).is_err());
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(
+        at in any::<prop::sample::Index>(), byte in any::<u8>(),
+        noise in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let (codec, _) = codec();
+        let _ = codec.decode(&noise);
+        let mut bytes = Vec::new();
+        codec.encode(&two(codec.clock.now()), &mut bytes).unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let _ = codec.decode(&bytes);
+    }
+}

@@ -1,0 +1,53 @@
+//! The cache on disk, from its opening to its end.
+
+use crate::failure::Failure;
+use crate::output;
+use crate::settings::DiskSettings;
+use perf_cache::disk::DiskStore;
+use perf_core::ByteSize;
+use perf_http::ResponseCache;
+use std::sync::Arc;
+
+/// Opens the store, and tells what was in it.
+pub(super) fn open(settings: &DiskSettings) -> Result<Arc<dyn DiskStore>, Failure> {
+    let store = settings.open()?;
+    let (found, usage) = (store.open_report(), store.usage());
+    let end = if found.clean_shutdown { "" } else { ", whose process had been killed" };
+    let mut line = format!(
+        "perfkit: cache on disk {}: {} entries, {} of at most {}{end}, opened in {:.0?}",
+        store.path().display(),
+        found.recovered.saturating_sub(usage.pinned),
+        ByteSize::from_bytes(usage.file_bytes),
+        ByteSize::from_bytes(usage.max_bytes),
+        found.took
+    );
+    if found.dropped > 0 {
+        line = format!("{line}; {} were ended, cut off or damaged", found.dropped);
+    }
+    output::tell(&line);
+    Ok(store)
+}
+
+/// Writes what waits, closes the store, and tells what it keeps.
+pub(super) async fn close(responses: ResponseCache) {
+    let closed = tokio::task::spawn_blocking(move || responses.disk().map(|disk| disk.close()));
+    // An error is a panic, which the runtime has reported.
+    match closed.await {
+        Ok(Some(Ok(report))) => {
+            let lost = match report.lost_bytes {
+                0 => String::new(),
+                lost => format!(", {} lost", ByteSize::from_bytes(lost)),
+            };
+            output::tell(&format!(
+                "perfkit: cache on disk closed in {:.0?}: {} entries kept, {} flushed{lost}",
+                report.took,
+                report.entries,
+                ByteSize::from_bytes(report.flushed_bytes)
+            ));
+        }
+        Ok(Some(Err(error))) => {
+            output::tell(&format!("perfkit: {}", Failure::from_error(&error).within("cache-disk")));
+        }
+        Ok(None) | Err(_) => {}
+    }
+}
