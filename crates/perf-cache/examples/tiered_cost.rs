@@ -16,7 +16,7 @@ use std::time::Instant;
 
 type Error = Box<dyn std::error::Error>;
 
-const KEYS: u64 = 20_000;
+const KEYS: u64 = 60_000;
 const ROUNDS: u64 = 9;
 
 fn main() -> Result<(), Error> {
@@ -47,7 +47,7 @@ fn run(dir: &std::path::Path) -> Result<(), Error> {
     alone.close()?;
 
     for (name, compression) in [("none", Compression::None), ("auto", Compression::Auto)] {
-        for (what, memory) in [("without memory", 0), ("memory of 1 000", 1_000), ("hits", 100_000)]
+        for (what, memory) in [("without memory", 0), ("memory of 4 000", 4_000), ("hits", 100_000)]
         {
             if !format!("{what} {name}").contains(&only) {
                 continue;
@@ -71,7 +71,11 @@ fn run(dir: &std::path::Path) -> Result<(), Error> {
             tier.store().flush()?;
             println!("{:44} {insert:>8}", format!("insert, {what}, compression {name}"));
             let title = format!("TieredCache::get, {what}, compression {name}");
+            cache.reset_statistics();
             row(&title, |key| cache.get(&key).is_some());
+            let stats = cache.stats();
+            let near = stats.memory.map_or(0, |memory| memory.hits) * 100 / stats.hits;
+            println!("{:44} {near:>7}%", "  of these found in memory");
             if memory > KEYS {
                 // As after a restart: each key is found on disk once, and then kept.
                 assert!(cache.close().is_clean());
