@@ -66,6 +66,7 @@
 //! # Features
 //!
 //! - `br`, `gzip`: the codings in pure Rust.
+//! - `disk`: a tier on disk behind the memory of the response cache.
 //! - `zstd`: the coding, with a C build.
 
 mod body;

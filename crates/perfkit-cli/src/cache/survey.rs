@@ -4,11 +4,14 @@ use super::arguments::{InspectArguments, VerifyArguments};
 use crate::failure::Failure;
 use crate::output;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use perf_cache::disk::{LogStore, LogSurvey, PutTerms, Stored};
+use perf_cache::disk::{DiskError, DiskStore, LogStore, LogSurvey, PutTerms, SqliteStore, Stored};
 use perf_core::ByteSize;
 use serde_json::{Value, json};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
     let (survey, now) = survey(&arguments.directory, arguments.limit)?;
     let text = if arguments.json {
-        format!("{}\n", inspected(&survey))
+        format!("{}\n", inspected(&survey, store_in(&arguments.directory)))
     } else {
         described(&survey, now, &arguments.directory)
     };
@@ -28,7 +31,7 @@ pub(super) fn verify(arguments: &VerifyArguments) -> Result<ExitCode, Failure> {
     let clean = survey.damaged == 0;
     let text = if arguments.json {
         let verdict = json!({
-            "store": "log",
+            "store": store_in(&arguments.directory),
             "clean": clean,
             "records": survey.records,
             "damaged": survey.damaged,
@@ -65,12 +68,16 @@ fn survey(directory: &Path, most: usize) -> Result<(LogSurvey, u64), Failure> {
         }
         bar
     });
-    let surveyed = LogStore::survey(directory, now, most, &mut |read, total| {
+    let mut progress = |read, total| {
         if let Some(bar) = &bar {
             bar.set_length(total);
             bar.set_position(read);
         }
-    });
+    };
+    let surveyed = match store_in(directory) {
+        SQLITE => survey_sqlite(directory, most, &mut progress),
+        _ => LogStore::survey(directory, now, most, &mut progress),
+    };
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
@@ -78,7 +85,72 @@ fn survey(directory: &Path, most: usize) -> Result<(LogSurvey, u64), Failure> {
     Ok((survey, now))
 }
 
-fn inspected(survey: &LogSurvey) -> Value {
+/// Which store the files are of.
+fn store_in(directory: &Path) -> &'static str {
+    if directory.join("store.sqlite").exists() { SQLITE } else { "log" }
+}
+
+const SQLITE: &str = "sqlite";
+
+/// A value by its length, with its key, its end and when it was put.
+type Large = (u32, Box<[u8]>, u64, u64);
+
+/// Opens a store over SQLite and reads every value. If the file is damaged, opening it has put it
+/// aside, as it does for whoever opens it.
+fn survey_sqlite(
+    directory: &Path,
+    most: usize,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<LogSurvey, DiskError> {
+    // Without a bound to speak of: nothing is to leave.
+    let store = SqliteStore::builder(directory).max_bytes(ByteSize::gib(1 << 20)).open()?;
+    let (opened, usage) = (store.open_report(), store.usage());
+    let mut survey = LogSurvey::default();
+    survey.clean_shutdown = opened.clean_shutdown;
+    survey.damaged = u64::from(opened.corrupt_bytes > 0);
+    survey.damaged_bytes = opened.corrupt_bytes;
+    (survey.pinned, survey.file_bytes, survey.segments) = (usage.pinned, usage.file_bytes, 1);
+    let mut largest = BinaryHeap::<Reverse<Large>>::new();
+    let (mut read, mut value, mut failed) = (0, Vec::new(), None);
+    store.for_each(&mut |key, stored| {
+        progress(read, usage.file_bytes);
+        value.clear();
+        match store.get(key, &mut value) {
+            Ok(Some(stored)) => {
+                read += u64::from(stored.len) + key.len() as u64;
+                survey.entries += 1;
+                survey.live_bytes += u64::from(stored.len) + key.len() as u64;
+            }
+            // It has ended, or is damaged, which is counted.
+            Ok(None) => return ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        survey.records += 1;
+        let (oldest, newest) = survey.written.unwrap_or((u64::MAX, 0));
+        survey.written = Some((oldest.min(stored.written_at), newest.max(stored.written_at)));
+        largest.push(Reverse((stored.len, key.into(), stored.expires_at, stored.written_at)));
+        if largest.len() > most {
+            largest.pop();
+        }
+        ControlFlow::Continue(())
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let usage = store.usage();
+    survey.damaged += usage.corrupt;
+    survey.expired = usage.expired + opened.dropped;
+    store.close()?;
+    let entry =
+        |Reverse((len, key, expires_at, written_at))| (key, Stored { expires_at, written_at, len });
+    survey.largest = largest.into_sorted_vec().into_iter().map(entry).collect();
+    Ok(survey)
+}
+
+fn inspected(survey: &LogSurvey, store: &str) -> Value {
     let (oldest, newest) = survey.written.unzip();
     let largest = |(key, stored): &(Box<[u8]>, Stored)| {
         json!({
@@ -89,7 +161,7 @@ fn inspected(survey: &LogSurvey) -> Value {
         })
     };
     json!({
-        "store": "log",
+        "store": store,
         "entries": survey.entries,
         "pinned": survey.pinned,
         "expired": survey.expired,
@@ -108,7 +180,7 @@ fn inspected(survey: &LogSurvey) -> Value {
 
 fn described(survey: &LogSurvey, now: u64, directory: &Path) -> String {
     let bytes = ByteSize::from_bytes;
-    let mut text = format!("{}: a log store", directory.display());
+    let mut text = format!("{}: a store of kind {}", directory.display(), store_in(directory));
     text.push_str(match survey.clean_shutdown {
         true => ", closed\n",
         false => ", not closed: its process was killed\n",

@@ -196,6 +196,15 @@ fn sqlite_keeps_the_cache_too() {
     let answer = ask(&serving, "/a");
     assert!(answer.header("cache-status").contains("detail=disk"), "{answer:?}");
     assert_eq!(origin.asked(), 1);
+    let dir = text(folder.path());
+    assert!(refusal(&["cache", "inspect", dir], 2).contains("in use"));
+    serving.signal("TERM");
+    assert!(serving.end().0.success());
+    let seen = json(&["cache", "inspect", dir, "--json"], 0);
+    assert_eq!((&seen["store"], &seen["entries"]), (&"sqlite".into(), &1.into()), "{seen}");
+    assert_eq!(seen["largest"][0]["key"], "site.test/a");
+    let seen = json(&["cache", "verify", dir, "--json"], 0);
+    assert_eq!((&seen["clean"], &seen["records"]), (&true.into(), &1.into()), "{seen}");
 }
 
 #[test]
