@@ -33,6 +33,8 @@ struct Queue {
     /// Whether all is to be written now, whatever its age.
     is_draining: bool,
     is_over: bool,
+    /// Whether the thread is gone.
+    has_ended: bool,
     drained: Vec<Arc<Promise<()>>>,
 }
 
@@ -101,7 +103,8 @@ impl Behind {
     pub(super) fn enqueue(&self, hash: u64, tier: usize, now: Instant) {
         let mut queue = lock(&self.queue);
         queue.dirty.push_back((hash, tier, now));
-        let is_due = queue.dirty.len() == 1 || self.is_half_full();
+        let is_due =
+            queue.dirty.len() == 1 || queue.dirty.len() >= MAX_DIRTY || self.is_half_full();
         drop(queue);
         if is_due {
             self.changed.notify_one();
@@ -135,6 +138,7 @@ impl Behind {
                     continue;
                 }
                 if queue.is_over {
+                    queue.has_ended = true;
                     return;
                 }
                 queue = behind.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -148,8 +152,10 @@ impl Behind {
 
     fn next(&self, queue: &mut Queue, clock: &Clock) -> Option<(u64, usize)> {
         let (hash, tier, since) = *queue.dirty.front()?;
-        let is_due =
-            queue.is_draining || self.is_half_full() || clock.now() - since >= self.max_age;
+        let is_due = queue.is_draining
+            || queue.dirty.len() >= MAX_DIRTY
+            || self.is_half_full()
+            || clock.now() - since >= self.max_age;
         is_due.then(|| {
             queue.dirty.pop_front();
             (hash, tier)
@@ -164,6 +170,11 @@ impl Behind {
             return promise;
         }
         let mut queue = lock(&self.queue);
+        if queue.has_ended {
+            drop(queue);
+            promise.keep(());
+            return promise;
+        }
         queue.is_draining = true;
         queue.drained.push(Arc::clone(&promise));
         drop(queue);
@@ -188,4 +199,35 @@ impl Behind {
     }
 }
 
+/// With more keys than this it does not wait for the age of the oldest.
+const MAX_DIRTY: usize = 1 << 20;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::lock;
+    use crate::TieredCache;
+    use crate::codec::RawBytes;
+    use crate::tiered::WritePolicy;
+    use perf_core::ByteSize;
+    use std::time::Duration;
+
+    #[test]
+    fn a_key_that_is_written_over_and_over_waits_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let max_age = Duration::from_secs(3_600);
+        let cache = TieredCache::<u64, Vec<u8>>::builder()
+            .disk_at(directory.path())
+            .codec(RawBytes)
+            .write(WritePolicy::Behind { max_bytes: ByteSize::mib(1), max_age })
+            .build()
+            .unwrap();
+        for n in 0..100 {
+            cache.insert(1, vec![n]);
+        }
+        assert_eq!(lock(&cache.core.outside.behind.queue).dirty.len(), 1);
+        cache.flush();
+        cache.insert(1, vec![0]);
+        assert_eq!(lock(&cache.core.outside.behind.queue).dirty.len(), 1);
+    }
+}

@@ -11,6 +11,7 @@ use super::options::{Memory, WritePolicy};
 use super::outer::{Guarding, Outer};
 use super::outside::{Outside, Parts};
 use super::pool::Pool;
+use super::promise::block_on;
 use super::stats::Baseline;
 use super::tier::{DiskTier, OuterTier, TierError};
 use crate::codec::{Codec, Compression};
@@ -23,7 +24,7 @@ use std::hash::Hash;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What becomes of a read that needs a thread that may wait, when there are as many as may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -499,15 +500,18 @@ where
             waits_when_busy: self.when_busy == WhenBusy::Wait,
             clock: self.clock.clone(),
         });
+        let outside = Arc::new(outside);
         recover(&outside);
-        Ok(Arc::new(outside))
+        Ok(outside)
     }
 }
 
 /// Reads what was invalidated before.
-fn recover(outside: &Outside) {
+fn recover(outside: &Arc<Outside>) {
     let mut bytes = Vec::new();
     for outer in &outside.outers {
+        let damaged = || outer.call(None, |tier| Ok(tier.usage().corrupt)).unwrap_or_default();
+        let before = damaged();
         for name in RecordName::all() {
             bytes.clear();
             let key = outside.record_key(name);
@@ -520,8 +524,20 @@ fn recover(outside: &Outside) {
                 Err(_) => outside.generations.recover(name, &[]),
             }
         }
+        // It answers that a damaged one is missing.
+        if damaged() > before {
+            outside.generations.recover(RecordName::Floor, &[]);
+        }
     }
-    outside.generations.recovered();
+    let wall = outside.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    // More than a million numbers for each millisecond are not given out.
+    let at_least = millis(wall).saturating_mul(1 << 20);
+    if let Some(record) = outside.generations.recovered(at_least) {
+        for begun in outside.queue_records(vec![record]) {
+            // Where it cannot be kept it is when the tier is well.
+            let _ = block_on(outside.carry(begun));
+        }
+    }
 }
 
 /// Names and patterns that are remembered.

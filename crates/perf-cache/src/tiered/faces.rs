@@ -114,7 +114,12 @@ where
                     let (held, terms) = block_on(kept);
                     Sought::Value(held, terms)
                 }
-                Loaded::Absent => Sought::Absent,
+                Loaded::Absent => {
+                    if refreshes {
+                        block_on(self.keep_absent(&ticket, hash, key));
+                    }
+                    Sought::Absent
+                }
                 Loaded::Error(error) => Sought::Error(error),
             }
         })
@@ -143,7 +148,12 @@ where
                     let kept = self.keep_loaded(&ticket, hash, &key, value, terms).await;
                     Sought::Value(kept.0, kept.1)
                 }
-                Loaded::Absent => Sought::Absent,
+                Loaded::Absent => {
+                    if refreshes {
+                        self.keep_absent(&ticket, hash, &key).await;
+                    }
+                    Sought::Absent
+                }
                 Loaded::Error(error) => Sought::Error(error),
             }
         };

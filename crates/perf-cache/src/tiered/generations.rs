@@ -46,6 +46,8 @@ struct Table {
     patterns: Vec<(Arc<Pattern>, u64)>,
     /// What is older is dead.
     floor: u64,
+    /// Whether a record could not be read.
+    is_broken: bool,
 }
 
 /// What keys are compared with.
@@ -122,7 +124,9 @@ impl Generations {
         tags: impl IntoIterator<Item = u64>,
         key: impl FnOnce() -> Option<Cow<'a, str>>,
     ) -> bool {
-        era < self.last.load(Ordering::Acquire) && self.table().are_past(era, tags, key)
+        let last = self.last.load(Ordering::Acquire);
+        // One that is yet to come is from before numbers were lost: nothing is known of it.
+        era > last || era < last && self.table().are_past(era, tags, key)
     }
 
     /// Takes in a record that was found. Those that cannot be read end everything that is older than
@@ -130,25 +134,27 @@ impl Generations {
     pub(super) fn recover(&self, name: RecordName, bytes: &[u8]) {
         let mut table = self.table_mut();
         if table.read(name, bytes).is_none() {
-            table.floor = u64::MAX;
+            table.is_broken = true;
         }
     }
 
-    /// The end of recovery: numbers go on from here.
-    pub(super) fn recovered(&self) {
+    /// The end of recovery: numbers go on from here. Where a record could not be read, this answers
+    /// one to be kept: when the others are written anew, the next process finds nothing wrong with
+    /// them and has to know that they are not complete. `at_least`: above what is found in no record,
+    /// as far as anybody can tell.
+    pub(super) fn recovered(&self, at_least: u64) -> Option<Record> {
         let mut table = self.table_mut();
-        let is_broken = table.floor == u64::MAX;
-        if is_broken {
-            table.floor = 0;
-        }
+        let is_broken = std::mem::take(&mut table.is_broken);
         let numbers = table.tags.values().chain(table.patterns.iter().map(|(_, number)| number));
         let last = numbers.copied().max().unwrap_or(0).max(table.floor).max(table.forgotten);
-        let start = last + if is_broken { BROKEN_GAP } else { GAP };
+        let start = if is_broken { at_least.max(last + BROKEN_GAP) } else { last + GAP };
         if is_broken {
             table.floor = start;
         }
         self.last.store(start, Ordering::Release);
         self.era.store(start, Ordering::Release);
+        let name = RecordName::Floor;
+        is_broken.then(|| Record { name, bytes: table.write(name) })
     }
 
     /// A tag is invalidated: `queue` is given what is to be kept, and the number to be
@@ -413,7 +419,7 @@ mod tests {
                 next.recover(name, &record.bytes);
             }
         }
-        next.recovered();
+        next.recovered(0);
         next
     }
 
@@ -459,7 +465,7 @@ mod tests {
     fn everything_outlives_the_process_and_numbers_go_on_above() {
         let mut kept = Vec::new();
         let generations = Generations::new(4, 2);
-        generations.recovered();
+        generations.recovered(0);
         let before = generations.era();
         invalidate(&generations, 7, &mut kept);
         let glob = Pattern::Glob(Glob::new("a*").unwrap());
@@ -481,7 +487,7 @@ mod tests {
     fn tags_that_make_way_count_as_invalidated_with_the_last_of_them() {
         let mut kept = Vec::new();
         let generations = Generations::new(4, 2);
-        generations.recovered();
+        generations.recovered(0);
         let mut eras = vec![generations.era()];
         for id in 1..=20_u64 {
             invalidate(&generations, id << 56, &mut kept);
@@ -501,7 +507,7 @@ mod tests {
     fn the_oldest_pattern_makes_way_and_takes_what_is_older_with_it() {
         let mut kept = Vec::new();
         let generations = Generations::new(4, 2);
-        generations.recovered();
+        generations.recovered(0);
         let mut eras = vec![generations.era()];
         for name in ["a", "b", "c", "c"] {
             let pattern = Pattern::Namespace(name.into());
@@ -529,10 +535,52 @@ mod tests {
         ] {
             let generations = Generations::new(4, 2);
             generations.recover(name, bytes);
-            generations.recovered();
+            assert!(generations.recovered(0).is_some());
             assert!(generations.are_past(1 << 30, [], no_key), "{name:?}");
             assert!(!generations.are_past(generations.era(), [], no_key));
         }
+    }
+
+    #[test]
+    fn what_a_lost_record_ended_stays_dead_when_the_record_is_written_anew() {
+        let mut kept = Vec::new();
+        let generations = Generations::new(4, 2);
+        generations.recovered(0);
+        let before = generations.era();
+        invalidate(&generations, 7, &mut kept);
+        let tags = kept.len() - 1;
+        kept[tags].bytes.truncate(3);
+        let next = Generations::new(4, 2);
+        next.recover(kept[tags].name, &kept[tags].bytes);
+        kept.extend(next.recovered(0));
+        let after = next.era();
+        invalidate(&next, 8, &mut kept);
+        let last = reopened(&kept);
+        assert!(last.are_past(before, [7], no_key));
+        assert!(!last.are_past(after, [7], no_key));
+    }
+
+    #[test]
+    fn another_lost_record_does_not_bring_numbers_back() {
+        let mut kept = Vec::new();
+        let first = Generations::new(4, 2);
+        first.recover(RecordName::Tags(3), &[]);
+        kept.extend(first.recovered(0));
+        let before = first.era();
+        invalidate(&first, 7, &mut kept);
+        let next = Generations::new(4, 2);
+        // The floor is there, the tag is not.
+        next.recover(RecordName::Floor, &kept[0].bytes);
+        next.recover(RecordName::Tags(0), &[]);
+        assert!(next.recovered(0).is_some());
+        assert!(next.era() > before && next.are_past(before, [7], no_key));
+    }
+
+    #[test]
+    fn an_era_that_is_yet_to_come_is_dead() {
+        let generations = Generations::new(4, 2);
+        generations.recovered(0);
+        assert!(generations.are_past(generations.era() + 1, [], no_key));
     }
 
     #[test]

@@ -80,7 +80,9 @@ where
         for (tier, outer) in self.outside.outers.iter().enumerate() {
             // Reading a clock twice would be a tenth of most reads.
             let mut started = Outer::is_timed().then(|| self.clock.now());
-            let number = self.outside.number();
+            // What is found here goes to the nearer tiers, unless something newer begins meanwhile.
+            let held = (tier > 0).then(|| self.outside.ticket(hash));
+            let number = held.as_ref().map_or_else(|| self.outside.number(), |held| held.number);
             scratch.bytes.clear();
             let read = self.outside.read(hash, tier, &scratch.name, &mut scratch.bytes);
             let is_found = match read {
@@ -109,6 +111,7 @@ where
                 outer.counts.retrieval.record_duration(self.clock.now() - started);
             }
             self.pass_up(hash, tier, number, &scratch, &found.0.stamp).await;
+            drop(held);
             return Some(found);
         }
         None
@@ -355,16 +358,30 @@ where
         (held, terms)
     }
 
+    /// The loader has found that there is no value any more: what the tiers have is older.
+    pub(super) async fn keep_absent(&self, ticket: &Ticket, hash: u64, key: &K) {
+        let Some(sealer) = self.sealer.as_ref().filter(|_| self.has_outers()) else { return };
+        let changes = self.removals(sealer, key);
+        if let Some(begun) = self.outside.offer(hash, ticket.number, changes) {
+            // What comes of it is counted.
+            let _ = self.outside.carry(begun).await;
+        }
+    }
+
+    fn removals(&self, sealer: &Sealer<V>, key: &K) -> Vec<Change> {
+        let mut name = Vec::new();
+        sealer.name(key, &mut name);
+        let name = KeyBytes::from(name);
+        let change = |tier| Change { tier, key: Arc::clone(&name), action: Action::Remove };
+        (0..self.outside.outers.len()).map(change).collect()
+    }
+
     /// Removes a key from memory, at once, and begins to remove it beyond.
     pub(super) fn remove(&self, hash: u64, key: &K) -> (bool, Option<Begun>) {
         let Some(sealer) = self.sealer.as_ref().filter(|_| self.has_outers()) else {
             return (self.memory.inner.remove(hash, key).is_some(), None);
         };
-        let mut name = Vec::new();
-        sealer.name(key, &mut name);
-        let name = KeyBytes::from(name);
-        let change = |tier| Change { tier, key: Arc::clone(&name), action: Action::Remove };
-        let changes = (0..self.outside.outers.len()).map(change).collect();
+        let changes = self.removals(sealer, key);
         let inner = &*self.memory.inner;
         let mut ended = None;
         let (ticket, begun) = self.outside.begin(hash, changes, |_| {

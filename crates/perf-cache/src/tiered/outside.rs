@@ -283,7 +283,10 @@ impl Outside {
             self.behind.take(begun.freed);
             outer.counts.coalesced.add(begun.coalesced);
             if goes_behind {
-                self.behind.enqueue(hash, tier, self.clock.now());
+                // What made way was waiting: whoever was to write that writes this.
+                if begun.coalesced == 0 {
+                    self.behind.enqueue(hash, tier, self.clock.now());
+                }
             } else {
                 tiers.push((tier, waiter));
             }
@@ -349,7 +352,7 @@ impl Outside {
     }
 
     /// Does what is to be done for a key in a tier, unless another thread is at it: that does it all.
-    pub(super) fn drive(&self, hash: u64, tier: usize, attempt: Option<&Attempt>) {
+    pub(super) fn drive(self: &Arc<Outside>, hash: u64, tier: usize, attempt: Option<&Attempt>) {
         let mut went_well = self.drive_one(hash, tier, attempt);
         for _ in 0..RETRIES {
             if !went_well {
@@ -361,7 +364,7 @@ impl Outside {
     }
 
     /// Whether the tier did something, and all that it was to do.
-    fn drive_one(&self, hash: u64, tier: usize, attempt: Option<&Attempt>) -> bool {
+    fn drive_one(self: &Arc<Outside>, hash: u64, tier: usize, attempt: Option<&Attempt>) -> bool {
         let mut went_well = false;
         loop {
             let Some(job) = self.next(hash, tier) else { return went_well };
@@ -440,7 +443,7 @@ impl Outside {
         Some(job)
     }
 
-    fn park(&self, hash: u64, tier: usize) {
+    fn park(self: &Arc<Outside>, hash: u64, tier: usize) {
         let mut parked = lock(&self.parked);
         if !parked.contains_recently(hash, tier) {
             parked.push_back((hash, tier));
@@ -454,10 +457,11 @@ impl Outside {
     }
 
     /// Too much could not be removed: nothing that is beyond memory now is answered any more.
-    fn give_up(&self, parked: VecDeque<(u64, usize)>) {
+    fn give_up(self: &Arc<Outside>, parked: VecDeque<(u64, usize)>) {
         self.given_up.fetch_add(1, Ordering::Relaxed);
-        // Its record cannot be stored just now; it is when the next invalidation is.
-        let (number, ()) = self.generations.invalidate_all(|_| ());
+        // Its record may not be stored just now: then it is parked in the place of all these.
+        let queue = |records| self.queue_records(records);
+        let (number, begun) = self.generations.invalidate_all(queue);
         self.generations.settle(number);
         for (hash, tier) in parked {
             let mut keys = self.stripe(hash);
@@ -468,6 +472,8 @@ impl Outside {
             let closed = TierError::PassedBy { tier: self.outers[tier].name() };
             refused.waiters.iter().for_each(|waiter| _ = waiter.keep(Err(closed.clone())));
         }
+        // Sets out and does not wait.
+        drop(begun);
     }
 
     fn unpark(&self, tier: usize) -> Option<(u64, usize)> {

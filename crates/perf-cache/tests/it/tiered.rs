@@ -2,6 +2,7 @@
 
 mod crash;
 mod faults;
+mod late;
 mod model;
 mod store;
 mod tiers;

@@ -45,6 +45,16 @@ fn behind_waits_coalesces_and_is_read_meanwhile() {
 }
 
 #[test]
+fn nothing_waits_to_be_flushed_after_the_end() {
+    let store = Store::new();
+    let cache = prompt(&store).0.write(behind(1 << 20)).build().unwrap();
+    cache.insert(text("a"), text("1"));
+    assert!(cache.close().is_clean());
+    cache.flush();
+    assert_eq!(store.values(), 1);
+}
+
+#[test]
 fn behind_writes_what_has_waited_long_enough() {
     let store = Store::new();
     let (builder, hand) = prompt(&store);
