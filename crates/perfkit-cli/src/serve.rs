@@ -78,7 +78,7 @@ async fn serve(
     let responses = service.gateway.responses().clone();
     let ending = async {
         let cut = service.shutdown(drain).await;
-        disk::close(responses).await;
+        disk::close(move || responses.disk().map(|disk| disk.close())).await;
         cut
     };
     let cut = tokio::select! {

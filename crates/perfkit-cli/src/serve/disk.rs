@@ -3,9 +3,8 @@
 use crate::failure::Failure;
 use crate::output;
 use crate::settings::DiskSettings;
-use perf_cache::disk::DiskStore;
+use perf_cache::disk::{CloseReport, DiskError, DiskStore};
 use perf_core::ByteSize;
-use perf_http::ResponseCache;
 use std::sync::Arc;
 
 /// Opens the store, and tells what was in it.
@@ -28,9 +27,11 @@ pub(super) fn open(settings: &DiskSettings) -> Result<Arc<dyn DiskStore>, Failur
     Ok(store)
 }
 
-/// Writes what waits, closes the store, and tells what it keeps.
-pub(super) async fn close(responses: ResponseCache) {
-    let closed = tokio::task::spawn_blocking(move || responses.disk().map(|disk| disk.close()));
+/// Lets `close` write what waits and close the store, if there is one, and tells what it keeps.
+pub(super) async fn close(
+    close: impl FnOnce() -> Option<Result<CloseReport, DiskError>> + Send + 'static,
+) {
+    let closed = tokio::task::spawn_blocking(close);
     // An error is a panic, which the runtime has reported.
     match closed.await {
         Ok(Some(Ok(report))) => {
