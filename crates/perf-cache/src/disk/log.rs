@@ -258,6 +258,11 @@ impl Inner {
         self.max_bytes.load(Ordering::Relaxed)
     }
 
+    /// The bound on what is queued, which follows that on the files.
+    fn queue_bytes(&self) -> u64 {
+        self.settings.queue_bytes.as_u64().min(self.max_bytes() / 32)
+    }
+
     fn shape(&self) -> Shape<'_> {
         let bytes = self.segment_bytes.load(Ordering::Relaxed);
         Shape { dir: &self.dir, seed: self.seed, shift: builder::shift_for(bytes), bytes }

@@ -62,8 +62,8 @@ impl LogStoreBuilder {
     }
 
     /// The size of a file, by which room is made: from 16 KiB to an eighth of the bound, and to
-    /// 1 GiB. If not set, a 64th of the bound but from 1 to 64 MiB, above 32 GiB a 512th, at most
-    /// 1 GiB.
+    /// 1 GiB; more than was set where it took over 32 768 files. If not set, a 64th of the bound
+    /// but from 1 to 64 MiB, above 32 GiB a 512th, at most 1 GiB.
     pub fn segment_bytes(mut self, bytes: ByteSize) -> LogStoreBuilder {
         self.settings.segment_bytes = Some(bytes);
         self
@@ -157,7 +157,8 @@ impl Settings {
             (max_bytes / 512).clamp(64 << 20, MAX_SEGMENT)
         };
         let set = self.segment_bytes.map_or(by_bound, ByteSize::as_u64);
-        set.min(max_bytes / 8).max(MIN_SEGMENT)
+        // No more files than there are slots for, twice.
+        set.min(max_bytes / 8).max(MIN_SEGMENT).max(max_bytes.div_ceil(MAX_FILES).min(MAX_SEGMENT))
     }
 
     /// At how many bytes a chunk is written.
@@ -177,3 +178,5 @@ const CHUNK: usize = 256 << 10;
 pub(super) const MIN_MAX_BYTES: u64 = 1 << 20;
 const MIN_SEGMENT: u64 = 16 << 10;
 const MAX_SEGMENT: u64 = 1 << 30;
+/// More are not aimed at: there is a place for twice as many.
+const MAX_FILES: u64 = 1 << 15;

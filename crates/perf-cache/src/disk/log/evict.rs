@@ -43,7 +43,6 @@ enum Fate {
 /// What was written again of a file.
 #[derive(Debug, Default)]
 struct Moved {
-    pinned: bool,
     bytes: u64,
 }
 
@@ -52,15 +51,18 @@ impl Inner {
     /// what is written again, and all that is queued before it.
     pub(super) fn is_short(&self, need: u64) -> bool {
         let segment = self.segment_bytes.load(Ordering::Relaxed);
-        let reserve = 2 * segment + self.settings.queue_bytes.as_u64();
+        let reserve = 2 * segment + self.queue_bytes();
         self.file_bytes.load(Ordering::Relaxed) + need + reserve > self.max_bytes()
     }
 
     pub(super) fn make_room(&self, io: &mut Io, need: u64) -> Result<(), DiskError> {
         self.give_up_ended(io)?;
         let mut rounds = 0;
+        // None that this fills: with more pinned than fits in, it would not end.
+        let end = self.head().next_number;
         while self.is_short(need) {
-            let Some(oldest) = self.oldest_sealed() else { break };
+            let oldest = self.oldest_sealed().filter(|oldest| oldest.number < end);
+            let Some(oldest) = oldest else { break };
             let keep = if rounds < ROUNDS && self.is_mostly_dead() {
                 Keep::Living
             } else {
@@ -102,9 +104,9 @@ impl Inner {
         let (old, position) = (head.next_number, head.appended);
         let mut removed = 0;
         for entries in self.index.snapshots() {
-            for (hash, place) in entries.into_iter().filter(|(_, place)| !place.pinned()) {
-                self.index.remove(hash);
-                removed += u64::from(!place.dead());
+            for (hash, _) in entries.into_iter().filter(|(_, place)| !place.pinned()) {
+                // Known until its file is gone: a removal before that writes a tombstone.
+                removed += u64::from(self.index.kill(hash).is_some());
             }
         }
         drop(head);
@@ -134,7 +136,12 @@ impl Inner {
         }
         drop(head);
         // What fails here fails again with the next write, and is told there.
-        drop(self.flush().and_then(|()| self.make_room(&mut super::index::lock(&self.io), 0)));
+        drop(self.flush());
+        let mut io = super::index::lock(&self.io);
+        // Another may have closed it meanwhile; the directory may be someone else's by now.
+        if !self.closed.load(Ordering::Acquire) {
+            drop(self.make_room(&mut io, 0));
+        }
     }
 
     fn oldest_sealed(&self) -> Option<Arc<Segment>> {
@@ -151,24 +158,34 @@ impl Inner {
 
     /// Takes the oldest file away, and writes again what is to be kept of it.
     fn give_up(&self, io: &mut Io, segment: &Arc<Segment>, keep: Keep) -> Result<(), DiskError> {
-        if segment.uses() > 0 {
-            let moved = self.empty(io, segment, keep)?;
-            if moved.pinned {
-                // Before the only other copy goes.
-                let position = self.head().appended;
+        let entries = if segment.uses() > 0 { self.entries(segment) } else { Vec::new() };
+        self.empty(io, segment, keep, &entries)?;
+        if let Some(position) = io.carried {
+            // Before the only other copy goes, also if that failed the last time.
+            self.head().close_chunk();
+            while self.handed.load(Ordering::Acquire) < position {
+                self.write_front(io)?;
                 self.head().close_chunk();
-                while self.handed.load(Ordering::Acquire) < position {
-                    self.write_front(io)?;
-                    self.head().close_chunk();
-                }
-                self.sync_segments()?;
             }
+            self.sync_segments()?;
+            io.carried = None;
         }
-        self.delete(io, segment)
+        self.delete(io, segment, &entries)
     }
 
-    /// Moves or forgets each entry that means this file.
-    fn empty(&self, io: &mut Io, segment: &Arc<Segment>, keep: Keep) -> Result<Moved, DiskError> {
+    /// Moves each entry that means this file, or says that nothing is to be had of it. Those stay
+    /// known while the file is there, where a restart would find them: a removal meanwhile writes a
+    /// tombstone.
+    fn empty(
+        &self,
+        io: &mut Io,
+        segment: &Arc<Segment>,
+        keep: Keep,
+        entries: &[(u64, Place)],
+    ) -> Result<(), DiskError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         let ended = segment.expired(self.now());
         let mut moved = Moved::default();
         let mut record = Vec::new();
@@ -178,7 +195,7 @@ impl Inner {
         {
             advise(file, Advice::Soon);
         }
-        for (hash, place) in self.entries(segment) {
+        for &(hash, place) in entries {
             let Some(here) = self.index.get(hash).filter(|here| here.same_record(place)) else {
                 continue;
             };
@@ -196,6 +213,9 @@ impl Inner {
             };
             let count = match fate {
                 Fate::Moved => {
+                    if here.pinned() {
+                        io.carried = Some(self.head().appended);
+                    }
                     self.drain(io)?;
                     continue;
                 }
@@ -203,11 +223,11 @@ impl Inner {
                 Fate::Ended => &self.counts.expired,
                 Fate::Damaged => &self.counts.corrupt,
             };
-            if self.index.remove_if(hash, here) && !here.dead() {
+            if self.index.mark_dead(hash, here, segment) {
                 add(count, 1);
             }
         }
-        Ok(moved)
+        Ok(())
     }
 
     /// Appends a record anew, if that can be.
@@ -221,7 +241,8 @@ impl Inner {
     ) -> Result<Fate, DiskError> {
         let read = match self.read_record(segment, place, record) {
             Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
+            // A bad sector must not keep a file, and all after it, from being given up.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof || !place.pinned() => None,
             Err(error) => return Err(self.error(&segment.path, error)),
         };
         let Some((front, tail)) = read else { return Ok(Fate::Damaged) };
@@ -253,7 +274,6 @@ impl Inner {
         drop(head);
         add(&self.counts.reinserted, 1);
         moved.bytes += again.bytes();
-        moved.pinned |= place.pinned();
         Ok(Fate::Moved)
     }
 
@@ -266,7 +286,7 @@ impl Inner {
 
     /// Keeps what was appended anew from filling more memory than the queue may.
     fn drain(&self, io: &mut Io) -> Result<(), DiskError> {
-        let bound = self.settings.queue_bytes.as_u64();
+        let bound = self.queue_bytes();
         while self.head().queued as u64 > bound {
             if !self.write_front(io)? {
                 self.head().close_chunk();
@@ -292,10 +312,13 @@ impl Inner {
         }
     }
 
-    /// Takes a file away of which the index has nothing.
-    fn delete(&self, io: &mut Io, segment: &Arc<Segment>) -> Result<(), DiskError> {
-        // The footer may have told of less than there was.
-        self.forget_rest(segment);
+    /// Takes a file away of which nothing is to be had, and forgets what it held.
+    fn delete(
+        &self,
+        io: &mut Io,
+        segment: &Arc<Segment>,
+        entries: &[(u64, Place)],
+    ) -> Result<(), DiskError> {
         let bytes = length(segment);
         match fs::remove_file(&segment.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -305,6 +328,7 @@ impl Inner {
         }
         io.renamed = true;
         self.file_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.forget(segment, entries);
         let mut head = self.head();
         head.segments.retain(|other| !Arc::ptr_eq(other, segment));
         if !segment.hollow {
@@ -314,8 +338,11 @@ impl Inner {
         Ok(())
     }
 
-    /// Forgets the dead entries of a file, and those that its footer did not tell of.
-    fn forget_rest(&self, segment: &Segment) {
+    /// Forgets the entries of a file that is gone, and those that its footer did not tell of.
+    fn forget(&self, segment: &Segment, entries: &[(u64, Place)]) {
+        for &(hash, place) in entries {
+            self.index.remove_if(hash, place);
+        }
         if segment.uses() == 0 {
             return;
         }
@@ -334,8 +361,8 @@ impl Inner {
         if before < 2 * after {
             return Ok(());
         }
-        self.empty(io, segment, Keep::Pinned)?;
-        self.forget_rest(segment);
+        let held = self.entries(segment);
+        self.empty(io, segment, Keep::Pinned, &held)?;
         for entry in &mut entries {
             entry[1] = Place(entry[1]).in_footer(true);
         }
@@ -362,6 +389,7 @@ impl Inner {
         let file = file.map_err(|error| self.error(&segment.path, error))?;
         io.renamed = true;
         self.file_bytes.fetch_sub(before.saturating_sub(after), Ordering::Relaxed);
+        self.forget(segment, &held);
         let hollow = Segment::found(&self.dir, u16::MAX, head, file, after);
         hollow.sealed.store(true, Ordering::Release);
         let mut list = self.head();

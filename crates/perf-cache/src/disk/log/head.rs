@@ -21,6 +21,8 @@ pub(super) struct Head {
     pub(super) queued: usize,
     /// Bytes that were ever queued: the position of the end of the log in the order of writing.
     pub(super) appended: u64,
+    /// Up to where it has to be written for every removal to last.
+    pub(super) removed: u64,
     /// Buffers to be used again.
     spare: Vec<Vec<u8>>,
     /// All segments, the oldest first, the active one last.
@@ -118,6 +120,7 @@ impl Head {
             queue: VecDeque::new(),
             queued: 0,
             appended: 0,
+            removed: 0,
             spare: Vec::new(),
             segments: VecDeque::new(),
             next_number: 1,

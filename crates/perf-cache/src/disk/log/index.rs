@@ -110,6 +110,18 @@ impl Index {
         }
     }
 
+    /// As [`mark_dead`](Index::mark_dead), whichever record it is. Answers what was there.
+    pub(super) fn kill(&self, hash: u64) -> Option<Place> {
+        let mut shard = self.shard(hash);
+        let found = shard.table.get(hash).filter(|found| !found.dead())?;
+        shard.table.replace(hash, found.made_dead());
+        shard.dead += 1;
+        if let Some(segment) = shard.segments.get(found.slot()).and_then(Option::as_ref) {
+            segment.mark_dead(found);
+        }
+        Some(found)
+    }
+
     /// Makes room for that many entries in all, evenly spread.
     pub(super) fn reserve(&self, entries: usize) {
         for shard in &self.shards {

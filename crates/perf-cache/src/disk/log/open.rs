@@ -75,13 +75,15 @@ pub(super) fn open(
     let expected: u64 =
         candidates.iter().filter_map(|c| c.footer.as_ref()).map(|f| f.0.count).sum();
     opening.index.reserve(usize::try_from(expected).unwrap_or(usize::MAX).min(1 << 32));
+    // The marker went.
+    opening.io.renamed = true;
     let last = candidates.len().saturating_sub(1);
     for (order, candidate) in candidates.into_iter().enumerate() {
         opening.head.next_number = candidate.number.saturating_add(1);
         opening.take(candidate, order == last)?;
     }
-    let (entries, _) = opening.index.len();
-    opening.report.recovered = entries;
+    let (entries, dead) = opening.index.len();
+    opening.report.recovered = entries - dead;
     opening.report.took = began.elapsed();
     let inner = Arc::new(Inner {
         dir: opening.dir,
@@ -101,6 +103,10 @@ pub(super) fn open(
         report: opening.report,
         lock,
     });
+    if opening.file_bytes > max_bytes {
+        // The bound is another than it was. What fails here fails again with the next write.
+        drop(inner.make_room(&mut super::index::lock(&inner.io), 0));
+    }
     let for_thread = Arc::clone(&inner);
     let writer = thread::Builder::new()
         .name("perf-cache-log".to_owned())
@@ -215,11 +221,16 @@ impl Opening {
         let ended = segment.expired(self.now);
         for [hash, word] in entries {
             let place = Place::from_footer(*word, segment.slot);
-            if place.dead() || ended || segment.hollow {
+            if place.dead() || segment.hollow {
                 self.report.dropped += u64::from(!place.dead());
                 self.index.remove(*hash);
-            } else {
-                self.index.insert(*hash, place);
+                continue;
+            }
+            self.index.insert(*hash, place);
+            if ended {
+                // Known as long as its file is there: the clock may be set back.
+                self.report.dropped += 1;
+                self.index.kill(*hash);
             }
         }
     }
@@ -239,11 +250,10 @@ impl Opening {
                 return;
             }
             segment.note_expiry(record.expires_at);
+            index.insert(record.hash, Place::from_footer(word, segment.slot));
             if record.expires_at <= now {
                 *dropped += 1;
-                index.remove(record.hash);
-            } else {
-                index.insert(record.hash, Place::from_footer(word, segment.slot));
+                index.kill(record.hash);
             }
         });
         self.report.dropped += gaps.count;

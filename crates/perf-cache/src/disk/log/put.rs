@@ -36,7 +36,7 @@ impl Inner {
     }
 
     fn put_plain(&self, record: &Record<'_>) -> Result<Put, DiskError> {
-        let bound = self.settings.queue_bytes.as_u64();
+        let bound = self.queue_bytes();
         let mut retried = false;
         loop {
             let head = self.open_head()?;
@@ -103,14 +103,20 @@ impl Inner {
         // Before the lock, since it may read.
         let ended = self.ended(hash, key.len());
         let head = self.open_head()?;
-        let Some(old) = self.index.get(hash) else { return Ok(false) };
+        let Some(old) = self.index.get(hash) else {
+            // Its tombstone may be on the way yet: of another's removal, or of one that failed.
+            let position = head.removed;
+            drop(head);
+            return self.write_through(position).map(|()| false);
+        };
         let was_there =
             !old.dead() && ended.is_none_or(|(place, ended)| !(ended && place.same_record(old)));
         if let Some(failing) = head.failing
             && self.over_queue(&head)
         {
-            // No more can be noted; the caller is told that it did not last.
-            self.index.remove(hash);
+            // No more can be noted; the caller is told that it did not last. It stays known, so
+            // that the next try writes the tombstone.
+            self.index.kill(hash);
             return Err(failing.error(&self.dir));
         }
         let front = Front { value: 0, key: key.len() as u32, tombstone: true, pinned: false };
@@ -160,6 +166,7 @@ impl Inner {
         let hash = record.hashes.0;
         if record.front.tombstone {
             self.index.remove(hash);
+            head.removed = head.appended;
         } else {
             self.index.insert(hash, place);
         }
@@ -174,7 +181,7 @@ impl Inner {
 
     /// Whether so much waits for a failing device that not even small records are taken.
     fn over_queue(&self, head: &Head) -> bool {
-        head.queued as u64 > self.settings.queue_bytes.as_u64() + (64 << 10)
+        head.queued as u64 > self.queue_bytes() + (64 << 10)
     }
 
     fn refuse(&self, because: RefusedBecause) -> Put {

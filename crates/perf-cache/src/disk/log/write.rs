@@ -20,6 +20,9 @@ pub(super) struct Io {
     progress: usize,
     /// A segment found on disk that is to be cut off here before it goes on.
     pub(super) cut: Option<(u64, u64)>,
+    /// Up to where it has to be written and synced before a file may go: what is pinned and was
+    /// written again lies there.
+    pub(super) carried: Option<u64>,
     /// Whether names came or went since the directory was synced.
     pub(super) renamed: bool,
 }

@@ -24,17 +24,14 @@ impl Inner {
                 return;
             }
             let failing = head.failing.is_some();
+            let interval = if failing { RETRY_INTERVAL } else { self.settings.flush_interval };
             if head.queue.is_empty() || failing {
                 if head.queued > 0 {
                     waiting_since.get_or_insert_with(Instant::now);
                 } else {
                     waiting_since = None;
                 }
-                let flush = waiting_since.map(|since| {
-                    let interval =
-                        if failing { RETRY_INTERVAL } else { self.settings.flush_interval };
-                    interval.saturating_sub(since.elapsed())
-                });
+                let flush = waiting_since.map(|since| interval.saturating_sub(since.elapsed()));
                 let unsynced = self.unsynced.load(Ordering::Relaxed);
                 let sync = self.settings.sync_interval.filter(|_| unsynced);
                 let sync = sync.map(|interval| interval.saturating_sub(synced_at.elapsed()));
@@ -48,7 +45,7 @@ impl Inner {
             }
             drop(head);
             // A failure is noted where the puts see it, and tried again.
-            if waiting_since.is_some_and(|since| since.elapsed() >= self.settings.flush_interval) {
+            if waiting_since.is_some_and(|since| since.elapsed() >= interval) {
                 waiting_since = None;
                 drop(self.flush());
             } else {
@@ -63,7 +60,12 @@ impl Inner {
                 synced_at = Instant::now();
             }
             if swept_at.elapsed() >= SWEEP_INTERVAL {
-                drop(self.give_up_ended(&mut lock(&self.io)));
+                let mut io = lock(&self.io);
+                // The directory may be someone else's after the end.
+                if !self.closed.load(Ordering::Acquire) {
+                    drop(self.give_up_ended(&mut io));
+                }
+                drop(io);
                 swept_at = Instant::now();
             }
         }

@@ -185,3 +185,137 @@ fn settings_that_cannot_be_are_named() {
         assert!(matches!(&error, DiskError::Config(config) if config.setting() == setting));
     }
 }
+
+/// What a killed process leaves.
+fn copy_of(dir: &Scratch) -> Scratch {
+    let copy = Scratch::new("copy");
+    for entry in fs::read_dir(dir.path()).unwrap().map(Result::unwrap) {
+        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
+}
+
+/// A removal that failed, and is tried again, lasts or fails again.
+#[test]
+fn a_removal_that_answers_lasts_though_one_before_failed() {
+    let dir = Scratch::new("removed-again");
+    let faults = Faults::new();
+    let builder = LogStore::builder(dir.path());
+    let store = builder.clone().faults(faults.clone()).open().unwrap();
+    assert_eq!(put(&store, "a", b"1"), Put::Stored);
+    store.flush().unwrap();
+    faults.fill_after(0);
+    assert!(matches!(store.remove(b"a"), Err(DiskError::Full { .. })));
+    assert!(matches!(store.remove(b"a"), Err(DiskError::Full { .. })), "it is not written yet");
+    faults.make_room();
+    assert!(!store.remove(b"a").unwrap());
+    assert!(!holds(&LogStore::builder(copy_of(&dir).path()).open().unwrap(), "a"));
+}
+
+/// More than is queued of a failing device: the removal cannot even be noted.
+#[test]
+fn a_removal_that_could_not_be_noted_can_be_made_up_for() {
+    let dir = Scratch::new("not-noted");
+    let faults = Faults::new();
+    let queue = ByteSize::kib(16);
+    let builder = LogStore::builder(dir.path()).queue_bytes(queue);
+    let store = builder.clone().faults(faults.clone()).open().unwrap();
+    let name = |key: u32| format!("{key:01000}");
+    for key in 0..300 {
+        assert_eq!(put(&store, &name(key), b"1"), Put::Stored);
+    }
+    store.flush().unwrap();
+    faults.fill_after(0);
+    for key in 0..300 {
+        assert!(store.remove(name(key).as_bytes()).is_err());
+    }
+    faults.make_room();
+    for key in 0..300 {
+        assert!(!store.remove(name(key).as_bytes()).unwrap());
+    }
+    let store = LogStore::builder(copy_of(&dir).path()).open().unwrap();
+    assert_eq!(store.usage().entries, 0);
+}
+
+/// As above, of what a clear could not take away.
+#[test]
+fn what_a_failed_clear_left_can_be_removed() {
+    let dir = Scratch::new("clear-failed");
+    let faults = Faults::new();
+    let store = LogStore::builder(dir.path()).faults(faults.clone()).open().unwrap();
+    assert_eq!(put(&store, "a", b"1"), Put::Stored);
+    store.flush().unwrap();
+    assert_eq!(put(&store, "b", b"1"), Put::Stored);
+    faults.fill_after(0);
+    assert!(matches!(store.clear(), Err(DiskError::Full { .. })));
+    assert!(!holds(&store, "a") && store.usage().entries == 0);
+    faults.make_room();
+    assert!(!store.remove(b"a").unwrap());
+    let copy = LogStore::builder(copy_of(&dir).path()).open().unwrap();
+    assert!(!holds(&copy, "a"));
+    assert_eq!(store.clear().unwrap(), 0);
+    assert_eq!(store.usage().file_bytes, 0);
+}
+
+/// A file is given up, and the device fails before it is gone: what is pinned in it is not lost,
+/// and what was evicted of it can be removed.
+#[test]
+fn giving_a_file_up_that_fails_midway_loses_nothing_pinned() {
+    let dir = Scratch::new("midway");
+    let faults = Faults::new();
+    let builder = LogStore::builder(dir.path()).max_bytes(ByteSize::mib(1));
+    let builder = builder.segment_bytes(ByteSize::kib(32)).flush_interval(Duration::from_hours(1));
+    let store = builder.clone().faults(faults.clone()).open().unwrap();
+    let pinned = store.put(b"pinned", b"1", PutTerms::pinned()).unwrap();
+    assert_eq!(pinned, Put::Stored);
+    assert_eq!(put(&store, "plain", &[1; 1_000]), Put::Stored);
+    store.flush().unwrap();
+    for key in 0..2_000 {
+        assert_eq!(put(&store, &format!("{key}"), &[2; 1_000]), Put::Stored);
+        faults.fill_after(0);
+        assert!(store.flush().is_err());
+        if !store.contains(b"plain").unwrap() {
+            break;
+        }
+        faults.make_room();
+        store.flush().unwrap();
+    }
+    assert!(!store.contains(b"plain").unwrap());
+    for _ in 0..10 {
+        assert!(store.flush().is_err());
+    }
+    let killed = LogStore::builder(copy_of(&dir).path()).open().unwrap();
+    assert!(holds(&killed, "pinned"), "it was in a file that was given up");
+    assert!(holds(&killed, "plain"), "the file is still there");
+    assert!(store.remove(b"plain").is_err(), "a restart would find it");
+    faults.make_room();
+    assert!(!store.remove(b"plain").unwrap());
+    let killed = LogStore::builder(copy_of(&dir).path()).open().unwrap();
+    assert!(holds(&killed, "pinned") && !holds(&killed, "plain"));
+}
+
+/// A clock that was ahead when the store was opened.
+#[test]
+fn what_was_removed_after_it_ended_stays_so_when_the_clock_is_set_back() {
+    let dir = Scratch::new("set-back");
+    let (clock, hand) = Clock::manual();
+    let now = clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let store = LogStore::builder(dir.path()).clock(clock).open().unwrap();
+    let terms = PutTerms::until(now + 1_000);
+    assert_eq!(store.put(b"a", b"1", terms).unwrap(), Put::Stored);
+    store.flush().unwrap();
+    let killed = copy_of(&dir);
+    store.close().unwrap();
+    for dir in [&dir, &killed] {
+        let (clock, ahead) = Clock::manual();
+        ahead.advance(Duration::from_hours(1));
+        let store = LogStore::builder(dir.path()).clock(clock).open().unwrap();
+        assert_eq!((store.open_report().recovered, store.open_report().dropped), (0, 1));
+        assert!(!store.remove(b"a").unwrap());
+        store.close().unwrap();
+        let (clock, _) = Clock::manual();
+        let store = LogStore::builder(dir.path()).clock(clock).open().unwrap();
+        assert!(!holds(&store, "a"));
+    }
+    drop(hand);
+}

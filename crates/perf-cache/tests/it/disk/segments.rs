@@ -255,3 +255,29 @@ fn closing_while_others_write_loses_nothing_that_was_taken() {
         assert_eq!(store.usage().entries, taken.iter().sum::<u64>());
     }
 }
+
+#[test]
+fn a_store_whose_bound_was_lowered_far_still_holds_what_fits() {
+    let dir = Scratch::new("lowered");
+    let store = LogStore::builder(dir.path()).max_bytes(ByteSize::mib(512)).open().unwrap();
+    store.set_max_bytes(4 << 20);
+    for key in 0..2_000 {
+        put(&store, key, 1_000);
+    }
+    store.flush().unwrap();
+    assert_eq!((store.usage().entries, store.usage().evicted), (2_000, 0));
+}
+
+#[test]
+fn a_store_opened_with_a_lower_bound_keeps_to_it_at_once() {
+    let dir = Scratch::new("opened-lower");
+    let store = LogStore::builder(dir.path()).max_bytes(ByteSize::mib(16)).open().unwrap();
+    for key in 0..2_000 {
+        put(&store, key, 3_000);
+    }
+    store.close().unwrap();
+    let store = LogStore::builder(dir.path()).max_bytes(ByteSize::mib(2)).open().unwrap();
+    let usage = store.usage();
+    assert!(usage.file_bytes <= 2 << 20, "{usage:?}");
+    assert_eq!(usage.entries + usage.evicted, 2_000);
+}
