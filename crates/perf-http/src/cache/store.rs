@@ -16,6 +16,9 @@ pub(crate) struct Store {
     clock: Clock,
     /// Held while an entry is read, changed and written back; never while reading only.
     writing: Mutex<()>,
+    /// Invalidations that memory has done and the disk may not have: until then what is found on
+    /// disk stays there, or it could be written to it again afterwards.
+    forgetting: AtomicU64,
     epochs: Box<[AtomicU64]>,
     /// Held for reading from the look at memory until the disk has the value, and for writing to
     /// invalidate: what is invalidated does not reach the disk afterwards. Before `writing`.
@@ -39,6 +42,7 @@ impl Store {
             clock,
             ordering: RwLock::new(()),
             writing: Mutex::new(()),
+            forgetting: AtomicU64::new(0),
             epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
             passes: Passes::new(),
         }
@@ -110,11 +114,14 @@ impl Store {
         Some((key, epoch, looked))
     }
 
-    /// Puts into memory what was found on disk, unless its URL has been invalidated since `epoch` or
-    /// something newer is there.
+    /// Puts into memory what was found on disk, unless its URL has been invalidated since `epoch`,
+    /// something is being invalidated, or something newer is there.
     pub(crate) fn promote(&self, key: &ResponseKey, epoch: Epoch, stored: StoredResponse) {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.epoch(key) == epoch && !self.contains(key) {
+        // Relaxed: it comes down with `writing` held, and goes up before memory forgets, which takes
+        // that as well.
+        let is_forgetting = self.forgetting.load(Ordering::Relaxed) > 0;
+        if !is_forgetting && self.epoch(key) == epoch && !self.contains(key) {
             // Where memory has no room, the disk is asked again.
             let _ = self.put(key, stored);
         }
@@ -136,19 +143,18 @@ impl Store {
     /// Forgets one URL, and refuses answers that are still on their way; whether memory had it.
     /// Waits for the disk, if there is one.
     pub(crate) fn invalidate(&self, key: &ResponseKey) -> bool {
-        let forget = || {
-            let _ordering = self.ordering.write().unwrap_or_else(PoisonError::into_inner);
-            let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-            self.epoch_of(key).fetch_add(1, Ordering::AcqRel);
-            self.memory.remove(key.as_str()).is_some()
-        };
-        let was_there = forget();
-        if let Some(disk) = &self.disk {
-            disk.forget(key);
-            // What was found on disk meanwhile.
-            return forget() || was_there;
-        }
-        was_there
+        let epochs = std::slice::from_ref(self.epoch_of(key));
+        let forget = || self.memory.remove(key.as_str()).is_some();
+        let Some(disk) = &self.disk else { return self.forget_in_memory(epochs, forget) };
+        let forgetting = Forgetting::begin(&self.forgetting);
+        let was_there = self.forget_in_memory(epochs, forget);
+        disk.forget(key);
+        // What was looked for on disk before that is of an epoch that ends here.
+        let is_there_again = self.forget_in_memory(epochs, || {
+            drop(forgetting);
+            forget()
+        });
+        was_there || is_there_again
     }
 
     /// Forgets what some invalidation of the memory tier names, and refuses answers that are still
@@ -159,21 +165,25 @@ impl Store {
         forget: impl Fn(&Cache<ResponseKey, StoredResponse>) -> T,
         forget_on_disk: impl FnOnce(&DiskTier),
     ) -> T {
-        let forget = || {
-            let _ordering = self.ordering.write().unwrap_or_else(PoisonError::into_inner);
-            let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-            for epoch in &self.epochs {
-                epoch.fetch_add(1, Ordering::AcqRel);
-            }
-            forget(&self.memory)
-        };
-        let forgotten = forget();
-        if let Some(disk) = &self.disk {
-            forget_on_disk(disk);
-            // What was found on disk meanwhile.
-            forget();
-        }
+        let forget = || forget(&self.memory);
+        let Some(disk) = &self.disk else { return self.forget_in_memory(&self.epochs, forget) };
+        let forgetting = Forgetting::begin(&self.forgetting);
+        let forgotten = self.forget_in_memory(&self.epochs, forget);
+        forget_on_disk(disk);
+        self.forget_in_memory(&self.epochs, || {
+            drop(forgetting);
+            forget()
+        });
         forgotten
+    }
+
+    fn forget_in_memory<T>(&self, epochs: &[AtomicU64], forget: impl FnOnce() -> T) -> T {
+        let _ordering = self.ordering.write().unwrap_or_else(PoisonError::into_inner);
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        for epoch in epochs {
+            epoch.fetch_add(1, Ordering::AcqRel);
+        }
+        forget()
     }
 
     pub(crate) fn is_passed(&self, key: &str, class: u64, now: Instant) -> bool {
@@ -204,6 +214,22 @@ impl Store {
     /// fetch and nothing else.
     fn epoch_of(&self, key: &ResponseKey) -> &AtomicU64 {
         &self.epochs[number(key.as_str()) as usize % EPOCHS]
+    }
+}
+
+/// An invalidation that the disk has not done yet.
+struct Forgetting<'a>(&'a AtomicU64);
+
+impl Forgetting<'_> {
+    fn begin(count: &AtomicU64) -> Forgetting<'_> {
+        count.fetch_add(1, Ordering::Relaxed);
+        Forgetting(count)
+    }
+}
+
+impl Drop for Forgetting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -276,5 +302,55 @@ mod tests {
         assert!(passes.has(one, at(6)));
         passes.unset(one);
         assert!(!passes.has(one, at(6)));
+    }
+
+    #[cfg(feature = "disk")]
+    #[test]
+    fn what_is_found_on_disk_while_that_forgets_it_is_not_written_there_again() {
+        use super::super::entry::Representation;
+        use super::super::policy::Freshness;
+        use perf_cache::disk::LogStore;
+        use std::time::Duration;
+
+        let folder = tempfile::tempdir().unwrap();
+        let log = LogStore::builder(folder.path()).open().unwrap();
+        let disk = DiskTier::new(Arc::new(log), Clock::system(), 1_024).unwrap();
+        let memory = Cache::builder().max_entries(10).build().unwrap();
+        let clock = Clock::system();
+        let store = Store::new(memory, Some(disk), clock.clone());
+        let freshness = Freshness {
+            lifetime: Duration::from_secs(60),
+            initial_age: Duration::ZERO,
+            explicit: true,
+            always_validate: false,
+            authorized: false,
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            must_revalidate: false,
+            no_transform: false,
+        };
+        let request = http::Request::get("http://h/a").body(()).unwrap().into_parts().0;
+        let body = Arc::new(Representation::new("old".into()));
+        let (status, none) = (http::StatusCode::OK, HeaderMap::new());
+        let now = clock.now();
+        let variant = Variant::new(&request, status, none.clone(), freshness, body, now, 1_024);
+        let stored = StoredResponse::with(None, Arc::new(variant), &none).0;
+        let key = ResponseKey::new("h/a");
+        let is_on_disk = || store.disk().unwrap().tier().get(&key).is_some();
+
+        store.promote(&key, store.epoch(&key), stored.clone());
+        store.keep_on_disk(&key);
+        assert!(is_on_disk() && store.contains(&key));
+        // Somebody has found it on disk, and goes on while memory has forgotten it and the disk has
+        // just done so.
+        let forget = |memory: &Cache<ResponseKey, StoredResponse>| memory.clear();
+        store.invalidate_by(forget, |disk| {
+            store.promote(&key, store.epoch(&key), stored.clone());
+            disk.clear();
+            store.keep_on_disk(&key);
+        });
+        assert!(!is_on_disk() && !store.contains(&key));
+        store.promote(&key, store.epoch(&key), stored.clone());
+        assert!(store.contains(&key), "it is over");
     }
 }
