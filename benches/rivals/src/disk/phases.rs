@@ -3,7 +3,7 @@
 use super::data::Data;
 use super::stores::{Store, Subject};
 use anyhow::{Context, Result, ensure};
-use rustix::fs::{Advice, fadvise};
+use rustix::fs::{Advice, fadvise, syncfs};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -159,9 +159,9 @@ pub(super) fn device(data: &Data, count: usize, folder: &Path) -> Result<Figures
 
 /// Writes everything out and asks the kernel to forget it. No rights are needed for that.
 fn drop_from_page_cache(folder: &Path) -> Result<()> {
+    syncfs(File::open(folder)?).context("the kernel does not write it out")?;
     for path in files(folder)? {
         let file = File::open(&path)?;
-        file.sync_all()?;
         fadvise(&file, 0, None, Advice::DontNeed).context("the kernel takes no advice")?;
     }
     Ok(())
