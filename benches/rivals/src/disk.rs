@@ -2,6 +2,7 @@
 //! put, values lie in files, what was handed over is read back and compared.
 
 mod data;
+mod mixed;
 mod phases;
 mod stores;
 
@@ -22,7 +23,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         }
         measure(bench, case, &folder)?;
     }
-    Ok(())
+    if bench.wants("mixed") { mixed::measure(bench, &folder) } else { Ok(()) }
 }
 
 /// All subjects of one size of values, in turn, again and again.

@@ -1,6 +1,6 @@
 //! foyer's hybrid cache with hardly any memory tier, so that its disk store answers.
 
-use super::{Data, Store, capacity};
+use super::{DISK_BYTES, Data, MEMORY_BYTES, Store, Tiers, capacity};
 use anyhow::Result;
 use foyer::{
     BlockEngineConfig, Compression, DeviceBuilder, FsDeviceBuilder, HybridCache,
@@ -61,6 +61,48 @@ impl Store for Foyer {
             into.extend_from_slice(entry.value());
         }
         Ok(found.is_some())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        Ok(self.runtime.block_on(self.cache.close())?)
+    }
+}
+
+struct Hybrid {
+    runtime: Runtime,
+    cache: HybridCache<u64, Vec<u8>>,
+}
+
+pub(super) fn open_tiers(folder: &Path) -> Result<Box<dyn Tiers>> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let path = folder.to_owned();
+    let cache = runtime.block_on(async {
+        let device = FsDeviceBuilder::new(path).with_capacity(DISK_BYTES as usize).build()?;
+        HybridCacheBuilder::new()
+            .memory(MEMORY_BYTES as usize)
+            .with_weighter(|_, value: &Vec<u8>| value.len() + 64)
+            .storage()
+            .with_io_engine_config(PsyncIoEngineConfig::new())
+            .with_engine_config(BlockEngineConfig::new(device))
+            .with_compression(Compression::Lz4)
+            .build()
+            .await
+    })?;
+    Ok(Box::new(Hybrid { runtime, cache }))
+}
+
+impl Tiers for Hybrid {
+    fn get(&self, key: u64, into: &mut Vec<u8>) -> Result<bool> {
+        let found = self.runtime.block_on(async { self.cache.get(&key).await })?;
+        if let Some(entry) = &found {
+            into.extend_from_slice(entry.value());
+        }
+        Ok(found.is_some())
+    }
+
+    fn insert(&mut self, key: u64, value: &[u8]) -> Result<()> {
+        self.cache.insert(key, value.to_vec());
+        Ok(())
     }
 
     fn close(&mut self) -> Result<()> {
