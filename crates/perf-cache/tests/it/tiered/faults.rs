@@ -82,8 +82,13 @@ fn a_removal_that_hangs_ends_at_the_deadline_and_holds_in_this_process() {
     let cache = builder.deadline(SECOND).retry_after(1_000_000 * SECOND).build().unwrap();
     cache.insert(text("a"), text("1"));
     store.hang(true);
+    let before = store.entered.load(Ordering::SeqCst);
     let timed_out = std::thread::scope(|scope| {
         let removing = scope.spawn(|| cache.remove("a"));
+        // One that the deadline finds before the store does is never made.
+        while store.entered.load(Ordering::SeqCst) == before {
+            std::thread::yield_now();
+        }
         while !removing.is_finished() {
             hand.advance(SECOND / 10);
             std::thread::yield_now();

@@ -25,6 +25,8 @@ pub(crate) struct Store {
     hangs: Mutex<bool>,
     goes_on: Condvar,
     pub(crate) calls: AtomicU64,
+    /// Calls that have come as far as where they may hang.
+    pub(crate) entered: AtomicU64,
     pub(crate) puts: AtomicU64,
     closed: AtomicBool,
     max_bytes: AtomicU64,
@@ -80,6 +82,7 @@ impl Store {
     }
 
     fn wait(&self) -> Result<(), DiskError> {
+        self.entered.fetch_add(1, Ordering::SeqCst);
         let hangs = self.hangs.lock().unwrap();
         drop(self.goes_on.wait_while(hangs, |hangs| *hangs).unwrap());
         self.answer()
