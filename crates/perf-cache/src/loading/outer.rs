@@ -53,12 +53,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     where
         E: Send + Sync + 'static,
     {
-        let glance = match missed {
-            Some(true) => Glance::Counted,
-            Some(false) => Glance::Miss,
-            None => self.glance(hash, &key),
-        };
-        let mut asked = match glance {
+        let mut asked = match self.glance_unless(missed, hash, &key) {
             Glance::Hit(value) => return Ok(Some(value)),
             glance => Asked::new(hash, glance),
         };
@@ -98,6 +93,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         }
     }
 
+    /// A look at memory, unless the caller has looked and missed; whether that was counted.
+    fn glance_unless(&self, missed: Option<bool>, hash: u64, key: &K) -> Glance<V> {
+        match missed {
+            Some(true) => Glance::Counted,
+            Some(false) => Glance::Miss,
+            None => self.glance(hash, key),
+        }
+    }
+
     /// The same for a search that is a future.
     pub(crate) async fn seek_async<E, F>(
         &self,
@@ -110,12 +114,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         E: Send + Sync + 'static,
         F: Future<Output = Sought<V, E>>,
     {
-        let glance = match missed {
-            Some(true) => Glance::Counted,
-            Some(false) => Glance::Miss,
-            None => self.glance(hash, &key),
-        };
-        let mut asked = match glance {
+        let mut asked = match self.glance_unless(missed, hash, &key) {
             Glance::Hit(value) => return Ok(Some(value)),
             glance => Asked::new(hash, glance),
         };
