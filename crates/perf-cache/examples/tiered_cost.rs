@@ -6,10 +6,10 @@
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
-use perf_cache::TieredCache;
 use perf_cache::codec::{Compression, RawBytes};
 use perf_cache::disk::{DiskStore, LogStore, Put, PutTerms};
-use perf_cache::tiered::{DiskTier, Memory};
+use perf_cache::tiered::DiskTier;
+use perf_cache::{Cache, TieredCache};
 use perf_core::ByteSize;
 use std::sync::Arc;
 use std::time::Instant;
@@ -60,7 +60,7 @@ fn run(dir: &std::path::Path) -> Result<(), Error> {
                 .tier(tier.clone());
             let cache = match memory {
                 0 => builder.without_memory(),
-                entries => builder.memory(Memory::entries(entries)),
+                entries => builder.memory(Cache::builder().max_entries(entries)),
             }
             .build()?;
             let inserted = Instant::now();
@@ -84,7 +84,7 @@ fn run(dir: &std::path::Path) -> Result<(), Error> {
                 let tier = Arc::new(DiskTier::prompt(Arc::new(LogStore::builder(path).open()?)));
                 let cache = TieredCache::<u64, Arc<[u8]>>::builder()
                     .codec(RawBytes)
-                    .memory(Memory::entries(memory))
+                    .memory(Cache::builder().max_entries(memory))
                     .tier(tier)
                     .build()?;
                 let started = Instant::now();

@@ -1,5 +1,8 @@
 //! How a cache is made.
 
+#[cfg(feature = "tiered")]
+mod holding;
+
 use crate::budget::Budget;
 use crate::cache::entry_overhead;
 use crate::choosing::Choosing;

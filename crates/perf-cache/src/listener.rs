@@ -129,6 +129,17 @@ impl<K, V> Listeners<K, V> {
         self.listeners.push(listener);
     }
 
+    /// Has one told before all others.
+    #[cfg(feature = "tiered")]
+    pub(crate) fn add_first(&mut self, listener: Box<dyn EvictionListener<K, V>>) {
+        self.listeners.insert(0, listener);
+    }
+
+    #[cfg(feature = "tiered")]
+    pub(crate) fn into_all(self) -> Vec<Box<dyn EvictionListener<K, V>>> {
+        self.listeners
+    }
+
     /// Nobody to tell: then nobody needs to keep what left.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {

@@ -18,14 +18,13 @@
 //!
 //! ```
 //! use perf_cache::codec::RawBytes;
-//! use perf_cache::tiered::Memory;
-//! use perf_cache::{TieredCache, Terms};
+//! use perf_cache::{Cache, Terms, TieredCache};
 //! use perf_core::ByteSize;
 //!
 //! # let directory = std::env::temp_dir().join(format!("perf-cache-tiered-{}", std::process::id()));
 //! let open = || {
 //!     TieredCache::<String, String>::builder()
-//!         .memory(Memory::bytes(ByteSize::mib(64)))
+//!         .memory(Cache::builder().max_bytes(ByteSize::mib(64)))
 //!         .disk_at(&directory)
 //!         .disk_max_bytes(ByteSize::gib(4))
 //!         .codec(RawBytes)
@@ -82,7 +81,7 @@
 //! A tier of one's own:
 //!
 //! ```
-//! use perf_cache::{TieredCache, codec::RawBytes, tiered::{Memory, OuterTier}};
+//! use perf_cache::{Cache, TieredCache, codec::RawBytes, tiered::OuterTier};
 //! use perf_core::ByteSize;
 //! use std::sync::Arc;
 //! # use perf_cache::{disk::{Put, PutTerms}, tiered::{TierError, TierGet, TierUsage}};
@@ -125,7 +124,7 @@
 //! let shelf = Arc::new(Shelf::default());
 //! let open = || {
 //!     TieredCache::<String, String>::builder()
-//!         .memory(Memory::bytes(ByteSize::mib(64)))
+//!         .memory(Cache::builder().max_bytes(ByteSize::mib(64)))
 //!         .tier(shelf.clone())
 //!         .codec(RawBytes)
 //!         .build()
@@ -146,10 +145,10 @@
 //! Memory alone; without a codec it counts entries, or what a weigher says:
 //!
 //! ```
-//! use perf_cache::{TieredCache, tiered::Memory};
+//! use perf_cache::{Cache, TieredCache};
 //!
 //! let cache: TieredCache<u64, f64> =
-//!     TieredCache::builder().memory(Memory::entries(1_000)).build()?;
+//!     TieredCache::builder().memory(Cache::builder().max_entries(1_000)).build()?;
 //! assert_eq!(cache.get_with(4, || 2.0), 2.0);
 //! assert_eq!(cache.get_entry(&4).unwrap().tier, Some("memory"));
 //! # Ok::<(), perf_cache::tiered::BuildError>(())
@@ -197,24 +196,32 @@ mod builder;
 mod close;
 mod component;
 mod entry;
-mod faces;
+mod fetching;
 mod generations;
 mod held;
 mod inner;
+mod invalidating;
+mod keeping;
 mod keys;
+mod making;
 mod options;
 mod outer;
 mod outside;
+mod overflow;
+mod planning;
 mod pool;
 mod promise;
+mod reading;
 mod scratch;
+mod seeking;
 mod stats;
 mod tier;
+mod writing;
 
 pub use builder::{BuildError, Preset, TieredCacheBuilder, WhenBusy};
 pub use close::{CloseReport, Lost};
 pub use entry::TieredEntry;
-pub use options::{Memory, Strategy, TieredTerms, WritePolicy};
+pub use options::{Strategy, TieredTerms, WritePolicy};
 pub use perf_guard::BreakerState;
 pub use stats::{TierStats, TieredEfficiency, TieredPrices, TieredStats};
 pub use tier::{DiskTier, OuterTier, TierError, TierGet, TierUsage};

@@ -20,6 +20,21 @@ impl<K, V> ExpirySettings<K, V> {
         ExpirySettings { idle: Duration::ZERO, custom: None, tracks_entries: false }
     }
 
+    #[cfg(feature = "tiered")]
+    pub(crate) const fn has_rule(&self) -> bool {
+        self.custom.is_some()
+    }
+
+    /// The same for a cache of something else.
+    #[cfg(feature = "tiered")]
+    pub(crate) fn with_custom<H>(
+        self,
+        custom: impl FnOnce(Box<dyn Expiry<K, V>>) -> Box<dyn Expiry<K, H>>,
+    ) -> ExpirySettings<K, H> {
+        let ExpirySettings { idle, custom: own, tracks_entries } = self;
+        ExpirySettings { idle, custom: own.map(custom), tracks_entries }
+    }
+
     pub(crate) fn lifetimes(self, ttl: Duration, jitter: f64) -> Lifetimes<K, V> {
         Lifetimes::new(ttl, self.idle, jitter, self.custom)
     }

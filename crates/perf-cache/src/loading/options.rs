@@ -85,6 +85,11 @@ impl<K> LoadOptions<K> {
         Ok(())
     }
 
+    #[cfg(feature = "tiered")]
+    pub(crate) const fn refreshes_after(&self) -> Option<RefreshAfter> {
+        self.refresh_after
+    }
+
     /// Whether every value that comes in has something to take from here.
     pub(crate) const fn shapes_terms(&self) -> bool {
         self.refresh_after.is_some() || !self.stale_if_error.is_zero()

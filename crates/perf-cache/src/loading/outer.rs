@@ -4,7 +4,9 @@
 //! There may be no loader, and then looking may come to nothing, which is no failure and is not
 //! remembered.
 
+use super::flight::Load;
 use super::leader::{Got, Leader, Made};
+use super::scope::LeaderId;
 use super::start::{Asked, Glance, Start};
 use super::wait::{Patience, Timers, Waited};
 use crate::Terms;
@@ -12,6 +14,7 @@ use crate::inner::Inner;
 use std::future::Future;
 use std::hash::Hash;
 use std::pin::pin;
+use std::sync::Arc;
 
 /// What was found beyond, or made.
 pub(crate) enum Sought<V, E> {
@@ -24,7 +27,7 @@ pub(crate) enum Sought<V, E> {
 }
 
 /// What a caller gets.
-pub(crate) type Found<V, E> = Result<Option<V>, std::sync::Arc<E>>;
+pub(crate) type Found<V, E> = Result<Option<V>, Arc<E>>;
 
 impl<V, E> Sought<V, E> {
     fn made(self) -> Option<Made<V, E>> {
@@ -34,6 +37,40 @@ impl<V, E> Sought<V, E> {
             Sought::Error(error) => Made::Error(error),
             Sought::Nothing => return None,
         })
+    }
+}
+
+/// What a call comes to before anything is sought: all of it but seeking and waiting, which threads
+/// and tasks do each in their own way.
+enum Step<'a, K, V, E> {
+    Done(Found<V, E>),
+    Join(Arc<Load<V>>),
+    Lead(Lead<'a, K, V>),
+}
+
+/// A search that is to be made.
+struct Lead<'a, K, V> {
+    id: LeaderId,
+    leader: Leader<&'a Inner<K, V>, K, V>,
+    /// The value that is there, if it is only getting old.
+    present: Option<V>,
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> Lead<'_, K, V> {
+    fn refreshes(&self) -> bool {
+        self.present.is_some()
+    }
+
+    /// The search has come to this.
+    fn end<E: Send + Sync + 'static>(self, key: K, sought: Sought<V, E>) -> Found<V, E> {
+        let Lead { leader, present, .. } = self;
+        match sought.made() {
+            Some(made) => found(leader.finish(key, made).or(present)),
+            None => {
+                leader.withdraw();
+                Ok(present)
+            }
+        }
     }
 }
 
@@ -59,46 +96,20 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         };
         let mut patience = Patience::new();
         loop {
-            let got = match self.start(&key, &mut asked) {
-                Start::Hit(value) => return Ok(Some(value)),
-                Start::Refresh(value, running) => {
-                    let id = running.leader();
-                    let leader = Leader::new(self, asked.hash, running, true);
-                    let Some(made) = id.run(|| seek(&key, true)).made() else {
-                        leader.withdraw();
-                        return Ok(Some(value));
-                    };
-                    return found(leader.finish(key, made).or(Some(value)));
+            match self.step_out(&key, &mut asked, takes_absent) {
+                Step::Done(found) => return found,
+                Step::Lead(lead) => {
+                    let sought = lead.id.run(|| seek(&key, lead.refreshes()));
+                    return lead.end(key, sought);
                 }
-                Start::Lead(running) => {
-                    let id = running.leader();
-                    let leader = Leader::new(self, asked.hash, running, false);
-                    let Some(made) = id.run(|| seek(&key, false)).made() else {
-                        leader.withdraw();
-                        return Ok(None);
-                    };
-                    return found(leader.finish(key, made));
-                }
-                Start::Refused(refusal, fence) => {
-                    self.refused(&key, &mut asked, &refusal, fence, takes_absent)
-                }
-                Start::Join(running) => {
+                Step::Join(running) => {
                     let waited = patience.wait(&running, &self.loading, &self.clock);
-                    self.waited(&key, &mut asked, running, waited, takes_absent)
+                    if let Some(got) = self.waited(&key, &mut asked, running, waited, takes_absent)
+                    {
+                        return found(got);
+                    }
                 }
-            };
-            if let Some(got) = got {
-                return found(got);
             }
-        }
-    }
-
-    /// A look at memory, unless the caller has looked and missed; whether that was counted.
-    fn glance_unless(&self, missed: Option<bool>, hash: u64, key: &K) -> Glance<V> {
-        match missed {
-            Some(true) => Glance::Counted,
-            Some(false) => Glance::Miss,
-            None => self.glance(hash, key),
         }
     }
 
@@ -120,39 +131,55 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         };
         let mut timers = Timers::new();
         loop {
-            let got = match self.start(&key, &mut asked) {
-                Start::Hit(value) => return Ok(Some(value)),
-                Start::Refresh(value, running) => {
-                    let id = running.leader();
-                    let leader = Leader::new(self, asked.hash, running, true);
-                    let seek = pin!(seek(key.clone(), true));
-                    let Some(made) = id.scope(seek).await.made() else {
-                        leader.withdraw();
-                        return Ok(Some(value));
-                    };
-                    return found(leader.finish(key, made).or(Some(value)));
+            match self.step_out(&key, &mut asked, takes_absent) {
+                Step::Done(found) => return found,
+                Step::Lead(lead) => {
+                    let seek = pin!(seek(key.clone(), lead.refreshes()));
+                    let sought = lead.id.scope(seek).await;
+                    return lead.end(key, sought);
                 }
-                Start::Lead(running) => {
-                    let id = running.leader();
-                    let leader = Leader::new(self, asked.hash, running, false);
-                    let seek = pin!(seek(key.clone(), false));
-                    let Some(made) = id.scope(seek).await.made() else {
-                        leader.withdraw();
-                        return Ok(None);
-                    };
-                    return found(leader.finish(key, made));
-                }
-                Start::Refused(refusal, fence) => {
-                    self.refused(&key, &mut asked, &refusal, fence, takes_absent)
-                }
-                Start::Join(running) => {
+                Step::Join(running) => {
                     let waited: Waited<V> = timers.wait(&running, &self.loading).await;
-                    self.waited(&key, &mut asked, running, waited, takes_absent)
+                    if let Some(got) = self.waited(&key, &mut asked, running, waited, takes_absent)
+                    {
+                        return found(got);
+                    }
+                }
+            }
+        }
+    }
+
+    fn step_out<E: Send + Sync + 'static>(
+        &self,
+        key: &K,
+        asked: &mut Asked<V>,
+        takes_absent: bool,
+    ) -> Step<'_, K, V, E> {
+        loop {
+            let (present, running) = match self.start(key, asked) {
+                Start::Hit(value) => return Step::Done(Ok(Some(value))),
+                Start::Refresh(value, running) => (Some(value), running),
+                Start::Lead(running) => (None, running),
+                Start::Join(running) => return Step::Join(running),
+                Start::Refused(refusal, fence) => {
+                    match self.refused(key, asked, &refusal, fence, takes_absent) {
+                        Some(got) => return Step::Done(found(got)),
+                        None => continue,
+                    }
                 }
             };
-            if let Some(got) = got {
-                return found(got);
-            }
+            let id = running.leader();
+            let leader = Leader::new(self, asked.hash, running, present.is_some());
+            return Step::Lead(Lead { id, leader, present });
+        }
+    }
+
+    /// A look at memory, unless the caller has looked and missed; whether that was counted.
+    fn glance_unless(&self, missed: Option<bool>, hash: u64, key: &K) -> Glance<V> {
+        match missed {
+            Some(true) => Glance::Counted,
+            Some(false) => Glance::Miss,
+            None => self.glance(hash, key),
         }
     }
 }

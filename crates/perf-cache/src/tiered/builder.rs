@@ -1,30 +1,21 @@
 //! How a tiered cache is made.
 
-use super::TieredCache;
-use super::behind::Behind;
-use super::close::{self, CloseReport, Closing, Hook};
-use super::component::Defaults;
-use super::generations::{Generations, RecordName};
-use super::held::{Held, Sealer, Sealing};
-use super::inner::{Core, Loads, Overflow, TextOf, millis};
-use super::options::{Memory, WritePolicy};
-use super::outer::{Guarding, Outer};
-use super::outside::{Outside, Parts};
-use super::pool::Pool;
-use super::promise::block_on;
-use super::stats::Baseline;
-use super::tier::{DiskTier, OuterTier, TierError};
+mod build;
+
+use super::close::{CloseReport, Hook};
+use super::inner::TextOf;
+use super::options::WritePolicy;
+use super::outer::Guarding;
+use super::tier::{DiskTier, OuterTier};
 use crate::codec::{Codec, Compression};
 use crate::disk::{DiskError, DiskStore, LogStore, LogStoreBuilder};
-use crate::{Cache, CacheKey, Cause, ConfigError, KeyText};
+use crate::{Cache, CacheBuilder, ConfigError, KeyText};
 use perf_core::{ByteSize, Clock};
 use std::error::Error;
 use std::fmt;
-use std::hash::Hash;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What becomes of a read that needs a thread that may wait, when there are as many as may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,11 +82,11 @@ pub enum Preset {
 ///
 /// Memory for 100 MiB and an hour if nothing else is said; a disk if one is given, for a day. A cache
 /// with any tier beyond memory needs a [`codec`](TieredCacheBuilder::codec), and so does one whose
-/// memory is bounded in bytes without a [weigher](Memory::weigher).
+/// memory is bounded in bytes without a [weigher](CacheBuilder::weigher).
 #[must_use]
 pub struct TieredCacheBuilder<K, V> {
     name: String,
-    memory: Option<Memory<K, V>>,
+    memory: Option<CacheBuilder<K, V>>,
     log: Option<LogStoreBuilder>,
     disk_bytes: ByteSize,
     tiers: Vec<Arc<dyn OuterTier>>,
@@ -122,7 +113,7 @@ impl<K, V> TieredCacheBuilder<K, V> {
     pub(super) fn new() -> TieredCacheBuilder<K, V> {
         TieredCacheBuilder {
             name: "cache".to_owned(),
-            memory: Some(Memory::new()),
+            memory: Some(usual_memory()),
             log: None,
             disk_bytes: ByteSize::mib(1_000),
             tiers: Vec::new(),
@@ -160,12 +151,14 @@ impl<K, V> TieredCacheBuilder<K, V> {
         let minutes = |n: u64| Duration::from_secs(60 * n);
         match preset {
             Preset::Small => {
-                self.memory = Some(Memory::bytes(ByteSize::mib(16)).time_to_live(minutes(10)));
+                let memory = Cache::builder().max_bytes(ByteSize::mib(16));
+                self.memory = Some(memory.time_to_live(minutes(10)));
                 self.disk_bytes = ByteSize::mib(128);
                 self.write = WritePolicy::Through;
             }
             Preset::Web => {
-                let memory = Memory::bytes(ByteSize::mib(256))
+                let memory = Cache::builder()
+                    .max_bytes(ByteSize::mib(256))
                     .time_to_live(minutes(10))
                     .refresh_after(minutes(8))
                     .stale_if_error(minutes(10));
@@ -176,7 +169,7 @@ impl<K, V> TieredCacheBuilder<K, V> {
                 self.write = WritePolicy::Behind { max_bytes, max_age };
             }
             Preset::Workflow => {
-                self.memory = Some(Memory::new());
+                self.memory = Some(usual_memory());
                 self.disk_bytes = ByteSize::gib(10);
                 self.outer_ttl = minutes(7 * 24 * 60);
                 self.write = WritePolicy::Through;
@@ -185,8 +178,16 @@ impl<K, V> TieredCacheBuilder<K, V> {
         self
     }
 
-    /// The memory tier. 100 MiB for an hour if not set.
-    pub fn memory(mut self, memory: Memory<K, V>) -> Self {
+    /// The memory tier, by the settings of a [`Cache`]; 100 MiB for an hour if not set. Name and clock
+    /// are those of this cache.
+    ///
+    /// Where [bytes](CacheBuilder::max_bytes) are bounded, an entry weighs as much as its value has
+    /// when it is encoded unless there is a [weigher](CacheBuilder::weigher), and what the cache
+    /// keeps beside it in any case. The times to live and to idle say how long *memory* keeps an entry
+    /// that asks for nothing: what ends there may be found beyond, and it never ends there later.
+    /// [Rules](CacheBuilder::expiry) for lives are for memory alone. Listeners are told of what
+    /// leaves memory, wherever else it stays.
+    pub fn memory(mut self, memory: CacheBuilder<K, V>) -> Self {
         self.memory = Some(memory);
         self
     }
@@ -339,209 +340,7 @@ impl<K, V> TieredCacheBuilder<K, V> {
         self.on_close = Some(Box::new(told));
         self
     }
-
-    /// # Errors
-    ///
-    /// [`ConfigError`] if there is no tier at all, tiers beyond memory without a codec, a bound on
-    /// bytes of memory with neither codec nor weigher, a number or a time that is zero, a compression
-    /// that is not built in, and for what [`CacheBuilder::build`](crate::CacheBuilder::build) refuses.
-    fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |setting, value: &dyn fmt::Display, remedy: &'static str| {
-            Err(ConfigError::new(setting, value, remedy))
-        };
-        let is_alone = self.tiers.is_empty() && self.log.is_none();
-        if self.memory.is_none() && is_alone {
-            return refuse("memory", &"absent", "give it memory, another tier, or both");
-        }
-        if !is_alone && self.codec.is_none() {
-            return refuse(
-                "codec",
-                &"absent",
-                "tiers beyond memory need one: `RawBytes`, `Postcard`",
-            );
-        }
-        if let Some(memory) = &self.memory
-            && memory.max_bytes.is_some()
-            && memory.weigher.is_none()
-            && self.codec.is_none()
-        {
-            let remedy = "to count bytes it needs a codec, or a weigher in `memory`";
-            return refuse("codec", &"absent", remedy);
-        }
-        if self.threads == 0 {
-            return refuse("threads", &0, "use 1 or more");
-        }
-        if self.max_waiting == 0 {
-            return refuse("max_waiting", &0, "use 1 or more");
-        }
-        if self.max_tags < 2 {
-            return refuse("max_tags", &self.max_tags, "use 2 or more");
-        }
-        if self.guarding.deadline.is_zero() {
-            return refuse("deadline", &"zero", "give tiers some time");
-        }
-        if let WritePolicy::Behind { max_bytes, .. } = self.write
-            && max_bytes.as_u64() == 0
-        {
-            return refuse("max_bytes", &0, "write through, or let some bytes wait");
-        }
-        Ok(())
-    }
 }
-
-impl<K, V> TieredCacheBuilder<K, V>
-where
-    K: Hash + Eq + Clone + CacheKey + Send + Sync + 'static,
-    V: Clone + Send + Sync + 'static,
-{
-    /// Makes the cache, and reads from the tiers beyond memory what was invalidated before: some 260
-    /// small reads for each. If they cannot be read, nothing that is older is answered.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] if there is no tier at all, tiers beyond memory without a codec, a bound on
-    /// bytes of memory with neither codec nor weigher, a number or a time that is zero, a compression
-    /// that is not built in, and for what [`CacheBuilder::build`](crate::CacheBuilder::build) refuses;
-    /// [`DiskError`] if the disk cannot be opened.
-    pub fn build(mut self) -> Result<TieredCache<K, V>, BuildError> {
-        self.check()?;
-        let sealer = match self.codec.take() {
-            Some(codec) => Some(Arc::new(Sealer::new(Sealing {
-                codec,
-                compression: self.compression,
-                level: self.level,
-                #[cfg(feature = "crypto")]
-                keys: self.keys.take(),
-                namespace: self.namespace.clone(),
-            })?)),
-            None => None,
-        };
-        let outside = self.outside()?;
-        let text = Arc::new(OnceLock::new());
-        if let Some(of) = self.text {
-            let _ = text.set(of);
-        }
-        let has_memory = self.memory.is_some();
-        let mut memory = self.memory.take().unwrap_or_else(|| Memory::entries(1).insight(false));
-        let (weigher, refresh_after) = (memory.weigher.take(), memory.refresh_after);
-        let mut builder = Cache::<K, Held<V>>::builder().name(self.name).clock(self.clock.clone());
-        builder = memory.apply(builder);
-        builder = builder.weigher(|_, held: &Held<V>| held.stamp.weight);
-        builder.declared.text = self.text;
-        if let Some(sealer) = &sealer
-            && !outside.outers.is_empty()
-            && has_memory
-        {
-            let overflow = Arc::new(Overflow {
-                outside: Arc::clone(&outside),
-                sealer: Arc::clone(sealer),
-                text: Arc::clone(&text),
-                clock: self.clock.clone(),
-            });
-            let leaves = Arc::clone(&outside);
-            let told = move |held: &Held<V>| leaves.leaves(held.stamp.hash);
-            builder.listeners.set_on_making_room(told);
-            builder = builder.on_eviction(move |key, held: &Held<V>, cause| {
-                overflow.take_over(key, held, cause)
-            });
-        }
-        for told in std::mem::take(&mut memory.told) {
-            let tell = move |key: &K, held: &Held<V>, cause: Cause| told(key, &held.value, cause);
-            builder = builder.on_eviction(tell);
-        }
-        let memory = builder.build()?;
-        if !close::start(&outside) {
-            let remedy = "the system gives no thread to write behind, write through";
-            return Err(ConfigError::new("write", "behind", remedy).into());
-        }
-        let core = Core {
-            memory,
-            has_memory,
-            weigher,
-            sealer,
-            write: self.write,
-            outer_ttl: AtomicU64::new(millis(self.outer_ttl)),
-            refresh_after,
-            text,
-            loads: Loads::default(),
-            closing: Closing::new(self.close_within, self.on_close.take()),
-            baseline: Baseline::new(&outside, self.clock.now()),
-            defaults: Defaults {
-                disk_bytes: outside.outers.first().map_or(0, |outer| outer.tier.usage().max_bytes),
-                behind_bytes: match self.write {
-                    WritePolicy::Behind { max_bytes, .. } => max_bytes.as_u64(),
-                    WritePolicy::Through | WritePolicy::Aside => 0,
-                },
-            },
-            turning: Mutex::default(),
-            outside,
-            clock: self.clock,
-        };
-        Ok(TieredCache { core: Arc::new(core) })
-    }
-
-    fn outside(&mut self) -> Result<Arc<Outside>, BuildError> {
-        if let Some(log) = self.log.take() {
-            let store = log.clock(self.clock.clone()).open().map_err(BuildError::Disk)?;
-            self.tiers.insert(0, Arc::new(DiskTier::prompt(Arc::new(store))));
-        }
-        let outers = std::mem::take(&mut self.tiers).into_iter();
-        let outers = outers.map(|tier| Outer::new(tier, self.guarding, self.clock.clone()));
-        let limits = match self.write {
-            WritePolicy::Behind { max_bytes, max_age } => Some((max_bytes.as_u64(), max_age)),
-            WritePolicy::Through | WritePolicy::Aside => None,
-        };
-        let outside = Outside::new(Parts {
-            outers: outers.collect::<Result<_, _>>()?,
-            generations: Generations::new(self.max_tags, MAX_PATTERNS),
-            pool: Pool::new(self.threads, self.max_waiting),
-            behind: Behind::new(limits),
-            records: Sealer::<V>::record_prefix(&self.namespace),
-            waits_when_busy: self.when_busy == WhenBusy::Wait,
-            clock: self.clock.clone(),
-        });
-        let outside = Arc::new(outside);
-        recover(&outside);
-        Ok(outside)
-    }
-}
-
-/// Reads what was invalidated before.
-fn recover(outside: &Arc<Outside>) {
-    let mut bytes = Vec::new();
-    for outer in &outside.outers {
-        let damaged = || outer.call(None, |tier| Ok(tier.usage().corrupt)).unwrap_or_default();
-        let before = damaged();
-        for name in RecordName::all() {
-            bytes.clear();
-            let key = outside.record_key(name);
-            let found: Result<bool, TierError> =
-                outer.call(None, |tier| tier.get(&key, &mut bytes));
-            match found {
-                Ok(true) => outside.generations.recover(name, &bytes),
-                Ok(false) => {}
-                // As one that cannot be read.
-                Err(_) => outside.generations.recover(name, &[]),
-            }
-        }
-        // It answers that a damaged one is missing.
-        if damaged() > before {
-            outside.generations.recover(RecordName::Floor, &[]);
-        }
-    }
-    let wall = outside.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    // More than a million numbers for each millisecond are not given out.
-    let at_least = millis(wall).saturating_mul(1 << 20);
-    if let Some(record) = outside.generations.recovered(at_least) {
-        for begun in outside.queue_records(vec![record]) {
-            // Where it cannot be kept it is when the tier is well.
-            let _ = block_on(outside.carry(begun));
-        }
-    }
-}
-
-/// Names and patterns that are remembered.
-const MAX_PATTERNS: usize = 256;
 
 impl<K, V> fmt::Debug for TieredCacheBuilder<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -555,4 +354,8 @@ impl<K, V> fmt::Debug for TieredCacheBuilder<K, V> {
             .field("write", &self.write)
             .finish_non_exhaustive()
     }
+}
+
+fn usual_memory<K, V>() -> CacheBuilder<K, V> {
+    Cache::builder().max_bytes(ByteSize::mib(100)).time_to_live(Duration::from_secs(3_600))
 }

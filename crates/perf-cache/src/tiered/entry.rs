@@ -33,7 +33,10 @@ where
     K: Hash + Eq + Clone + CacheKey,
     V: Clone + 'static,
 {
-    pub(super) fn describe(&self, held: Held<V>, was_near: bool) -> TieredEntry<V> {
+    /// One that was in memory, or was found beyond it.
+    pub(super) fn describe(&self, found: Result<Held<V>, Held<V>>) -> TieredEntry<V> {
+        let was_near = found.is_ok();
+        let (Ok(held) | Err(held)) = found;
         let stamp = &held.stamp;
         let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
         let (now, written_at) = (self.clock.wall(), at(stamp.written_at));

@@ -24,6 +24,23 @@ impl<V: Clone> Clone for Held<V> {
     }
 }
 
+impl<V> Held<V> {
+    pub(super) const fn value(&self) -> &V {
+        &self.value
+    }
+
+    pub(super) fn to_value(&self) -> V
+    where
+        V: Clone,
+    {
+        self.value.clone()
+    }
+
+    pub(super) fn into_value(self) -> V {
+        self.value
+    }
+}
+
 /// What goes with a value wherever it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {

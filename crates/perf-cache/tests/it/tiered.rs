@@ -8,9 +8,9 @@ mod store;
 mod tiers;
 mod writing;
 
-use perf_cache::TieredCache;
 use perf_cache::codec::RawBytes;
-use perf_cache::tiered::{DiskTier, Memory, TieredCacheBuilder};
+use perf_cache::tiered::{DiskTier, TieredCacheBuilder};
+use perf_cache::{Cache, TieredCache};
 use perf_core::{Clock, ManualClock};
 use std::sync::Arc;
 use store::Store;
@@ -31,7 +31,7 @@ pub(crate) fn waiting(store: &Arc<Store>) -> (TieredCacheBuilder<String, String>
 }
 
 pub(crate) fn builder() -> TieredCacheBuilder<String, String> {
-    Texts::builder().codec(RawBytes).memory(Memory::entries(1_000)).key_text()
+    Texts::builder().codec(RawBytes).memory(Cache::builder().max_entries(1_000)).key_text()
 }
 
 pub(crate) fn text(text: &str) -> String {

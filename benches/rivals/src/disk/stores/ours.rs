@@ -4,8 +4,8 @@ use super::{DISK_BYTES, Data, MEMORY_BYTES, Store, Tiers, capacity};
 use anyhow::{Result, bail, ensure};
 use perf_cache::codec::{Compression, Meta, Pipeline, RawBytes};
 use perf_cache::disk::{DiskStore, LogStore, Put, PutTerms, SqliteStore};
-use perf_cache::tiered::{DiskTier, Memory};
-use perf_cache::{CacheKey, TieredCache};
+use perf_cache::tiered::DiskTier;
+use perf_cache::{Cache, CacheKey, TieredCache};
 use perf_core::ByteSize;
 use std::hash::Hash;
 use std::path::Path;
@@ -59,7 +59,8 @@ pub(super) fn open_tiered(folder: &Path, data: &Data) -> Result<Box<dyn Store>> 
 pub(super) fn open_tiers(folder: &Path) -> Result<Box<dyn Tiers>> {
     let cache = TieredCache::<u64, Arc<[u8]>>::builder()
         .memory(
-            Memory::bytes(ByteSize::from_bytes(MEMORY_BYTES))
+            Cache::builder()
+                .max_bytes(ByteSize::from_bytes(MEMORY_BYTES))
                 .weigher(|_: &u64, value: &Arc<[u8]>| value.len() as u64 + 64),
         )
         .disk_at(folder)

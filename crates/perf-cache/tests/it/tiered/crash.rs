@@ -4,8 +4,8 @@
 //! journal what it begins and what has returned, in lines that the system has when it is killed.
 
 use super::{Texts, builder};
-use perf_cache::Terms;
-use perf_cache::tiered::{Memory, WritePolicy};
+use perf_cache::tiered::WritePolicy;
+use perf_cache::{Cache, Terms};
 use perf_core::{ByteSize, Glob};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -28,7 +28,7 @@ fn open(dir: &Path, round: u64) -> Texts {
         1 => WritePolicy::Behind { max_bytes: ByteSize::kib(256), max_age },
         _ => WritePolicy::Aside,
     };
-    let memory = Memory::entries(16).insight(false);
+    let memory = Cache::builder().max_entries(16).insight(false);
     builder()
         .memory(memory)
         .disk_at(dir)

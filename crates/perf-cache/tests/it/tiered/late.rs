@@ -3,9 +3,9 @@
 
 use super::store::Store;
 use super::{Texts, builder, prompt, text};
-use perf_cache::Terms;
 use perf_cache::disk::{Put, PutTerms};
-use perf_cache::tiered::{DiskTier, Memory, OuterTier, TierError, TierGet, TierUsage};
+use perf_cache::tiered::{DiskTier, OuterTier, TierError, TierGet, TierUsage};
+use perf_cache::{Cache, Terms};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -100,7 +100,8 @@ fn what_a_far_tier_had_before_a_removal_is_not_passed_up_after_it() {
 fn a_value_that_is_found_to_be_gone_is_gone_in_all_tiers() {
     let store = Store::new();
     let (builder, hand) = prompt(&store);
-    let cache = builder.memory(Memory::entries(9).refresh_after(SECOND)).build().unwrap();
+    let cache =
+        builder.memory(Cache::builder().max_entries(9).refresh_after(SECOND)).build().unwrap();
     cache.insert(text("a"), text("1"));
     hand.advance(2 * SECOND);
     assert_eq!(cache.optionally_get_with(text("a"), || None), None);

@@ -2,8 +2,8 @@
 
 use super::store::Store;
 use super::{Texts, builder};
-use perf_cache::Terms;
-use perf_cache::tiered::{DiskTier, Memory, WritePolicy};
+use perf_cache::tiered::{DiskTier, WritePolicy};
+use perf_cache::{Cache, Terms};
 use perf_core::{ByteSize, Clock, Glob};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ impl Real {
         let deadline = Duration::from_secs(1_000_000);
         let mut builder = builder().write(how.write).clock(clock.clone()).deadline(deadline);
         builder = match how.memory {
-            Some(entries) => builder.memory(Memory::entries(entries).insight(false)),
+            Some(entries) => builder.memory(Cache::builder().max_entries(entries).insight(false)),
             None => builder.without_memory(),
         };
         builder = match how.disk {

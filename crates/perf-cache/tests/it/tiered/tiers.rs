@@ -2,10 +2,11 @@
 
 use super::store::Store;
 use super::{Texts, builder, prompt, text, waiting};
-use perf_cache::Terms;
-use perf_cache::tiered::{Memory, Strategy, TieredPrices, TieredTerms, WritePolicy};
-use perf_core::{ByteSize, Glob, Observe, Reading, Tune};
+use perf_cache::tiered::{Strategy, TieredPrices, TieredTerms, WritePolicy};
+use perf_cache::{Cache, Cause, Expiry, Terms};
+use perf_core::{ByteSize, Clock, Glob, Observe, Reading, Tune};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -86,7 +87,7 @@ fn what_memory_lets_go_of_is_found_again() {
         let store = Store::new();
         let of = if is_prompt { prompt } else { waiting };
         let builder = of(&store).0.write(WritePolicy::Aside);
-        let cache = builder.memory(Memory::entries(4).insight(false)).build().unwrap();
+        let cache = builder.memory(Cache::builder().max_entries(4).insight(false)).build().unwrap();
         for n in 0..20 {
             cache.insert(n.to_string(), format!("value {n}"));
         }
@@ -172,7 +173,7 @@ fn what_was_invalidated_is_gone_at_once_after_a_crash_and_for_values_on_their_wa
 #[test]
 fn a_refresh_reaches_all_tiers() {
     let store = Store::new();
-    let memory = Memory::entries(10).refresh_after(10 * SECOND);
+    let memory = Cache::builder().max_entries(10).refresh_after(10 * SECOND);
     let (builder, hand) = prompt(&store);
     let cache = builder.memory(memory).build().unwrap();
     assert_eq!(cache.get_with(text("a"), || text("1")), "1");
@@ -182,7 +183,10 @@ fn a_refresh_reaches_all_tiers() {
     assert!(!cache.get_entry("a").unwrap().is_stale);
     // As old as it is, wherever it comes from.
     let (builder, later) = prompt(&store.crashed());
-    let next = builder.memory(Memory::entries(10).refresh_after(10 * SECOND)).build().unwrap();
+    let next = builder
+        .memory(Cache::builder().max_entries(10).refresh_after(10 * SECOND))
+        .build()
+        .unwrap();
     later.advance(20 * SECOND);
     assert_eq!(next.get("a"), Some(text("2")));
     assert_eq!(next.get_with(text("a"), || text("3")), "3", "it is due");
@@ -240,7 +244,7 @@ async fn the_same_for_tasks() {
 
 #[test]
 fn memory_alone_needs_no_codec_and_the_disk_no_memory() {
-    let alone = Texts::builder().memory(Memory::entries(10)).build().unwrap();
+    let alone = Texts::builder().memory(Cache::builder().max_entries(10)).build().unwrap();
     alone.insert(text("a"), text("1"));
     assert_eq!(alone.get_entry("a").unwrap().tier, Some("memory"));
     assert!(alone.remove("a").unwrap() && alone.close().is_clean());
@@ -260,12 +264,12 @@ fn settings_that_cannot_be_are_refused_with_their_remedy() {
     let refused = [
         (new().without_memory().build(), "memory"),
         (new().build(), "codec"),
-        (new().memory(Memory::entries(1)).disk(store.clone()).build(), "codec"),
+        (new().memory(Cache::builder().max_entries(1)).disk(store.clone()).build(), "codec"),
         (builder().threads(0).build(), "threads"),
         (builder().max_waiting(0, Default::default()).build(), "max_waiting"),
         (builder().deadline(Duration::ZERO).build(), "deadline"),
         (builder().max_tags(1).build(), "max_tags"),
-        (builder().memory(Memory::entries(0)).build(), "max_entries"),
+        (builder().memory(Cache::builder().max_entries(0)).build(), "max_entries"),
     ];
     for (built, setting) in refused {
         let error = built.unwrap_err().to_string();
@@ -316,4 +320,64 @@ fn what_it_was_worth_is_told_with_formulas() {
     assert_eq!((efficiency.memory_hits, efficiency.misses), (1, 1));
     assert_eq!(efficiency.mean_load, SECOND);
     assert!(efficiency.to_string().contains("cost efficiency = (2.0000 - 1.0000) / 2.0000"));
+}
+
+#[test]
+fn memory_keeps_nothing_longer_than_the_tiers_beyond_it() {
+    let store = Store::new();
+    let (builder, hand) = prompt(&store);
+    // Memory by itself would keep it for ever.
+    let builder = builder.memory(Cache::builder().max_entries(10));
+    let cache = builder.disk_time_to_live(10 * SECOND).build().unwrap();
+    cache.insert(text("a"), text("1"));
+    cache.insert_with(text("near"), text("2"), Strategy::Memory);
+    hand.advance(9 * SECOND);
+    assert_eq!(cache.get_entry("a").unwrap().time_to_live, Some(SECOND));
+    hand.advance(SECOND);
+    assert_eq!((cache.get("a"), cache.get("near")), (None, Some(text("2"))));
+}
+
+#[test]
+fn the_settings_of_memory_see_keys_and_values() {
+    let left = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&left);
+    let memory = || {
+        let told = Arc::clone(&told);
+        Cache::builder()
+            .max_bytes(ByteSize::kib(4))
+            .weigher(|key: &String, value: &String| if key == value { 1 << 20 } else { 8 })
+            .on_eviction(move |key: &String, value: &String, cause| {
+                told.lock().unwrap().push((key.clone(), value.clone(), cause));
+            })
+    };
+    let store = Store::new();
+    let cache = prompt(&store).0.memory(memory().time_to_idle(SECOND)).build().unwrap();
+    cache.insert(text("x"), text("x"));
+    assert_eq!(cache.get_entry("x").unwrap().tier, Some("disk"), "too heavy for memory");
+    cache.insert(text("a"), text("1"));
+    assert!(cache.remove("a").unwrap());
+    assert_eq!(
+        *left.lock().unwrap(),
+        [
+            (text("x"), text("x"), Cause::TooLarge),
+            (text("x"), text("x"), Cause::TooLarge),
+            (text("a"), text("1"), Cause::Removed),
+        ]
+    );
+
+    /// Each character is worth a second.
+    struct ByLength;
+    impl Expiry<String, String> for ByLength {
+        fn on_create(&self, _: &String, value: &String) -> Option<Duration> {
+            Some(value.len() as u32 * SECOND)
+        }
+    }
+    let refused = prompt(&store).0.memory(memory().expiry(ByLength)).build();
+    assert!(refused.unwrap_err().to_string().contains("`expiry`"));
+    let (clock, hand) = Clock::manual();
+    let alone = Texts::builder().memory(memory().expiry(ByLength)).clock(clock).build().unwrap();
+    alone.insert(text("a"), text("four"));
+    alone.insert(text("b"), text("1"));
+    hand.advance(2 * SECOND);
+    assert_eq!((alone.get("a"), alone.get("b")), (Some(text("four")), None));
 }

@@ -1,0 +1,153 @@
+//! What is found beyond memory.
+
+use super::held::{Held, Stamp};
+use super::inner::{Core, millis};
+use super::keys::{Action, KeyBytes};
+use super::options::Strategy;
+use super::outer::Outer;
+use super::outside::{Change, Read};
+use super::planning::outer_terms;
+use super::scratch::Scratch;
+use crate::loading::RefreshAfter;
+use crate::{CacheKey, Terms};
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl<K, V> Core<K, V>
+where
+    K: Hash + Eq + Clone + CacheKey,
+    V: Clone + 'static,
+{
+    /// Looks for a key beyond memory, the nearest tier first.
+    pub(super) async fn fetch(&self, hash: u64, key: &K) -> Option<(Held<V>, Terms)> {
+        let sealer = self.sealer.as_ref()?;
+        let mut scratch = Scratch::take();
+        sealer.name(key, &mut scratch.name);
+        for (tier, outer) in self.outside.outers.iter().enumerate() {
+            // Reading a clock twice would be a tenth of most reads.
+            let mut started = Outer::is_timed().then(|| self.clock.now());
+            // What is found here goes to the nearer tiers, unless something newer begins meanwhile.
+            let held = (tier > 0).then(|| self.outside.ticket(hash));
+            let number = held.as_ref().map_or_else(|| self.outside.number(), |held| held.number);
+            scratch.bytes.clear();
+            let read = self.outside.read(hash, tier, &scratch.name, &mut scratch.bytes);
+            let is_found = match read {
+                Read::Found => true,
+                Read::Missing | Read::Nothing => false,
+                Read::Waits => {
+                    started = started.or_else(|| Some(self.clock.now()));
+                    let name = KeyBytes::from(scratch.name.as_slice());
+                    match self.outside.read_waiting(tier, name).await {
+                        Some(bytes) => {
+                            scratch.bytes = bytes;
+                            true
+                        }
+                        None => false,
+                    }
+                }
+            };
+            let found =
+                if is_found { self.open(hash, key, (tier, number), &scratch) } else { None };
+            let Some(found) = found else {
+                outer.counts.misses.increment();
+                continue;
+            };
+            outer.counts.hits.increment();
+            if let Some(started) = started {
+                outer.counts.retrieval.record_duration(self.clock.now() - started);
+            }
+            self.pass_up(hash, tier, number, &scratch, &found.0.stamp).await;
+            drop(held);
+            return Some(found);
+        }
+        None
+    }
+
+    /// What was found in a tier, unless it must not be answered.
+    fn open(
+        &self,
+        hash: u64,
+        key: &K,
+        (tier, number): (usize, u64),
+        scratch: &Scratch,
+    ) -> Option<(Held<V>, Terms)> {
+        let (sealer, counts) = (self.sealer.as_ref()?, &self.outside.outers[tier].counts);
+        let Ok(opened) = sealer.open(&scratch.name, &scratch.bytes) else {
+            counts.undecodable.increment();
+            return None;
+        };
+        let now = self.now_ms();
+        let text = || self.text.get().map(|text| text(key));
+        let tags = opened.tags.iter().copied();
+        if opened.expires_at <= now || self.outside.generations.are_past(opened.era, tags, text) {
+            counts.outdated.increment();
+            return None;
+        }
+        let weight = self.weight(key, &opened.value, Some(opened.raw_len));
+        let stamp = Stamp {
+            hash,
+            number,
+            era: opened.era,
+            written_at: opened.written_at,
+            expires_at: opened.expires_at,
+            tags: opened.tags,
+            strategy: opened.strategy,
+            compress: None,
+            weight,
+            from: Some(tier),
+        };
+        let terms = self.terms_of_found(&stamp, now);
+        Some((Held { value: opened.value, stamp: Arc::new(stamp) }, terms))
+    }
+
+    /// Lets the tiers nearer than that have what it has.
+    async fn pass_up(&self, hash: u64, tier: usize, number: u64, scratch: &Scratch, stamp: &Stamp) {
+        if tier == 0 {
+            return;
+        }
+        let name = KeyBytes::from(scratch.name.as_slice());
+        let bytes = Arc::new(scratch.bytes.clone());
+        let put = |tier| Change {
+            tier,
+            key: Arc::clone(&name),
+            action: Action::Put(Arc::clone(&bytes), outer_terms(stamp)),
+        };
+        if let Some(begun) = self.outside.offer(hash, number, (0..tier).map(put).collect()) {
+            // What comes of it is counted.
+            let _ = self.outside.carry(begun).await;
+        }
+    }
+
+    /// On what terms memory takes what was found beyond it: for what is left of its life.
+    fn terms_of_found(&self, stamp: &Stamp, now: u64) -> Terms {
+        if !self.has_memory || stamp.strategy == Strategy::Disk {
+            return Terms::new().time_to_live(Duration::ZERO);
+        }
+        let mut terms = self.tagged(Terms::new(), &stamp.tags);
+        let left = Duration::from_millis(stamp.expires_at.saturating_sub(now));
+        let usual = self.memory.time_to_live();
+        if stamp.expires_at != u64::MAX && usual.is_none_or(|usual| left < usual) {
+            terms = terms.time_to_live(left);
+        }
+        let age = Duration::from_millis(now.saturating_sub(stamp.written_at));
+        match self.refresh_point(stamp) {
+            Some(after) => terms.refresh_after(after.saturating_sub(age)),
+            None => terms,
+        }
+    }
+
+    /// The age at which a value is to be loaded anew.
+    pub(super) fn refresh_point(&self, stamp: &Stamp) -> Option<Duration> {
+        match self.refresh_after? {
+            RefreshAfter::Age(age) => Some(age),
+            RefreshAfter::Share(share) => {
+                let life = (stamp.expires_at != u64::MAX)
+                    .then(|| stamp.expires_at.saturating_sub(stamp.written_at));
+                let usual = self.memory.time_to_live().map(millis);
+                let life = life.into_iter().chain(usual).min()?;
+                Some(Duration::from_millis(life).mul_f64(share.as_f64()))
+            }
+        }
+    }
+}

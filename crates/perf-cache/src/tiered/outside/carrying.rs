@@ -1,0 +1,177 @@
+//! Changes carried out: in order for each key, at once or on a thread that may wait.
+
+use super::super::keys::Job;
+use super::super::outer::Attempt;
+use super::super::pool::Work;
+use super::super::promise::{Promise, block_on};
+use super::super::tier::TierError;
+use super::parking::RETRIES;
+use super::{Begun, Outcome, Outside, Waiter};
+use perf_core::Instant;
+use std::sync::Arc;
+
+/// Something that a thread does for one that waits.
+pub(super) struct Carried {
+    attempt: Arc<Attempt>,
+    done: Arc<Promise<()>>,
+}
+
+impl Outside {
+    /// Carries changes out, and waits for what has to be waited for.
+    ///
+    /// # Errors
+    ///
+    /// The first that came of a removal or a record.
+    pub(in crate::tiered) async fn carry(self: &Arc<Outside>, mut begun: Begun) -> Outcome {
+        let mut first = Ok(());
+        while let Some((tier, waiter)) = begun.tiers.pop() {
+            let outcome = match waiter {
+                None => {
+                    self.drive(begun.hash, tier, None);
+                    Ok(())
+                }
+                Some(waiter) => self.carry_one(begun.hash, tier, &waiter).await,
+            };
+            if first.is_ok() {
+                first = outcome;
+            }
+        }
+        first
+    }
+
+    async fn carry_one(self: &Arc<Outside>, hash: u64, tier: usize, waiter: &Waiter) -> Outcome {
+        let outer = &self.outers[tier];
+        let attempt = self.set_out(hash, tier);
+        match waiter.wait(Some(outer.deadline()), &self.timers).await {
+            Some(outcome) => outcome,
+            None => Err(match attempt {
+                Some(attempt) => outer.time_out(&attempt),
+                None => TierError::TimedOut { tier: outer.name() },
+            }),
+        }
+    }
+
+    /// Has done what is to be done for a key: at once, or on a thread that may wait.
+    pub(in crate::tiered) fn set_out(
+        self: &Arc<Outside>,
+        hash: u64,
+        tier: usize,
+    ) -> Option<Arc<Attempt>> {
+        let outer = &self.outers[tier];
+        if outer.tier.is_prompt() || outer.is_passed_by() {
+            self.drive(hash, tier, None);
+            return None;
+        }
+        let attempt = Arc::<Attempt>::default();
+        let (own, of_it) = (Arc::clone(self), Arc::clone(&attempt));
+        let work = Box::new(move || own.drive(hash, tier, Some(&of_it)));
+        if self.pool.submit(work).is_ok() {
+            return Some(attempt);
+        }
+        // What was to be put is lost, what was to be removed is removed later.
+        let refused = self.stripe(hash).refuse(hash, tier);
+        self.behind.take(refused.freed);
+        outer.counts.lost_busy.add(refused.puts);
+        self.park(hash, tier);
+        let busy = TierError::Busy { tier: outer.name() };
+        refused.waiters.iter().for_each(|waiter| _ = waiter.keep(Err(busy.clone())));
+        None
+    }
+
+    /// Does what is to be done for a key in a tier, unless another thread is at it: that does it all.
+    pub(in crate::tiered) fn drive(
+        self: &Arc<Outside>,
+        hash: u64,
+        tier: usize,
+        attempt: Option<&Attempt>,
+    ) {
+        let mut went_well = self.drive_one(hash, tier, attempt);
+        for _ in 0..RETRIES {
+            if !went_well {
+                return;
+            }
+            let Some((hash, tier)) = self.unpark(tier) else { return };
+            went_well = self.drive_one(hash, tier, attempt);
+        }
+    }
+
+    /// Whether the tier did something, and all that it was to do.
+    fn drive_one(self: &Arc<Outside>, hash: u64, tier: usize, attempt: Option<&Attempt>) -> bool {
+        let mut went_well = false;
+        loop {
+            let Some(job) = self.next(hash, tier) else { return went_well };
+            match self.outers[tier].execute(&job, attempt) {
+                Ok(()) => {
+                    let mut keys = self.stripe(hash);
+                    let waiters = keys.done(hash, tier);
+                    self.forget_idle(&mut keys, hash);
+                    drop(keys);
+                    waiters.iter().for_each(|waiter| _ = waiter.keep(Ok(())));
+                    went_well = true;
+                }
+                Err(error) => {
+                    let (waiters, is_due) = self.stripe(hash).failed(hash, tier, error.is_none());
+                    let outcome = error.clone().map_or(Ok(()), Err);
+                    waiters.iter().for_each(|waiter| _ = waiter.keep(outcome.clone()));
+                    if error.is_some() && is_due {
+                        self.park(hash, tier);
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same for who is on a thread of the cache and waits for the tier until its deadline.
+    pub(in crate::tiered) fn carry_out(self: &Arc<Outside>, hash: u64, tier: usize) {
+        let until = self.outers[tier].deadline();
+        match self.hand_over(hash, tier) {
+            None => {}
+            Some(Ok(waiting)) => _ = self.await_carried(tier, waiting, until),
+            Some(Err((waiting, work))) => {
+                block_on(self.pool.submit_when_free(work));
+                let _ = self.await_carried(tier, waiting, until);
+            }
+        }
+    }
+
+    /// Does what is to be done for a key, or has a thread do it; `Err` if there is no room for that.
+    pub(super) fn hand_over(
+        self: &Arc<Outside>,
+        hash: u64,
+        tier: usize,
+    ) -> Option<Result<Carried, (Carried, Work)>> {
+        let outer = &self.outers[tier];
+        if outer.tier.is_prompt() || outer.is_passed_by() {
+            self.drive(hash, tier, None);
+            return None;
+        }
+        let attempt = Arc::<Attempt>::default();
+        let done = Promise::new();
+        let (own, of_it, told) = (Arc::clone(self), Arc::clone(&attempt), Arc::clone(&done));
+        let work = Box::new(move || {
+            own.drive(hash, tier, Some(&of_it));
+            told.keep(());
+        });
+        let carried = Carried { attempt, done };
+        Some(match self.pool.submit(work) {
+            Ok(()) => Ok(carried),
+            Err(work) => Err((carried, work)),
+        })
+    }
+
+    /// Whether it was done in time.
+    pub(super) fn await_carried(&self, tier: usize, carried: Carried, until: Instant) -> bool {
+        let is_done = block_on(carried.done.wait(Some(until), &self.timers)).is_some();
+        if !is_done {
+            self.outers[tier].time_out(&carried.attempt);
+        }
+        is_done
+    }
+
+    fn next(&self, hash: u64, tier: usize) -> Option<Job> {
+        let job = self.stripe(hash).next(hash, tier)?;
+        self.behind.take(job.action.len());
+        Some(job)
+    }
+}

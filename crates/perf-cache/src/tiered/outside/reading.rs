@@ -1,0 +1,113 @@
+//! Reading and emptying tiers, with what is on its way to them taken into account.
+
+use super::super::keys::{KeyBytes, Peek};
+use super::super::outer::Attempt;
+use super::super::promise::{Promise, lock};
+use super::super::tier::{TierError, TierGet};
+use super::{Outcome, Outside};
+use std::sync::{Arc, Mutex};
+
+/// Bytes that one of those who share them takes.
+type SharedBytes = Arc<Mutex<Vec<u8>>>;
+
+/// What a read that does not wait has come to.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::tiered) enum Read {
+    /// The bytes were appended.
+    Found,
+    Missing,
+    /// Ask on a thread that may wait.
+    Waits,
+    /// The tier cannot be used.
+    Nothing,
+}
+
+impl Outside {
+    /// Reads without waiting.
+    pub(in crate::tiered) fn read(
+        &self,
+        hash: u64,
+        tier: usize,
+        key: &[u8],
+        into: &mut Vec<u8>,
+    ) -> Read {
+        let outer = &self.outers[tier];
+        if self.is_closed() {
+            return Read::Nothing;
+        }
+        match self.stripe(hash).peek(hash, tier, key) {
+            Peek::Put(bytes) => {
+                into.extend_from_slice(&bytes);
+                return Read::Found;
+            }
+            Peek::Removed => return Read::Missing,
+            Peek::AsStored => {}
+        }
+        match outer.try_get(key, into) {
+            Ok(TierGet::Found) => Read::Found,
+            Ok(TierGet::Missing) => Read::Missing,
+            Ok(TierGet::WouldBlock) => Read::Waits,
+            Err(_) => Read::Nothing,
+        }
+    }
+
+    /// Reads on a thread that may wait, until the deadline of the tier.
+    pub(in crate::tiered) async fn read_waiting(
+        self: &Arc<Outside>,
+        tier: usize,
+        key: KeyBytes,
+    ) -> Option<Vec<u8>> {
+        let outer = &self.outers[tier];
+        outer.counts.waited.increment();
+        let attempt = Arc::<Attempt>::default();
+        let promise = Promise::<Option<SharedBytes>>::new();
+        let (own, of_it, told) = (Arc::clone(self), Arc::clone(&attempt), Arc::clone(&promise));
+        let work = Box::new(move || {
+            let mut bytes = Vec::new();
+            let found = own.outers[tier].call(Some(&of_it), |tier| tier.get(&key, &mut bytes));
+            let found = matches!(found, Ok(true));
+            told.keep(found.then(|| Arc::new(Mutex::new(bytes))));
+        });
+        let deadline = outer.deadline();
+        if self.waits_when_busy {
+            self.pool.submit_when_free(work).await;
+        } else if self.pool.submit(work).is_err() {
+            return None;
+        }
+        match promise.wait(Some(deadline), &self.timers).await {
+            Some(found) => found.map(|bytes| std::mem::take(&mut *lock(&bytes))),
+            None => {
+                outer.time_out(&attempt);
+                None
+            }
+        }
+    }
+
+    /// Removes all that is in the tiers but records. What cannot be removed is dead.
+    ///
+    /// # Errors
+    ///
+    /// The first of a tier.
+    pub(in crate::tiered) async fn clear_tiers(self: &Arc<Outside>) -> Outcome {
+        for (tier, outer) in self.outers.iter().enumerate() {
+            if self.is_closed() {
+                return Err(TierError::Closed);
+            }
+            let attempt = Arc::<Attempt>::default();
+            let promise = Promise::new();
+            let (own, of_it, told) = (Arc::clone(self), Arc::clone(&attempt), Arc::clone(&promise));
+            let work = Box::new(move || {
+                let cleared = own.outers[tier].call(Some(&of_it), |tier| tier.clear());
+                told.keep(cleared.map(|_| ()));
+            });
+            if self.pool.submit(work).is_err() {
+                return Err(TierError::Busy { tier: outer.name() });
+            }
+            match promise.wait(Some(outer.deadline()), &self.timers).await {
+                Some(cleared) => cleared?,
+                None => return Err(outer.time_out(&attempt)),
+            }
+        }
+        Ok(())
+    }
+}
