@@ -2,10 +2,12 @@
 
 mod analytics;
 mod cache;
+mod disk;
 mod engine;
 mod http;
 mod operations;
 
+pub use disk::DiskSection;
 use perf_bench::suite::{PerformanceBenchmark, SectionFailure};
 use tokio::runtime::{Builder, Runtime};
 
@@ -19,7 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 /// - `analytics/record`, `analytics/record_by_name`, `analytics/query`;
 /// - `engine/threshold_check`, `engine/knob_check`, `engine/sample`, `engine/export`.
 ///
-/// More sections can be added, such as that of the database.
+/// More sections can be added, such as that of the database or [`DiskSection`].
 ///
 /// ```
 /// let report = perf_engine::benchmark().quick(true).only(&["analytics"])?.run();

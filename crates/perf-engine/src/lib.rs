@@ -94,8 +94,8 @@
 //!
 //! - `cache`: [`PerformanceOptimizer`] brings a cache of bytes along (brings in `perf-cache`).
 //! - `operations`: it brings an operations manager along (brings in `perf-async` and tokio).
-//! - `bench`: [`benchmark`], the product's own performance benchmark (brings in `perf-bench` and
-//!   `perf-http`).
+//! - `bench`: [`benchmark`], the product's own performance benchmark (brings in `perf-bench`,
+//!   `perf-http` and the cache's store on disk).
 
 #[cfg(feature = "bench")]
 mod benchmark;
@@ -113,7 +113,7 @@ mod turning;
 mod vitals;
 
 #[cfg(feature = "bench")]
-pub use benchmark::benchmark;
+pub use benchmark::{DiskSection, benchmark};
 #[cfg(feature = "cache")]
 pub use bundled::BytesCache;
 pub use event::{Event, EventKind};

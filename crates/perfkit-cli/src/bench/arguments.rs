@@ -107,7 +107,8 @@ pub(super) struct SuiteArguments {
     /// The folder of pages that the gateway serves; made up if not given
     #[arg(long, value_name = "DIR")]
     pub(super) origin: Option<PathBuf>,
-    /// The folder for the database's file, on the disk in question [default: the temporary folder]
+    /// The folder for the files of disk and database, on the disk in question [default: the temporary
+    /// folder]
     #[arg(long, value_name = "DIR")]
     pub(super) folder: Option<PathBuf>,
     #[command(flatten)]
@@ -116,9 +117,10 @@ pub(super) struct SuiteArguments {
 
 const SUITE_HELP: &str = "\
 Sections: cache, operations, http, analytics and engine in this process; gateway, a `perfkit serve`
-in a process of its own; database, SQLite. Calls are timed in batches that take far longer than
-reading the clock, so p95 and p99 tell how steady a figure is, unless they are of single calls.
-Each figure has an id such as `cache/lookup` that stays the same in the JSON of later versions.
+in a process of its own; disk, the store of the cache beyond memory; database, SQLite. Calls are
+timed in batches that take far longer than reading the clock, so p95 and p99 tell how steady a
+figure is, unless they are of single calls. Each figure has an id such as `cache/lookup` that stays
+the same in the JSON of later versions.
 
 Examples:
   perfkit bench suite --quick

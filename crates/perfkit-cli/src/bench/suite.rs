@@ -7,6 +7,7 @@ use super::{progress_line, publish};
 use crate::failure::Failure;
 use crate::output;
 use perf_bench::suite::DatabaseSection;
+use perf_engine::DiskSection;
 use std::ops::ControlFlow;
 
 pub(super) fn run(arguments: &SuiteArguments) -> Result<(), Failure> {
@@ -20,6 +21,7 @@ pub(super) fn run(arguments: &SuiteArguments) -> Result<(), Failure> {
     let only: Vec<&str> = arguments.only.iter().map(String::as_str).collect();
     let suite = perf_engine::benchmark()
         .section(GatewaySection::new(arguments.origin.clone()))
+        .section(DiskSection::new(&folder))
         .section(DatabaseSection::new(folder))
         .quick(arguments.quick)
         .only(&only)

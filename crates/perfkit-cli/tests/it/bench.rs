@@ -165,6 +165,10 @@ fn the_suite_has_the_figures_that_others_read() {
         "gateway/bytes_saved",
         "gateway/page_hit_ratio",
         "gateway/resident",
+        "disk/put",
+        "disk/get",
+        "disk/efficiency",
+        "disk/storage_efficiency",
         "database/insert_single",
     ] {
         assert!(figures.iter().any(|(name, value)| *name == id && *value > 0.0), "no {id}");
