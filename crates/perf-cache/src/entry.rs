@@ -3,6 +3,7 @@
 use crate::expiry::{Life, NEVER};
 use crate::invalidation::Marks;
 use crate::metadata::Usage;
+use crate::stats::Cause;
 use crate::sync::{AtomicU64, Ordering};
 
 /// A key, its value, and what a reader must know of them.
@@ -38,6 +39,12 @@ impl<K, V> Entry<K, V> {
     /// never becomes so, and the other way round.
     pub(crate) fn is_plain(&self) -> bool {
         self.extra.is_none() && self.look_at() == NEVER
+    }
+
+    /// What its tags say it died of, if they do.
+    #[inline]
+    pub(crate) fn why_marked(&self) -> Option<Cause> {
+        self.extra.as_ref().and_then(|extra| extra.marks.dead())
     }
 
     #[inline]

@@ -23,6 +23,8 @@ pub(crate) struct Leavers<'a, K, V> {
     waits: Option<&'a Shard<K, V>>,
     /// To be told of, and to be retired only then.
     told: Vec<News<'a, K, V>>,
+    /// To be [settled](Inner::settle).
+    pub(crate) open: Vec<(&'a Shard<K, V>, Slot)>,
     /// How many have left.
     pub(crate) count: usize,
 }
@@ -68,19 +70,29 @@ const BETWEEN_BARRIERS: u64 = 100_000;
 
 impl<K, V> Inner<K, V> {
     pub(crate) const fn leavers<'a>(&self) -> Leavers<'a, K, V> {
-        Leavers { one: None, gone: Vec::new(), waits: None, told: Vec::new(), count: 0 }
+        Leavers {
+            one: None,
+            gone: Vec::new(),
+            waits: None,
+            told: Vec::new(),
+            open: Vec::new(),
+            count: 0,
+        }
     }
 
     /// Drops what left. To be called without a lock.
     #[inline(always)]
     pub(crate) fn see_off(&self, left: Leavers<'_, K, V>) {
-        let Leavers { one, gone, waits, told, .. } = left;
+        let Leavers { one, gone, waits, told, open, .. } = left;
         drop(one);
-        if gone.capacity() != 0 || told.capacity() != 0 || waits.is_some() {
+        if gone.capacity() != 0 || told.capacity() != 0 || waits.is_some() || open.capacity() != 0 {
             self.see_all_off(gone, waits, told);
+            for (shard, slot) in open {
+                self.settle(shard, slot);
+            }
         } else {
             // They own nothing; the compiler does not know, and would look.
-            std::mem::forget((gone, told));
+            std::mem::forget((gone, told, open));
         }
     }
 
@@ -417,7 +429,7 @@ impl<K, V> Inner<K, V> {
             let Some(place) = held.sweep.next(used) else { return true };
             let slot = Slot::new(u32::try_from(place).unwrap_or(u32::MAX));
             let Some(entry) = shard.slots.get(&held.ledger, slot) else { continue };
-            if let Some(cause) = self.why_dead(entry, shard.slots.era(slot))
+            if let Some(cause) = self.why_over(entry)
                 && !self.is_kept(entry, cause)
             {
                 self.remove_slot(shard, held, slot, cause, left);

@@ -83,11 +83,10 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     }
                 }
                 Origin::Restored => {
-                    let there = shard.find(&held, hash, &new.key).and_then(|slot| {
-                        let entry = shard.slots.get(&held.ledger, slot)?;
-                        Some((entry, shard.slots.era(slot)))
-                    });
-                    if there.is_some_and(|(entry, era)| self.why_dead(entry, era).is_none()) {
+                    drop(held);
+                    let (again, found) = self.lock_and_find(shard, hash, &new.key);
+                    held = again;
+                    if found.is_some_and(|found| found.dead.is_none()) {
                         drop(held);
                         self.see_off(left);
                         return Err(Refusal::Key);

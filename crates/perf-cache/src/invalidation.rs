@@ -22,6 +22,7 @@ mod tags;
 mod tests;
 
 pub(crate) use claims::Claims;
+pub(crate) use dead::Seen;
 pub(crate) use fence::Fence;
 pub use fill::FillToken;
 pub(crate) use marks::Marks;
@@ -178,6 +179,12 @@ impl<K> Invalidations<K> {
     #[cold]
     pub(crate) fn cover(&self, key: &K, era: Era) -> bool {
         self.text.get().is_some_and(|text| self.patterns.cover_since(era, &text(key)))
+    }
+
+    /// Whether an entry of this era needs no look at its key to know whether a pattern covers it.
+    #[inline]
+    pub(crate) fn have_settled(&self, era: u32) -> bool {
+        era == self.era().bits() || self.text.get().is_none()
     }
 
     /// Whether a value without terms is let in as it is.
@@ -392,8 +399,12 @@ impl<K> Invalidations<K> {
 
     /// Gives an entry that depends on something its place in the graph.
     pub(crate) fn name(&self, marks: &Marks, key: &K) {
-        if let Some(text) = self.text.get() {
-            marks.link(|| self.tags.hash(Label::Parent(&text(key))));
+        if let Some(text) = self.text.get()
+            && marks.are_nameless()
+        {
+            // The caller's code, which may take the entry out: before it has a name, not meanwhile.
+            let hash = self.tags.hash(Label::Parent(&text(key)));
+            marks.link(hash);
         }
     }
 }

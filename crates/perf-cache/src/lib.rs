@@ -63,8 +63,11 @@
 //!   hits of an entry. They never wait for a writer. That holds for 127 threads at a time, those
 //!   beyond take the lock of a shard; and for all policies but `lru` and `lfu`, which are told of
 //!   each hit under that lock.
-//! - Keys and values are dropped outside of the locks. Weighers, loaders and the closures of
-//!   [`Cache::with`] and [`Cache::retain`] run outside of them.
+//! - Keys and values are hashed, cloned and dropped outside of the locks, and keys asked for their
+//!   [text](KeyText). Weighers, loaders, listeners, an [`Expiry`] and the closures of [`Cache::with`]
+//!   and [`Cache::retain`] run outside of them. All these may use the cache. What runs under the lock
+//!   of a shard, and must not, is the comparison of keys with `Eq`, a [policy](policy::Policy) of your
+//!   own, and the function of a [`Clock`](perf_core::Clock) that was made of one.
 //! - A value is dropped when it has left the cache and no thread can be reading it. Where only one
 //!   thread uses a cache that is at once. Where several do, finding out takes a barrier on all
 //!   processors, so it is done for many values together: as a rule up to 1 in 32 of the entries or

@@ -1,11 +1,14 @@
 //! Finding entries without a lock.
 
 use crate::entry::Entry;
+use crate::eviction::Leavers;
 use crate::expiry::{State, look_closer};
 use crate::hazard::Record;
 use crate::index::Likely;
 use crate::inner::Inner;
 use crate::insight::ONE_HIT_IN;
+use crate::invalidation::Seen;
+use crate::policy::Slot;
 use crate::shard::{Held, REPORTED, Shard};
 use crate::slots::{Look, Pinned, Protected, tag_of};
 use crate::stats::Cause;
@@ -157,8 +160,8 @@ impl<K, V> Inner<K, V> {
     {
         let shard = self.shard(hash);
         let mut left = self.leavers();
-        let mut held = shard.lock();
-        let found = self.look_up_locked(shard, &mut held, hash, key, &mut left);
+        let (mut held, found) = self.lock_and_find(shard, hash, key);
+        let found = found.and_then(|found| self.use_found(shard, &mut held, found, &mut left));
         match found {
             Some(_) => held.counts.hits += 1,
             None => held.counts.misses += 1,
@@ -169,24 +172,16 @@ impl<K, V> Inner<K, V> {
         value
     }
 
-    /// The same for whoever holds the lock: marks it as used, and leaves it to the caller to count.
-    fn look_up_locked<'a, Q>(
+    /// Marks what was found as used, unless it is dead, and leaves it to the caller to count.
+    fn use_found<'a>(
         &'a self,
         shard: &'a Shard<K, V>,
         held: &mut Held<K, V>,
-        hash: u64,
-        key: &Q,
-        left: &mut crate::eviction::Leavers<'a, K, V>,
-    ) -> Option<Pinned<'a, K, V>>
-    where
-        Q: Equivalent<K> + ?Sized,
-    {
-        let slot = shard.find(held, hash, key)?;
-        let entry = shard.slots.get(&held.ledger, slot)?;
-        if let Some(cause) = self.why_dead(entry, shard.slots.era(slot)) {
-            if !self.is_kept(entry, cause) {
-                self.remove_slot(shard, held, slot, cause, left);
-            }
+        Seen { slot, dead }: Seen,
+        left: &mut Leavers<'a, K, V>,
+    ) -> Option<Pinned<'a, K, V>> {
+        if let Some(cause) = dead {
+            self.remove_unless_kept(shard, held, slot, cause, left);
             return None;
         }
         if shard.most_hits() == REPORTED {
@@ -263,9 +258,15 @@ impl<K, V> Inner<K, V> {
         dead
     }
 
-    /// Why an entry may not be answered, if so.
+    /// Why an entry may not be answered, if so. Runs the caller's code: not to be called under a
+    /// lock.
     pub(crate) fn why_dead(&self, entry: &Entry<K, V>, era: u32) -> Option<Cause> {
-        if let Some(cause) = self.why_invalid(entry, era) {
+        self.why_invalid(entry, era).or_else(|| self.why_over(entry))
+    }
+
+    /// The same where it is known not to be covered by a pattern.
+    pub(crate) fn why_over(&self, entry: &Entry<K, V>) -> Option<Cause> {
+        if let Some(cause) = entry.why_marked() {
             return Some(cause);
         }
         let life = entry.extra.as_ref().map(|extra| &extra.life);
@@ -281,6 +282,21 @@ impl<K, V> Inner<K, V> {
         let life = entry.extra.as_ref().map(|extra| &extra.life);
         matches!(cause, Cause::Expired)
             && look_closer(entry.look_at(), life, &self.clock) == State::Stale
+    }
+
+    /// Takes a dead entry out that is of no use to loads either.
+    pub(crate) fn remove_unless_kept<'a>(
+        &'a self,
+        shard: &'a Shard<K, V>,
+        held: &mut Held<K, V>,
+        slot: Slot,
+        cause: Cause,
+        left: &mut Leavers<'a, K, V>,
+    ) {
+        let entry = shard.slots.get(&held.ledger, slot);
+        if !entry.is_some_and(|entry| self.is_kept(entry, cause)) {
+            self.remove_slot(shard, held, slot, cause, left);
+        }
     }
 
     #[cold]

@@ -2,6 +2,7 @@
 
 use crate::entry::Entry;
 use crate::inner::Inner;
+use crate::invalidation::Seen;
 use crate::policy::Slot;
 use crate::shard::{Held, Shard};
 use crate::slots::{Look, Pinned};
@@ -47,11 +48,9 @@ impl<K, V> Inner<K, V> {
         let shard = self.shard(hash);
         let mut left = self.leavers();
         let ended;
-        let mut held = shard.lock();
+        let (mut held, found) = self.lock_and_find(shard, hash, key);
         ended = held.loads.detach(hash, key);
-        let kept = shard.find(&held, hash, key).and_then(|slot| {
-            let entry = shard.slots.get(&held.ledger, slot)?;
-            let dead = self.why_dead(entry, shard.slots.era(slot));
+        let kept = found.and_then(|Seen { slot, dead }| {
             // To be cloned after the lock.
             let kept = if dead.is_none() { self.pin(shard, &held, slot) } else { None };
             let cause = dead.unwrap_or(Cause::Removed);

@@ -83,8 +83,13 @@ impl Marks {
         }
     }
 
+    /// Whether the entry depends on something and is in the graph without a name of its own.
+    pub(crate) fn are_nameless(&self) -> bool {
+        self.links.as_ref().is_some_and(|links| links.child.get().is_none())
+    }
+
     /// Enters the graph under its own name, if it depends on something and has not done so.
-    pub(crate) fn link(&self, child: impl FnOnce() -> u64) {
+    pub(crate) fn link(&self, child: u64) {
         if let Some(links) = &self.links {
             links.enter(child);
         }
@@ -98,9 +103,8 @@ impl Drop for Marks {
 }
 
 impl Links {
-    fn enter(&self, child: impl FnOnce() -> u64) {
+    fn enter(&self, child: u64) {
         self.child.get_or_init(|| {
-            let child = child();
             self.parents.iter().for_each(|parent| self.graph.link(*parent, child));
             self.graph.remove_nameless();
             Some(child)
@@ -146,7 +150,7 @@ impl Marking {
         let links = Links { graph, parents, child: OnceLock::new() };
         links.graph.add_nameless();
         if let Some(child) = child {
-            links.enter(|| child);
+            links.enter(child);
         }
         self.links = Some(Box::new(links));
     }

@@ -9,6 +9,8 @@ use super::patterns::Era;
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     next: usize,
+    /// How many places from there on it has been at before.
+    again: usize,
     /// What this round is for, while it goes on.
     target: Option<(u64, Era)>,
     done: u64,
@@ -17,15 +19,15 @@ pub(crate) struct Round {
 /// What a step has to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Look at the entry in this place, if there is one.
-    Look(usize),
+    /// Look at the entry in this place, if there is one, for what was given until this era.
+    Look(usize, Era),
     /// All places were looked at; none is of an era before this one.
     Over(Era),
 }
 
 impl Round {
     pub(crate) const fn new() -> Round {
-        Round { next: 0, target: None, done: 0 }
+        Round { next: 0, again: 0, target: None, done: 0 }
     }
 
     /// Whether a sweep was asked for that this shard has not made; `asked` is how many were.
@@ -40,12 +42,29 @@ impl Round {
         let (target, era) = *self.target.get_or_insert_with(|| (asked, era()));
         if self.next < places {
             self.next += 1;
-            return Step::Look(self.next - 1);
+            return Step::Look(self.next - 1, era);
         }
         self.next = 0;
+        self.again = 0;
         self.target = None;
         self.done = target;
         Step::Over(era)
+    }
+
+    /// Whether so many places are all that it had to be at.
+    pub(crate) const fn is_at(&self, places: usize) -> bool {
+        self.next == places
+    }
+
+    /// Will look at what was in this place once more before it goes on.
+    pub(crate) fn go_back_to(&mut self, place: usize) {
+        self.again = self.next.saturating_sub(place);
+        self.next = place;
+    }
+
+    /// How many places come next that it has been at before.
+    pub(crate) fn come_again(&mut self) -> usize {
+        std::mem::take(&mut self.again)
     }
 }
 
@@ -84,14 +103,14 @@ mod tests {
         let era = || Era::new(2);
         let steps: Vec<_> = (0..4).map(|_| round.step(3, 3, era)).collect();
         let over = Step::Over(Era::new(2));
-        assert_eq!(steps, [Step::Look(0), Step::Look(1), Step::Look(2), over]);
+        assert_eq!(steps, [Step::Look(0, era()), Step::Look(1, era()), Step::Look(2, era()), over]);
         assert!(!round.is_due(3));
     }
 
     #[test]
     fn an_invalidation_within_a_round_asks_for_another() {
         let mut round = Round::new();
-        assert_eq!(round.step(1, 1, Era::default), Step::Look(0));
+        assert_eq!(round.step(1, 1, Era::default), Step::Look(0, Era::default()));
         assert_eq!(round.step(1, 2, || Era::new(9)), Step::Over(Era::default()));
         assert!(round.is_due(2));
     }

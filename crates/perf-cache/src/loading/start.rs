@@ -4,7 +4,7 @@ use super::flight::Load;
 use super::negatives::Refusal;
 use super::scope::LeaderId;
 use crate::inner::Inner;
-use crate::invalidation::Fence;
+use crate::invalidation::{Fence, Seen};
 use crate::lookup::Lookup;
 use crate::shard::Held;
 use equivalent::Equivalent;
@@ -123,14 +123,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         let load = asked.load(self.invalidations.fence());
         let ended;
         let mut forgotten = None;
-        let mut held = shard.lock();
-        if let Some(slot) = shard.find(&held, hash, key)
-            && let Some(entry) = shard.slots.get(&held.ledger, slot)
-        {
-            let cause = self.why_dead(entry, shard.slots.era(slot))?;
-            if !self.is_kept(entry, cause) {
-                self.remove_slot(shard, &mut held, slot, cause, &mut left);
-            }
+        let (mut held, found) = self.lock_and_find(shard, hash, key);
+        if let Some(Seen { slot, dead }) = found {
+            self.remove_unless_kept(shard, &mut held, slot, dead?, &mut left);
         }
         let late = asked.late.take();
         ended = late.as_ref().and_then(|late| held.loads.end(hash, late));

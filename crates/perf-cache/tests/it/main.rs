@@ -21,6 +21,7 @@ mod fences;
 mod fetch;
 mod insight;
 mod invalidation;
+mod key_text;
 mod lifetimes;
 mod loading;
 mod many;
