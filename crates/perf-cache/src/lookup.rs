@@ -167,7 +167,10 @@ impl<K, V> Inner<K, V> {
             None => held.counts.misses += 1,
         }
         drop(held);
-        let value = found.map(|entry| clone(&entry.value));
+        let value = found.map(|entry| {
+            self.note_read(&entry);
+            clone(&entry.value)
+        });
         self.see_off(left);
         value
     }
@@ -251,11 +254,18 @@ impl<K, V> Inner<K, V> {
         if dead.is_none() && entry.era() != era {
             entry.set_era(era);
         }
-        if let (None, Some(extra)) = (dead, &entry.extra) {
+        if dead.is_none() {
+            self.note_read(entry);
+        }
+        dead
+    }
+
+    /// Notes that an entry is answered, where it keeps account of that. Runs the caller's code.
+    fn note_read(&self, entry: &Entry<K, V>) {
+        if let Some(extra) = &entry.extra {
             self.lifetimes.note_read(&entry.key, &entry.value, &extra.life, &self.clock);
             extra.usage.note_hit();
         }
-        dead
     }
 
     /// Why an entry may not be answered, if so. Runs the caller's code: not to be called under a

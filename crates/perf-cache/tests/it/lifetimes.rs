@@ -370,3 +370,20 @@ fn insertions_keep_the_dead_few() {
         assert!(held > 1.0 && held < 1.3, "{held} of what is alive, jitter {jitter}");
     }
 }
+
+#[test]
+fn a_read_under_the_lock_is_a_use_as_well() {
+    let (clock, hand) = Clock::manual();
+    let builder = Cache::builder().max_entries(100).track_entries(true).clock(clock);
+    let cache: Cache<u64, u64> = builder.time_to_idle(Duration::from_secs(10)).build().unwrap();
+    (0..10).for_each(|key| cache.insert(key, key));
+    // With so many guards a thread has no word left to read without the lock.
+    let guards: Vec<_> = (0..8).map(|key| cache.get_ref(&key).unwrap()).collect();
+    for _ in 0..3 {
+        hand.advance(Duration::from_secs(9));
+        assert_eq!(cache.get(&9), Some(9));
+    }
+    drop(guards);
+    assert_eq!(cache.entry_info(&9).unwrap().hits, Some(3));
+    assert_eq!(cache.get(&8), None);
+}
