@@ -350,7 +350,8 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         let is_plain = self.weigher.is_none()
             && !self.expiry.tracks_entries
             && !self.loading.shapes_terms()
-            && self.listeners.is_empty();
+            && self.listeners.is_empty()
+            && !self.listeners.has_heir();
         let inner = Inner {
             shards: (0..shards as u64).map(shard).collect(),
             readers: Readers::new(),

@@ -35,6 +35,7 @@ struct News<'a, K, V> {
     shard: &'a Shard<K, V>,
     entry: Option<Detached<'a, K, V>>,
     cause: Cause,
+    is_wanted: bool,
 }
 
 impl<K, V> Drop for News<'_, K, V> {
@@ -110,6 +111,9 @@ impl<K, V> Inner<K, V> {
         for mut news in told {
             let shard = news.shard;
             if let Some(entry) = &news.entry {
+                if news.is_wanted {
+                    self.listeners.hand_over(&entry.key, &entry.value);
+                }
                 self.tell(entry, news.cause);
             }
             let mut left = self.leavers();
@@ -238,14 +242,15 @@ impl<K, V> Inner<K, V> {
         {
             extra.marks.leave();
         }
-        if !self.listeners.is_empty() {
-            if cause == Cause::Size
-                && let Some(entry) = shard.slots.get(&held.ledger, slot)
-            {
-                self.listeners.makes_room(&entry.value);
-            }
+        let is_wanted = cause == Cause::Size
+            && self.listeners.has_heir()
+            && shard
+                .slots
+                .get(&held.ledger, slot)
+                .is_some_and(|entry| self.listeners.is_wanted(&entry.value));
+        if is_wanted || !self.listeners.is_empty() {
             let entry = Some(shard.detach(held, slot));
-            left.told.push(News { shard, entry, cause });
+            left.told.push(News { shard, entry, cause, is_wanted });
         } else if let Some(entry) = shard.take(held, &self.readers, slot) {
             left.add(entry);
         } else {

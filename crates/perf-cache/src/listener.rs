@@ -91,13 +91,20 @@ where
     }
 }
 
-type MakingRoom<V> = Box<dyn Fn(&V) + Send + Sync>;
+/// Takes over entries that make room for others.
+pub(crate) trait Heir<K, V>: Send + Sync {
+    /// An entry makes room and is not to be found any more: whether it is to be handed over. Under
+    /// the lock of its shard: our own code, and short.
+    fn wants(&self, value: &V) -> bool;
+
+    /// It has left. Outside of the locks, before the listeners.
+    fn take_over(&self, key: &K, value: &V);
+}
 
 /// The listeners of one cache.
 pub(crate) struct Listeners<K, V> {
     listeners: Vec<Box<dyn EvictionListener<K, V>>>,
-    /// Told under the lock of each entry that makes room for another: our own code, and short.
-    on_making_room: Option<MakingRoom<V>>,
+    heir: Option<Box<dyn Heir<K, V>>>,
     panics: AtomicU64,
     /// What the first panic said.
     first: OnceLock<String>,
@@ -107,32 +114,37 @@ impl<K, V> Listeners<K, V> {
     pub(crate) const fn new() -> Listeners<K, V> {
         Listeners {
             listeners: Vec::new(),
-            on_making_room: None,
+            heir: None,
             panics: AtomicU64::new(0),
             first: OnceLock::new(),
         }
     }
 
     #[cfg(feature = "tiered")]
-    pub(crate) fn set_on_making_room(&mut self, told: impl Fn(&V) + Send + Sync + 'static) {
-        self.on_making_room = Some(Box::new(told));
+    pub(crate) fn set_heir(&mut self, heir: impl Heir<K, V> + 'static) {
+        self.heir = Some(Box::new(heir));
     }
 
-    /// An entry makes room for another, and is not to be found any more.
-    pub(crate) fn makes_room(&self, value: &V) {
-        if let Some(told) = &self.on_making_room {
-            told(value);
+    /// Whether anybody may want what makes room.
+    #[inline]
+    pub(crate) fn has_heir(&self) -> bool {
+        self.heir.is_some()
+    }
+
+    /// An entry makes room for another: whether it is to be [handed over](Listeners::hand_over).
+    pub(crate) fn is_wanted(&self, value: &V) -> bool {
+        self.heir.as_ref().is_some_and(|heir| heir.wants(value))
+    }
+
+    /// Never panics. To be called outside of locks, once for each that is wanted.
+    pub(crate) fn hand_over(&self, key: &K, value: &V) {
+        if let Some(heir) = &self.heir {
+            self.catch(|| heir.take_over(key, value));
         }
     }
 
     pub(crate) fn add(&mut self, listener: Box<dyn EvictionListener<K, V>>) {
         self.listeners.push(listener);
-    }
-
-    /// Has one told before all others.
-    #[cfg(feature = "tiered")]
-    pub(crate) fn add_first(&mut self, listener: Box<dyn EvictionListener<K, V>>) {
-        self.listeners.insert(0, listener);
     }
 
     #[cfg(feature = "tiered")]
@@ -149,14 +161,17 @@ impl<K, V> Listeners<K, V> {
     /// Tells all of them; never panics. To be called outside of locks, once for an entry.
     pub(crate) fn tell(&self, key: &K, value: &V, cause: Cause) {
         for listener in &self.listeners {
-            let told = catch_unwind(AssertUnwindSafe(|| listener.on_eviction(key, value, cause)));
-            let Err(panic) = told else { continue };
-            // A lost count would lose a panic; it is rare enough for a shared counter.
-            self.panics.fetch_add(1, Ordering::Relaxed);
-            self.first.get_or_init(|| message(&*panic));
-            // What was thrown may panic again when it is dropped.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+            self.catch(|| listener.on_eviction(key, value, cause));
         }
+    }
+
+    fn catch(&self, told: impl FnOnce()) {
+        let Err(panic) = catch_unwind(AssertUnwindSafe(told)) else { return };
+        // A lost count would lose a panic; it is rare enough for a shared counter.
+        self.panics.fetch_add(1, Ordering::Relaxed);
+        self.first.get_or_init(|| message(&*panic));
+        // What was thrown may panic again when it is dropped.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
     }
 
     pub(crate) fn panics(&self) -> u64 {

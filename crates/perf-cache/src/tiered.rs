@@ -189,6 +189,7 @@
 //! | a hit in a tier that need not wait | encodes the key, takes a lock of its own for a moment, reads, opens, and puts the value in memory |
 //! | one that has to wait | hands the read to one of a few [threads](TieredCacheBuilder::threads) |
 //! | [`insert`](TieredCache::insert) | encodes, compresses and seals the value on the calling thread, then as the [`WritePolicy`] says |
+//! | a value that memory lets go of | nothing while the tiers are known to hold it: since it was read or written there, less has been written than a quarter of the bound, and nothing was lost. Otherwise a look there, and a write where it is missing |
 //! | an entry in memory | some 120 bytes beyond those of [`Cache`](crate::Cache) |
 
 mod behind;
@@ -216,6 +217,7 @@ mod scratch;
 mod seeking;
 mod stats;
 mod tier;
+mod volume;
 mod writing;
 
 pub use builder::{BuildError, Preset, TieredCacheBuilder, WhenBusy};

@@ -1,5 +1,6 @@
 //! A codec, a compression and a cipher, one after the other.
 
+use super::header::Header;
 use super::scratch::with_scratch;
 use super::sealing::{Core, Place};
 use super::stats::Tally;
@@ -103,9 +104,21 @@ impl<V> Pipeline<V> {
     /// If there is no value to be had from the bytes, for whatever reason: to a cache that is a
     /// miss. Counted by cause.
     pub fn open(&self, key: &[u8], namespace: &str, sealed: &[u8]) -> Result<(V, Meta), OpenError> {
+        self.open_with(key, namespace, sealed, |value, header| (value, header.meta()))
+    }
+
+    /// The same as `make` makes it of the value and the header.
+    pub(crate) fn open_with<R>(
+        &self,
+        key: &[u8],
+        namespace: &str,
+        sealed: &[u8],
+        make: impl FnOnce(V, &Header<'_>) -> R,
+    ) -> Result<R, OpenError> {
+        let place = Place { key, namespace };
         let opened = with_scratch(|scratch| {
-            self.core.open(Place { key, namespace }, self.codec.id(), sealed, scratch, |raw| {
-                self.codec.decode(raw).map_err(OpenError::Decode)
+            self.core.open(place, self.codec.id(), sealed, scratch, |raw, header| {
+                Ok(make(self.codec.decode(raw).map_err(OpenError::Decode)?, header))
             })
         });
         match &opened {
@@ -237,9 +250,8 @@ pub fn compress_value(value: &[u8], compression: Compression) -> Result<Vec<u8>,
 pub fn decompress_value(compressed: &[u8]) -> Result<Vec<u8>, OpenError> {
     with_scratch(|scratch| {
         let core = Core::new(Compression::None);
-        core.open(NOWHERE, RawBytes::ID, compressed, scratch, |raw| Ok(raw.to_vec()))
+        core.open(NOWHERE, RawBytes::ID, compressed, scratch, |raw, _| Ok(raw.to_vec()))
     })
-    .map(|(value, _)| value)
 }
 
 /// How many times smaller bytes became: 2 where half is left. `None` if nothing is left, or nothing

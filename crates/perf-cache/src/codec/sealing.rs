@@ -120,8 +120,8 @@ impl Core {
         codec: CodecId,
         sealed: &[u8],
         scratch: &mut super::scratch::Scratch,
-        decode: impl FnOnce(&[u8]) -> Result<R, OpenError>,
-    ) -> Result<(R, Meta), OpenError> {
+        decode: impl FnOnce(&[u8], &Header<'_>) -> Result<R, OpenError>,
+    ) -> Result<R, OpenError> {
         let header = Header::peek(sealed)?;
         let payload = match header.cipher {
             None => self.checked(&header, sealed)?,
@@ -157,7 +157,7 @@ impl Core {
                 &scratch.raw[..]
             }
         };
-        Ok((decode(raw)?, header.meta()))
+        decode(raw, &header)
     }
 
     /// The payload of what has a checksum, if it fits and that is enough.

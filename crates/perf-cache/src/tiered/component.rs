@@ -162,6 +162,7 @@ impl<K, V: 'static> Tune for TieredCache<K, V> {
                 self.core.outside.behind.set_max_bytes(bytes.as_u64());
             } else if let Some(outer) = self.core.outside.outers.first() {
                 outer.tier.set_max_bytes(bytes.as_u64());
+                self.core.outside.bounds_moved();
             }
         }
         Ok(Turned { from: knob.value.clone(), to: turn.to, settles: None })

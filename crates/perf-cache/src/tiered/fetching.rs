@@ -95,6 +95,7 @@ where
             strategy: opened.strategy,
             compress: None,
             weight,
+            seen: self.outside.volume.now(),
             from: Some(tier),
         };
         let terms = self.terms_of_found(&stamp, now);

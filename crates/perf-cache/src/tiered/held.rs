@@ -4,8 +4,7 @@ use super::generations::FIRST_ID;
 use super::options::Strategy;
 use crate::CacheKey;
 use crate::codec::{
-    Codec, CodecError, CodecId, Compression, Header, Meta, OpenError, Pipeline, SealError,
-    TagGeneration,
+    Codec, CodecError, CodecId, Compression, Meta, OpenError, Pipeline, SealError, TagGeneration,
 };
 use perf_core::ConfigError;
 use std::fmt;
@@ -60,6 +59,9 @@ pub(super) struct Stamp {
     pub(super) compress: Option<bool>,
     /// What it weighs in memory.
     pub(super) weight: u64,
+    /// How much had been written beyond memory when it was last known to be there, see
+    /// [`super::volume`]; zero if it never was.
+    pub(super) seen: u64,
     /// The tier beyond memory that it was found in, if it was.
     pub(super) from: Option<usize>,
 }
@@ -171,28 +173,28 @@ impl<V: 'static> Sealer<V> {
     }
 
     pub(super) fn open(&self, name: &[u8], bytes: &[u8]) -> Result<Opened<V>, OpenError> {
-        let raw_len = Header::peek(bytes)?.raw_len;
-        let (value, meta) = self.pipeline.open(name, &self.namespace, bytes)?;
-        let mut opened = Opened {
-            value,
-            era: 0,
-            tags: Box::default(),
-            strategy: Strategy::Auto,
-            written_at: meta.written_at,
-            expires_at: meta.expires_at,
-            raw_len,
-        };
-        let mut tags = Vec::new();
-        for TagGeneration { tag, generation } in meta.tags {
-            match tag {
-                ERA => opened.era = generation,
-                FLAGS if generation == NOT_IN_MEMORY => opened.strategy = Strategy::Disk,
-                tag if tag >= FIRST_ID => tags.push(tag),
-                _ => {}
+        self.pipeline.open_with(name, &self.namespace, bytes, |value, header| {
+            let mut opened = Opened {
+                value,
+                era: 0,
+                tags: Box::default(),
+                strategy: Strategy::Auto,
+                written_at: header.written_at,
+                expires_at: header.expires_at,
+                raw_len: header.raw_len,
+            };
+            let mut tags = Vec::new();
+            for TagGeneration { tag, generation } in header.tags() {
+                match tag {
+                    ERA => opened.era = generation,
+                    FLAGS if generation == NOT_IN_MEMORY => opened.strategy = Strategy::Disk,
+                    tag if tag >= FIRST_ID => tags.push(tag),
+                    _ => {}
+                }
             }
-        }
-        opened.tags = tags.into();
-        Ok(opened)
+            opened.tags = tags.into();
+            opened
+        })
     }
 }
 
@@ -263,6 +265,7 @@ mod tests {
                 strategy,
                 compress: None,
                 weight: 5,
+                seen: 0,
                 from: None,
             };
             let (bytes, raw_len) = sealer.seal(b"k", &"value".to_owned(), &stamp).unwrap();

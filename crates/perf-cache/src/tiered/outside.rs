@@ -14,6 +14,7 @@ use super::outer::Outer;
 use super::pool::Pool;
 use super::promise::{Promise, Timers, lock};
 use super::tier::TierError;
+use super::volume::Volume;
 use hashbrown::HashMap;
 use perf_core::Clock;
 use std::collections::VecDeque;
@@ -37,6 +38,7 @@ pub(super) struct Outside {
     pub(super) timers: Timers,
     pub(super) clock: Clock,
     pub(super) behind: Behind,
+    pub(super) volume: Volume,
     /// Keys for which something is to be done that could not be: to be tried again when the tier is
     /// well.
     parked: Mutex<VecDeque<(u64, usize)>>,
@@ -106,7 +108,7 @@ pub(super) struct Parts {
 impl Outside {
     pub(super) fn new(parts: Parts) -> Outside {
         let Parts { outers, generations, pool, behind, records, waits_when_busy, clock } = parts;
-        Outside {
+        let outside = Outside {
             outers: outers.into(),
             stripes: (0..STRIPES).map(|_| Mutex::new(Keys::new())).collect(),
             leaving: (0..STRIPES).map(|_| Mutex::default()).collect(),
@@ -116,12 +118,15 @@ impl Outside {
             timers: Timers::new(clock.clone()),
             clock,
             behind,
+            volume: Volume::new(),
             parked: Mutex::default(),
             given_up: AtomicU64::new(0),
             records,
             waits_when_busy,
             is_closed: AtomicBool::new(false),
-        }
+        };
+        outside.bounds_moved();
+        outside
     }
 
     fn stripe(&self, hash: u64) -> MutexGuard<'_, Keys<Waiter>> {
@@ -131,6 +136,11 @@ impl Outside {
     /// With the lock of its stripe held.
     fn forget_idle(&self, keys: &mut Keys<Waiter>, hash: u64) {
         keys.forget_idle(hash, || lock(&self.leaving[stripe_of(hash)]).contains_key(&hash));
+    }
+
+    /// The bound of a tier has been set anew.
+    pub(super) fn bounds_moved(&self) {
+        self.volume.set_bounds(self.outers.iter().map(|outer| outer.tier.usage().max_bytes));
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -245,6 +255,7 @@ impl Outside {
             if self.is_closed() {
                 if let Action::Put(..) = action {
                     outer.counts.lost_closed.increment();
+                    self.volume.doubt();
                 }
                 let closed = Promise::new();
                 closed.keep(Err(TierError::Closed));
@@ -258,6 +269,7 @@ impl Outside {
             if waits_behind && !self.behind.has_room(action.len()) {
                 // What the tier has is older: it must not be answered instead.
                 self.behind.count_full(action.len());
+                self.volume.doubt();
                 action = Action::Remove;
             }
             let goes_behind = waits_behind && matches!(action, Action::Put(..));

@@ -7,7 +7,8 @@ use super::options::Strategy;
 use super::outside::{Change, Outside};
 use super::planning::outer_terms;
 use super::scratch::Scratch;
-use crate::{CacheKey, Cause};
+use crate::CacheKey;
+use crate::listener::Heir;
 use perf_core::Clock;
 use std::sync::{Arc, OnceLock};
 
@@ -19,16 +20,23 @@ pub(super) struct Overflow<K, V> {
     pub(super) clock: Clock,
 }
 
-impl<K, V> Overflow<K, V>
+impl<K, V> Heir<K, Held<V>> for Arc<Overflow<K, V>>
 where
     K: CacheKey + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// An entry has left memory; the outside has remembered its key since.
-    pub(super) fn take_over(self: &Arc<Overflow<K, V>>, key: &K, held: &Held<V>, cause: Cause) {
-        if cause != Cause::Size {
-            return;
+    /// Whether a tier may lack what memory lets go of. In most cases none does: it was read from
+    /// there, or written there, not long ago.
+    fn wants(&self, held: &Held<V>) -> bool {
+        let stamp = &held.stamp;
+        let wants = stamp.strategy == Strategy::Auto && self.outside.volume.may_lack(stamp.seen);
+        if wants {
+            self.outside.leaves(stamp.hash);
         }
+        wants
+    }
+
+    fn take_over(&self, key: &K, held: &Held<V>) {
         let hash = held.stamp.hash;
         if self.outside.is_prompt() {
             self.store(key, held);
@@ -45,10 +53,12 @@ where
             self.outside.has_left(hash);
         }
     }
+}
 
+impl<K: CacheKey, V: 'static> Overflow<K, V> {
     fn store(&self, key: &K, held: &Held<V>) {
         let stamp = &held.stamp;
-        if stamp.strategy != Strategy::Auto || self.outside.is_closed() {
+        if self.outside.is_closed() {
             return;
         }
         let mut scratch = Scratch::take();

@@ -91,9 +91,13 @@ where
             strategy,
             compress: compress.or(terms.is_compressed().then_some(true)),
             weight: 0,
+            seen: 0,
             from: None,
         };
+        // Before the value itself is.
+        let seen = self.outside.volume.now();
         let (changes, raw_len) = self.changes(key, &value, &stamp);
+        stamp.seen = if raw_len.is_some() { seen } else { 0 };
         stamp.weight = self.weight(key, &value, raw_len);
         let keeps = self.has_memory && strategy != Strategy::Disk && ttl > 0;
         let memory_terms = if keeps {

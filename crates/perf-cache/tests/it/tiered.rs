@@ -4,6 +4,7 @@ mod crash;
 mod faults;
 mod late;
 mod model;
+mod overflow;
 mod store;
 mod tiers;
 mod writing;

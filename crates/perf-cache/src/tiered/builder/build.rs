@@ -16,7 +16,7 @@ use super::super::promise::block_on;
 use super::super::stats::Baseline;
 use super::super::tier::{DiskTier, TierError};
 use super::{BuildError, TieredCacheBuilder, WhenBusy};
-use crate::{Cache, CacheBuilder, CacheKey, Cause, ConfigError};
+use crate::{Cache, CacheBuilder, CacheKey, ConfigError};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
@@ -118,19 +118,12 @@ where
             && !outside.outers.is_empty()
             && has_memory
         {
-            let overflow = Arc::new(Overflow {
+            builder.listeners.set_heir(Arc::new(Overflow {
                 outside: Arc::clone(&outside),
                 sealer: Arc::clone(sealer),
                 text: Arc::clone(&text),
                 clock: self.clock.clone(),
-            });
-            let leaves = Arc::clone(&outside);
-            let told = move |held: &Held<V>| leaves.leaves(held.stamp.hash);
-            builder.listeners.set_on_making_room(told);
-            let take_over = move |key: &K, held: &Held<V>, cause: Cause| {
-                overflow.take_over(key, held, cause);
-            };
-            builder.listeners.add_first(Box::new(take_over));
+            }));
         }
         let memory = builder.build()?;
         if !close::start(&outside) {

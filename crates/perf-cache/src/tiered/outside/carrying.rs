@@ -71,7 +71,10 @@ impl Outside {
         // What was to be put is lost, what was to be removed is removed later.
         let refused = self.stripe(hash).refuse(hash, tier);
         self.behind.take(refused.freed);
-        outer.counts.lost_busy.add(refused.puts);
+        if refused.puts > 0 {
+            outer.counts.lost_busy.add(refused.puts);
+            self.volume.doubt();
+        }
         self.park(hash, tier);
         let busy = TierError::Busy { tier: outer.name() };
         refused.waiters.iter().for_each(|waiter| _ = waiter.keep(Err(busy.clone())));
@@ -102,6 +105,7 @@ impl Outside {
             let Some(job) = self.next(hash, tier) else { return went_well };
             match self.outers[tier].execute(&job, attempt) {
                 Ok(()) => {
+                    self.volume.add(job.action.len());
                     let mut keys = self.stripe(hash);
                     let waiters = keys.done(hash, tier);
                     self.forget_idle(&mut keys, hash);
@@ -110,6 +114,9 @@ impl Outside {
                     went_well = true;
                 }
                 Err(error) => {
+                    if job.action.len() > 0 {
+                        self.volume.doubt();
+                    }
                     let (waiters, is_due) = self.stripe(hash).failed(hash, tier, error.is_none());
                     let outcome = error.clone().map_or(Ok(()), Err);
                     waiters.iter().for_each(|waiter| _ = waiter.keep(outcome.clone()));

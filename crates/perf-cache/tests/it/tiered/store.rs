@@ -59,6 +59,11 @@ impl Store {
         self.content.lock().unwrap().values().filter(|(_, terms)| !terms.pinned).count()
     }
 
+    /// Forgets all values, as if others had made them leave.
+    pub(crate) fn drop_values(&self) {
+        self.content.lock().unwrap().retain(|_, (_, terms)| terms.pinned);
+    }
+
     /// Spoils all values.
     pub(crate) fn spoil(&self) {
         for (bytes, terms) in self.content.lock().unwrap().values_mut() {
