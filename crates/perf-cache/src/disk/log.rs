@@ -38,7 +38,7 @@ pub use survey::LogSurvey;
 use self::builder::Settings;
 use self::counts::Counts;
 use self::directory::DirectoryLock;
-use self::head::{Head, Shape};
+use self::head::{Failing, Head, Shape};
 use self::index::{Index, lock};
 use self::write::Io;
 use super::{CloseReport, DiskError, DiskStore, DiskUsage, OpenReport};
@@ -47,7 +47,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 use std::time::UNIX_EPOCH;
 
@@ -65,6 +65,11 @@ use std::time::UNIX_EPOCH;
 ///   most what was done within [`sync_interval`](LogStoreBuilder::sync_interval).
 /// - Files never take more than [`max_bytes`](LogStoreBuilder::max_bytes), as long as what is being
 ///   filled and what is pinned fits in. Two files and the queue of it are kept free, to give up one.
+///   Where what is pinned leaves no room, since the bound was lowered, it stays, and other puts are
+///   [refused](super::RefusedBecause::PinnedFull).
+/// - A sync that failed is never tried again: [`sync`](DiskStore::sync) and
+///   [`close`](DiskStore::close) answer its error from then on, no file goes whose pinned records
+///   were written again, and the next opening finds by the sums what the device has.
 /// - Nothing is answered that was not put under that key: every read compares the key and checks
 ///   the sum of what it read.
 /// - Damage to the files is found by their sums and counted. What was removed can come back by it
@@ -126,8 +131,12 @@ struct Inner {
     max_bytes: AtomicU64,
     segment_bytes: AtomicU64,
     closed: AtomicBool,
+    /// Whether what is pinned was found to leave no room for anything else.
+    crowded: AtomicBool,
     /// Whether anything was written since the last sync began.
     unsynced: AtomicBool,
+    /// Why a sync failed, once one did: no other is to be believed since.
+    unkept: OnceLock<Failing>,
     counts: Counts,
     report: OpenReport,
     lock: DirectoryLock,

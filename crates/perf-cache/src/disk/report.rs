@@ -67,4 +67,6 @@ pub struct DiskUsage {
     pub lost: u64,
     /// Bytes handed to the system: with what was put, this tells how often each byte is written.
     pub written_bytes: u64,
+    /// Times that the device did not keep what it was asked to; told by the log store alone.
+    pub sync_failures: u64,
 }

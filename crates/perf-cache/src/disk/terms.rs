@@ -8,7 +8,8 @@ pub struct PutTerms {
     pub expires_at: u64,
     /// Whether it is kept until it is removed or has ended, whatever the bound on bytes, and
     /// handed to the system before the call returns. For small records on which the meaning of
-    /// others depends. They may take a quarter of the bound, what is beyond is refused.
+    /// others depends. They may take a quarter of the bound, what is beyond is refused unless it
+    /// takes the place of one that is no smaller.
     pub pinned: bool,
 }
 

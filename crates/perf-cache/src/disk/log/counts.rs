@@ -13,6 +13,7 @@ pub(super) struct Counts {
     pub(super) corrupt: AtomicU64,
     pub(super) lost: AtomicU64,
     pub(super) written_bytes: AtomicU64,
+    pub(super) sync_failures: AtomicU64,
 }
 
 /// Relaxed: nothing else depends on a count.
@@ -47,6 +48,7 @@ impl Inner {
             corrupt: read(&self.counts.corrupt),
             lost: read(&self.counts.lost),
             written_bytes: read(&self.counts.written_bytes),
+            sync_failures: read(&self.counts.sync_failures),
         }
     }
 }

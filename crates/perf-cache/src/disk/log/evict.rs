@@ -7,7 +7,7 @@
 
 use super::Inner;
 use super::counts::add;
-use super::format::{SegmentHead, TAIL, TRAILER, Trailer, hash_key, hash_value};
+use super::format::{FOOTER_ENTRY, SegmentHead, TAIL, TRAILER, Trailer, hash_key, hash_value};
 use super::head::Record;
 use super::place::Place;
 use super::read::parts;
@@ -61,6 +61,9 @@ impl Inner {
         // None that this fills: with more pinned than fits in, it would not end.
         let end = self.head().next_number;
         while self.is_short(need) {
+            if self.is_crowded() && self.spare_of_pinned() < self.least_gain() {
+                break;
+            }
             let oldest = self.oldest_sealed().filter(|oldest| oldest.number < end);
             let Some(oldest) = oldest else { break };
             let keep = if rounds < ROUNDS && self.is_mostly_dead() {
@@ -73,6 +76,38 @@ impl Inner {
             rounds += 1;
         }
         Ok(())
+    }
+
+    /// Whether what is pinned takes so much of the room that nothing else fits in: giving a file up
+    /// would mean to write what is pinned again, for less than a quarter of it. Puts are refused
+    /// then. Takes O(files).
+    pub(super) fn is_crowded(&self) -> bool {
+        let pinned = self.pinned_bytes();
+        let reserve = 2 * self.segment_bytes.load(Ordering::Relaxed) + self.queue_bytes();
+        let crowded = pinned + pinned / 4 + reserve > self.max_bytes();
+        self.crowded.store(crowded, Ordering::Relaxed);
+        crowded
+    }
+
+    /// Bytes that files and queue have beyond what is pinned.
+    fn spare_of_pinned(&self) -> u64 {
+        let queued = self.head().queued as u64;
+        let files = self.file_bytes.load(Ordering::Relaxed);
+        (files + queued).saturating_sub(self.pinned_bytes())
+    }
+
+    /// Where all is pinned, what has to be to be gained for what is pinned to be written again.
+    fn least_gain(&self) -> u64 {
+        self.pinned_bytes() / 4 + self.segment_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What is pinned takes, with its part of the footers.
+    fn pinned_bytes(&self) -> u64 {
+        let pinned = |segment: &Arc<Segment>| {
+            let (count, bytes) = segment.pinned();
+            bytes + count * FOOTER_ENTRY as u64
+        };
+        self.head().segments.iter().map(pinned).sum()
     }
 
     /// Gives up the files of which nothing is to be had any more, without reading their values.
@@ -168,6 +203,8 @@ impl Inner {
                 self.head().close_chunk();
             }
             self.sync_segments()?;
+            // A copy in a file whose name the device does not have is none.
+            self.sync_names()?;
             io.carried = None;
         }
         self.delete(io, segment, &entries)
@@ -357,7 +394,7 @@ impl Inner {
     fn hollow(&self, io: &mut Io, segment: &Arc<Segment>) -> Result<(), DiskError> {
         let Some((trailer, mut entries)) = read_footer(segment) else { return Ok(()) };
         let (before, end) = (length(segment), first_record(segment.shift));
-        let after = end + (entries.len() * 16 + TRAILER) as u64;
+        let after = end + (entries.len() * FOOTER_ENTRY + TRAILER) as u64;
         if before < 2 * after {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! A switch that makes writes fail, so that tests can see what comes of it.
+//! A switch that makes writes and syncs fail, so that tests can see what comes of it.
 
 use std::io;
 use std::sync::Arc;
@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Faults {
     /// Bytes that may still be written before the device is full, plus one; zero for no end.
     room: Arc<AtomicU64>,
+    /// Syncs that are to fail.
+    syncs: Arc<AtomicU64>,
 }
 
 impl Faults {
@@ -26,6 +28,20 @@ impl Faults {
     /// There is room again.
     pub fn make_room(&self) {
         self.room.store(0, Ordering::SeqCst);
+    }
+
+    /// That many syncs fail from now on, as where the device does not take what was written.
+    pub fn fail_syncs(&self, count: u64) {
+        self.syncs.store(count, Ordering::SeqCst);
+    }
+
+    /// Whether the device is to be asked to keep something.
+    pub(super) fn admit_sync(&self) -> io::Result<()> {
+        let fails = |count: u64| count.checked_sub(1);
+        match self.syncs.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails) {
+            Ok(_) => Err(io::Error::other("a sync was made to fail")),
+            Err(_) => Ok(()),
+        }
     }
 
     /// How many of that many bytes may be written.

@@ -18,7 +18,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread;
 use std::time::{Instant, UNIX_EPOCH};
 
@@ -98,7 +98,9 @@ pub(super) fn open(
         max_bytes: AtomicU64::new(max_bytes),
         segment_bytes: AtomicU64::new(segment_bytes),
         closed: AtomicBool::new(false),
+        crowded: AtomicBool::new(false),
         unsynced: AtomicBool::new(!clean_shutdown),
+        unkept: OnceLock::new(),
         counts: Counts::default(),
         report: opening.report,
         lock,

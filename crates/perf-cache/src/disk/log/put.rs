@@ -36,6 +36,10 @@ impl Inner {
     }
 
     fn put_plain(&self, record: &Record<'_>) -> Result<Put, DiskError> {
+        // As it is now: what was pinned may have gone, or the bound have been raised.
+        if self.crowded.load(Ordering::Relaxed) && self.is_crowded() {
+            return Ok(self.refuse(RefusedBecause::PinnedFull));
+        }
         let bound = self.queue_bytes();
         let mut retried = false;
         loop {
@@ -84,7 +88,8 @@ impl Inner {
         // What it takes the place of does not count.
         let old = self.index.get(record.hashes.0).filter(|old| old.pinned() && !old.dead());
         let old = old.map_or(0, bytes_of);
-        if pinned.saturating_sub(old) + record.bytes() > self.max_bytes() / 4 {
+        let grows = record.bytes() > old;
+        if grows && pinned.saturating_sub(old) + record.bytes() > self.max_bytes() / 4 {
             drop(head);
             return Ok(self.refuse(RefusedBecause::PinnedFull));
         }

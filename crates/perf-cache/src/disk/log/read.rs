@@ -197,6 +197,11 @@ impl Inner {
         match self.key_and_tail(&segment, place, key.len()) {
             Ok(Some((found, tail))) => Ok(found == key && tail.expires_at > self.now()),
             Ok(None) => Ok(false),
+            // It was cut off: the record is damaged, the device is not.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.write_off(hash, place, &segment, &self.counts.corrupt);
+                Ok(false)
+            }
             Err(error) => Err(self.error(&segment.path, error)),
         }
     }

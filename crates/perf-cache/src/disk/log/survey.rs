@@ -82,8 +82,11 @@ impl LogStore {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<LogSurvey, DiskError> {
         let dir = directory.as_ref();
-        let files = files(dir)?;
+        // Without a lock, so that none is made where no store is.
+        files(dir)?;
         let lock = DirectoryLock::take(dir)?;
+        // A store that was open until now may have made others.
+        let files = files(dir)?;
         let total = files.iter().map(|(_, _, len)| len).sum();
         let clean_shutdown = dir.join("CLEAN").exists();
         let survey = LogSurvey {

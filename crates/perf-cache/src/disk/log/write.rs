@@ -25,6 +25,8 @@ pub(super) struct Io {
     pub(super) carried: Option<u64>,
     /// Whether names came or went since the directory was synced.
     pub(super) renamed: bool,
+    /// Whether the directory was let go of, and may be someone else's.
+    pub(super) ended: bool,
 }
 
 impl Failing {
@@ -47,6 +49,9 @@ impl Inner {
     /// Answers whether there was one.
     pub(super) fn write_one(&self, open: bool) -> Result<bool, DiskError> {
         let mut io = lock(&self.io);
+        if io.ended {
+            return Err(DiskError::Closed);
+        }
         self.write_next(&mut io, open)
     }
 
@@ -55,7 +60,11 @@ impl Inner {
         if head.queue.is_empty() && open {
             head.close_chunk();
         }
-        let Some(weight) = head.queue.front().map(Chunk::weight) else { return Ok(false) };
+        let Some(weight) = head.queue.front().map(Chunk::weight) else {
+            // Nothing waits for what failed, and the next that does tries it again.
+            head.failing = None;
+            return Ok(false);
+        };
         drop(head);
         // Before each file rather than each chunk: a segment of room is kept beyond what is asked.
         if self.is_short(weight as u64)
@@ -174,7 +183,9 @@ impl Inner {
     /// Asks the device to keep all that was written. Nobody waits for it but the caller.
     pub(super) fn sync_files(&self) -> Result<(), DiskError> {
         self.unsynced.store(false, Ordering::Relaxed);
-        let outcome = self.sync_segments().and_then(|()| self.sync_names());
+        let renamed = std::mem::take(&mut lock(&self.io).renamed);
+        let names = || if renamed { self.sync_names() } else { Ok(()) };
+        let outcome = self.sync_segments().and_then(|()| names());
         if outcome.is_err() {
             self.unsynced.store(true, Ordering::Relaxed);
         }
@@ -183,6 +194,7 @@ impl Inner {
 
     /// Asks the device to keep what was written to the files.
     pub(super) fn sync_segments(&self) -> Result<(), DiskError> {
+        self.known_kept()?;
         let segments: Vec<_> = {
             let head = self.head();
             let changed = |segment: &&Arc<super::segment::Segment>| {
@@ -193,20 +205,34 @@ impl Inner {
         for segment in segments {
             let written = segment.written();
             if let Some(file) = segment.file() {
-                file.sync_data().map_err(|error| self.error(&segment.path, error))?;
+                self.kept(&segment.path, || file.sync_data())?;
             }
             segment.synced.fetch_max(written, Ordering::AcqRel);
         }
         Ok(())
     }
 
-    fn sync_names(&self) -> Result<(), DiskError> {
-        let renamed = std::mem::take(&mut lock(&self.io).renamed);
-        if renamed && let Err(error) = sync_directory(&self.dir) {
-            lock(&self.io).renamed = true;
-            return Err(self.error(&self.dir, error));
-        }
-        Ok(())
+    /// Asks the device to keep which files there are.
+    pub(super) fn sync_names(&self) -> Result<(), DiskError> {
+        self.known_kept()?;
+        self.kept(&self.dir, || sync_directory(&self.dir))
+    }
+
+    /// Syncs, and never tries again what failed: the system has dropped what it could not write by
+    /// then, or takes it for written, so that the next sync would succeed without it.
+    ///
+    /// Source: Rebello et al., "Can applications recover from fsync failures?", USENIX ATC 2020.
+    fn kept(&self, path: &Path, sync: impl FnOnce() -> io::Result<()>) -> Result<(), DiskError> {
+        self.settings.faults.admit_sync().and_then(|()| sync()).map_err(|error| {
+            add(&self.counts.sync_failures, 1);
+            let error = self.error(path, error);
+            self.unkept.get_or_init(|| self.failing_since(&error));
+            error
+        })
+    }
+
+    fn known_kept(&self) -> Result<(), DiskError> {
+        self.unkept.get().map_or(Ok(()), |unkept| Err(unkept.error(&self.dir)))
     }
 }
 

@@ -87,6 +87,8 @@ impl Inner {
             self.count_lost();
         }
         let (entries, dead) = self.index.len();
+        // Whoever still waits to write must not: the next owner does from here on.
+        lock(&self.io).ended = true;
         self.lock.release();
         let report = CloseReport {
             entries: entries - dead,
@@ -128,3 +130,25 @@ impl Inner {
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often files are looked for of which all has ended.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+
+#[cfg(all(test, feature = "conformance"))]
+mod tests {
+    use crate::disk::conformance::Scratch;
+    use crate::disk::{DiskError, DiskStore, Faults, LogStore, PutTerms};
+
+    /// As one that waited for its bytes to be written while another closed the store.
+    #[test]
+    fn nothing_is_written_where_the_next_owner_may_be() {
+        let dir = Scratch::new("late");
+        let faults = Faults::new();
+        let store = LogStore::builder(dir.path()).faults(faults.clone()).open().unwrap();
+        store.put(b"a", &[1; 1_000], PutTerms::default()).map(drop).unwrap();
+        faults.fill_after(0);
+        assert!(matches!(store.close(), Err(DiskError::Full { .. })));
+        faults.make_room();
+        let next = LogStore::builder(dir.path()).open().unwrap();
+        assert!(matches!(store.inner.write_one(true), Err(DiskError::Closed)));
+        assert_eq!(store.usage().written_bytes, 0);
+        next.close().unwrap();
+    }
+}

@@ -76,8 +76,8 @@ impl Writer {
         let old = at.index().place(hash);
         let was_pinned = old.filter(|old| old.generation == PINNED);
         let pinned_bytes = at.index().pinned_bytes;
-        let without = pinned_bytes - was_pinned.map_or(0, |old| u64::from(old.bytes));
-        if terms.pinned && without + bytes > self.max_bytes / 4 {
+        let old = was_pinned.map_or(0, |old| u64::from(old.bytes));
+        if terms.pinned && bytes > old && pinned_bytes - old + bytes > self.max_bytes / 4 {
             return Ok(Some(RefusedBecause::PinnedFull));
         }
         self.make_room(at, bytes)?;

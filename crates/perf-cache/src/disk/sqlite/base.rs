@@ -144,7 +144,7 @@ impl Base {
         let old = self.meta(row.key)?;
         if row.terms.pinned {
             let old = old.as_ref().filter(|old| old.pinned).map_or(0, |old| old.bytes);
-            if self.counts.pinned_bytes - old + bytes > self.room() / 4 {
+            if bytes > old && self.counts.pinned_bytes - old + bytes > self.room() / 4 {
                 return Ok(Some(RefusedBecause::PinnedFull));
             }
         }

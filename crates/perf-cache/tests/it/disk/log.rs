@@ -319,3 +319,66 @@ fn what_was_removed_after_it_ended_stays_so_when_the_clock_is_set_back() {
     }
     drop(hand);
 }
+
+/// The system tells of it once: what it could not write is gone, or counts as written, by the next.
+#[test]
+fn a_sync_that_failed_is_not_believed_the_next_time() {
+    let dir = Scratch::new("unkept");
+    let faults = Faults::new();
+    let builder = LogStore::builder(dir.path()).sync_interval(None);
+    let store = builder.clone().faults(faults.clone()).open().unwrap();
+    assert_eq!(put(&store, "a", b"1"), Put::Stored);
+    store.sync().unwrap();
+    faults.fail_syncs(1);
+    assert_eq!(put(&store, "b", b"1"), Put::Stored);
+    for _ in 0..2 {
+        assert!(matches!(store.sync(), Err(DiskError::Io { .. })));
+    }
+    assert!(holds(&store, "a") && holds(&store, "b"), "the page cache has it");
+    assert_eq!((put(&store, "c", b"1"), store.usage().sync_failures), (Put::Stored, 1));
+    assert!(matches!(store.close(), Err(DiskError::Io { .. })));
+    let store = builder.open().unwrap();
+    assert!(!store.open_report().clean_shutdown);
+    store.sync().unwrap();
+}
+
+/// What is pinned is written again before its file goes, and then the device has to have it.
+#[test]
+fn no_file_goes_whose_pinned_records_the_device_may_not_have() {
+    let dir = Scratch::new("unkept-pinned");
+    let faults = Faults::new();
+    let builder = LogStore::builder(dir.path()).max_bytes(ByteSize::mib(1));
+    let (clock, hand) = Clock::manual();
+    let builder = builder.segment_bytes(ByteSize::kib(32)).sync_interval(None).clock(clock);
+    let store = builder.faults(faults.clone()).open().unwrap();
+    let pinned = store.put(b"pinned", b"1", PutTerms::pinned()).unwrap();
+    assert_eq!(pinned, Put::Stored);
+    let first = dir.path().join(format!("{:016x}.seg", 1));
+    faults.fail_syncs(1);
+    let put = |key: u32| store.put(&key.to_le_bytes(), &[2; 1_000], PutTerms::default());
+    assert!((0..4_000).any(|key| put(key).is_err()) && first.exists());
+    for key in 4_000..4_010 {
+        // The next sync would succeed.
+        hand.advance(Duration::from_secs(1));
+        drop(put(key));
+        drop(store.flush());
+    }
+    assert!(store.flush().is_err() && first.exists());
+    assert!(holds(&store, "pinned"));
+}
+
+/// As one whose tail was lost with the power.
+#[test]
+fn what_was_cut_off_is_not_there_for_any_call() {
+    let dir = Scratch::new("cut-off");
+    let store = LogStore::builder(dir.path()).open().unwrap();
+    assert_eq!(put(&store, "a", &[1; 1_000]), Put::Stored);
+    assert_eq!(put(&store, "b", &[1; 1_000]), Put::Stored);
+    store.flush().unwrap();
+    let path = dir.path().join(format!("{:016x}.seg", 1));
+    fs::OpenOptions::new().write(true).open(path).unwrap().set_len(500).unwrap();
+    assert!(!store.contains(b"a").unwrap());
+    assert_eq!((store.usage().corrupt, store.usage().entries), (1, 1));
+    assert!(!holds(&store, "b") && !holds(&store, "a"));
+    assert_eq!(store.usage().corrupt, 2);
+}

@@ -1,7 +1,7 @@
 //! How the log store fills its files and gives them up.
 
 use perf_cache::disk::conformance::{Random, Scratch};
-use perf_cache::disk::{DiskStore, LogStore, LogStoreBuilder, Put, PutTerms};
+use perf_cache::disk::{DiskStore, LogStore, LogStoreBuilder, Put, PutTerms, RefusedBecause};
 use perf_core::{ByteSize, Clock, Ratio};
 use std::fs;
 use std::path::Path;
@@ -280,4 +280,42 @@ fn a_store_opened_with_a_lower_bound_keeps_to_it_at_once() {
     let usage = store.usage();
     assert!(usage.file_bytes <= 2 << 20, "{usage:?}");
     assert_eq!(usage.entries + usage.evicted, 2_000);
+}
+
+/// What stays is not written again and again to make room that it takes itself.
+#[test]
+fn what_is_pinned_beyond_a_bound_that_was_lowered_stays_and_the_rest_is_refused() {
+    let dir = Scratch::new("crowded");
+    let store = LogStore::builder(dir.path()).max_bytes(ByteSize::mib(64)).open().unwrap();
+    let pin = |key: u64| store.put(&key.to_le_bytes(), &[7; 10_000], PutTerms::pinned()).unwrap();
+    let plain = || store.put(b"plain", &[1; 1_000], PutTerms::default()).unwrap();
+    assert!((0..300).all(|key| pin(key) == Put::Stored));
+    for key in 300..600 {
+        put(&store, key, 10_000);
+    }
+    store.set_max_bytes(1 << 20);
+    let before = store.usage();
+    assert!(before.file_bytes < 4_500_000 && before.pinned == 300, "{before:?}");
+    for _ in 0..100 {
+        assert_eq!(plain(), Put::Refused(RefusedBecause::PinnedFull));
+        store.flush().unwrap();
+    }
+    let after = store.usage();
+    assert_eq!((after.refused, after.written_bytes), (100, before.written_bytes), "{after:?}");
+    // What is pinned can be replaced and removed, and takes no more for it than a quarter.
+    assert_eq!(pin(1_000), Put::Refused(RefusedBecause::PinnedFull));
+    for round in 0..1_000 {
+        assert_eq!(pin(round % 300), Put::Stored);
+    }
+    let replaced = store.usage();
+    assert!(replaced.file_bytes < 4_500_000 && replaced.pinned == 300, "{replaced:?}");
+    assert!(replaced.written_bytes - after.written_bytes < 80_000_000, "{replaced:?}");
+    for key in 0..270_u64 {
+        assert!(store.remove(&key.to_le_bytes()).unwrap());
+    }
+    assert_eq!(plain(), Put::Stored);
+    store.flush().unwrap();
+    assert!(store.usage().file_bytes <= 1 << 20, "{:?}", store.usage());
+    assert!((270..300).all(|key| len(&store, key) == Some(10_000)));
+    store.close().unwrap();
 }
