@@ -20,6 +20,7 @@ mod entry;
 mod etag;
 mod fetch;
 mod flight;
+mod invalidation;
 mod key;
 mod meters;
 mod pass;
@@ -35,17 +36,15 @@ pub use builder::ResponseCacheBuilder;
 #[cfg(feature = "disk")]
 pub use disk::DiskTier;
 pub use entry::StoredResponse;
+pub use invalidation::InvalidateError;
 pub use key::ResponseKey;
 pub use service::{ResponseCacheLayer, ResponseCacheService, ResponseFuture};
 
 use crate::Coding;
 use flight::Flights;
-use http::Uri;
 use meters::{Meters, Outcome};
 use perf_cache::Cache;
-use perf_core::{
-    Clock, Component, Glob, Instant, Knob, KnobError, Observe, Signal, Tune, Turn, Turned,
-};
+use perf_core::{Clock, Component, Instant, Knob, KnobError, Observe, Signal, Tune, Turn, Turned};
 use policy::Policy;
 use settings::Settings;
 use std::cmp::Reverse;
@@ -156,55 +155,6 @@ impl ResponseCache {
         self.shared.settings.set_enabled(on);
     }
 
-    /// Forgets what is stored for one URL, which must name its host as clients do; whether memory
-    /// had anything. Answers that are on their way are not stored either.
-    ///
-    /// With a tier on disk, this and the other invalidations wait for it: when they return, no crash
-    /// of the process brings back what they ended.
-    #[doc(alias = "purge")]
-    pub fn invalidate(&self, url: &Uri) -> bool {
-        let host = url.authority().map_or("", |authority| authority.as_str());
-        let path = url.path_and_query().map_or("/", |path| path.as_str());
-        let there = self.shared.store.invalidate(&key::of_parts(host, path));
-        if there {
-            self.shared.meters.invalidated.increment();
-        }
-        there
-    }
-
-    /// As [`invalidate`](ResponseCache::invalidate), for a key as [`ResponseKey`] has it.
-    pub fn invalidate_key(&self, key: &str) -> bool {
-        let there = self.shared.store.invalidate(&ResponseKey::new(key));
-        if there {
-            self.shared.meters.invalidated.increment();
-        }
-        there
-    }
-
-    /// Forgets every answer whose key matches, such as `example.org/static/*`; at most so many
-    /// entries are dead now. O(1): what is dead is passed over, and swept later. Answers that are
-    /// on their way are not stored either.
-    pub fn invalidate_matching(&self, keys: &Glob) -> u64 {
-        let gone = self.shared.store.invalidate_by(
-            |memory| memory.invalidate_by_glob(keys),
-            |disk| disk.forget_matching(keys),
-        );
-        self.shared.meters.invalidated.add(gone.at_most);
-        gone.at_most
-    }
-
-    /// Forgets every answer that the origin filed under this tag, in `Surrogate-Key` or `Cache-Tag`;
-    /// as [`invalidate_matching`](ResponseCache::invalidate_matching).
-    #[doc(alias = "purge_tag")]
-    pub fn invalidate_tag(&self, tag: &str) -> u64 {
-        let gone = self
-            .shared
-            .store
-            .invalidate_by(|memory| memory.invalidate_tag(tag), |disk| disk.forget_tag(tag));
-        self.shared.meters.invalidated.add(gone.at_most);
-        gone.at_most
-    }
-
     /// The largest stored resources, largest first, with the bytes that they take. O(entries).
     #[must_use]
     pub fn largest(&self, most: usize) -> Vec<(ResponseKey, u64)> {
@@ -217,11 +167,6 @@ impl ResponseCache {
         }
         let found = found.into_sorted_vec().into_iter();
         found.map(|Reverse((bytes, key))| (key, bytes)).collect()
-    }
-
-    /// Forgets everything. Answers that are on their way are not stored either.
-    pub fn clear(&self) {
-        self.shared.store.invalidate_by(Cache::clear, disk::DiskTier::clear);
     }
 }
 

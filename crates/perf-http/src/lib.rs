@@ -79,8 +79,8 @@ pub use body::{BodyError, BoxError, RequestBody, ResponseBody};
 #[cfg(feature = "disk")]
 pub use cache::DiskTier;
 pub use cache::{
-    ResponseCache, ResponseCacheBuilder, ResponseCacheLayer, ResponseCacheService, ResponseFuture,
-    ResponseKey, StoredResponse,
+    InvalidateError, ResponseCache, ResponseCacheBuilder, ResponseCacheLayer, ResponseCacheService,
+    ResponseFuture, ResponseKey, StoredResponse,
 };
 pub use coding::Coding;
 pub use hygiene::{

@@ -116,7 +116,8 @@ impl Gateway {
             .map_err(setting("concurrency"))?;
         let mut responses = ResponseCache::builder();
         if let Some(store) = &config.cache_disk {
-            responses = responses.disk(Arc::clone(store));
+            let whose = config.origin.identity(config.keep_host);
+            responses = responses.disk(Arc::clone(store)).origin(whose);
         }
         let responses = responses
             .name(&config.name)

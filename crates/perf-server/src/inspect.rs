@@ -1,6 +1,7 @@
 //! Looking into a cache, and forgetting some of what it holds.
 
 use serde::Serialize;
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -28,9 +29,49 @@ pub trait InspectCache: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// As [`count`](InspectCache::count).
-    fn invalidate(&self, selection: &Selection) -> Result<u64, String>;
+    /// [`InvalidateFailure`]: nothing was forgotten, or it may come back with a restart.
+    fn invalidate(&self, selection: &Selection) -> Result<u64, InvalidateFailure>;
+
+    /// What is not counted though it is forgotten, as a sentence; `None`, if not said, for nothing.
+    fn uncounted(&self) -> Option<&'static str> {
+        None
+    }
 }
+
+/// Why something was not forgotten, or not for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidateFailure {
+    /// What is wrong with the selection, and what would do. Nothing was forgotten.
+    Selection(String),
+    /// This process has forgotten it, and the next one may find it again.
+    NotDurable {
+        /// About how many entries were forgotten.
+        entries: u64,
+        /// Why it may come back, and the remedy.
+        cause: String,
+    },
+}
+
+impl From<String> for InvalidateFailure {
+    /// Of what is wrong with a selection.
+    fn from(wrong: String) -> InvalidateFailure {
+        InvalidateFailure::Selection(wrong)
+    }
+}
+
+impl fmt::Display for InvalidateFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InvalidateFailure::Selection(wrong) => f.write_str(wrong),
+            InvalidateFailure::NotDurable { entries, cause } => {
+                write!(f, "forgotten in this process ({entries} in memory); {cause}")
+            }
+        }
+    }
+}
+
+impl Error for InvalidateFailure {}
 
 /// Entries of a cache by what they have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]

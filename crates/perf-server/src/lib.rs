@@ -60,7 +60,7 @@ pub use admin::{Admin, AdminConfig, AdminError, ServiceInfo};
 pub use budget::{BudgetRow, Seen, SeenRoute};
 pub use gateway::{Gateway, GatewayConfig, GatewayError, Origin, ParseOriginError};
 pub use inspect::{
-    CacheReport, CurveMark, CurvePoint, EntryOrder, EntryRow, Fact, InspectCache, PolicyRow,
-    Selection,
+    CacheReport, CurveMark, CurvePoint, EntryOrder, EntryRow, Fact, InspectCache,
+    InvalidateFailure, PolicyRow, Selection,
 };
 pub use problem::Problem;

@@ -29,6 +29,15 @@ impl<K, V: 'static> Observe for TieredCache<K, V> {
         for (name, value, help) in counters {
             visit(Signal::counter(name, value, since).help(help));
         }
+        if let Some(codec) = &stats.codec {
+            let help = "Bytes of values on their way beyond memory, before compression.";
+            visit(
+                Signal::counter("raw_bytes", codec.raw_bytes, since).unit(Unit::Bytes).help(help),
+            );
+            let help = "Bytes that they were sealed into, headers included.";
+            let bytes = codec.stored_bytes;
+            visit(Signal::counter("sealed_bytes", bytes, since).unit(Unit::Bytes).help(help));
+        }
         for lost in &stats.lost {
             let labels = [("tier", lost.tier), ("cause", lost.cause)];
             let signal = Signal::counter("lost", lost.values, since).labels(&labels);

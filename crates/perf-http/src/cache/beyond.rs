@@ -51,11 +51,10 @@ impl Shared {
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) if self.store.disk().is_some() => {
                 let shared = Arc::clone(self);
-                runtime.spawn_blocking(move || shared.store.invalidate(&key));
+                // What the disk could not be told is counted, here and below.
+                runtime.spawn_blocking(move || drop(shared.invalidate(&key)));
             }
-            _ => {
-                self.store.invalidate(&key);
-            }
+            _ => drop(self.invalidate(&key)),
         }
     }
 

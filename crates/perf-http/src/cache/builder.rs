@@ -34,6 +34,8 @@ pub struct ResponseCacheBuilder {
     pub(super) ignore_cookies: bool,
     #[cfg(feature = "disk")]
     pub(super) disk: Option<Arc<dyn perf_cache::disk::DiskStore>>,
+    #[cfg(feature = "disk")]
+    pub(super) origin: String,
 }
 
 impl ResponseCacheBuilder {
@@ -56,6 +58,8 @@ impl ResponseCacheBuilder {
             ignore_cookies: false,
             #[cfg(feature = "disk")]
             disk: None,
+            #[cfg(feature = "disk")]
+            origin: String::new(),
         }
     }
 
@@ -79,10 +83,20 @@ impl ResponseCacheBuilder {
 
     /// A disk behind memory, none by default: what is stored is written to it too, and what memory
     /// does not have is asked for there before the origin is, also by the next process. No two caches
-    /// may use one store.
+    /// may use one store. Say whose answers these are with [`origin`](ResponseCacheBuilder::origin).
     #[cfg(feature = "disk")]
     pub fn disk(mut self, store: Arc<dyn perf_cache::disk::DiskStore>) -> ResponseCacheBuilder {
         self.disk = Some(store);
+        self
+    }
+
+    /// Whose answers these are: any text that changes with the origin, such as its address. What is
+    /// on disk of another origin, or was stored with another
+    /// [`ignore_cookies`](ResponseCacheBuilder::ignore_cookies), is not answered. Invalidations
+    /// reach it all the same.
+    #[cfg(feature = "disk")]
+    pub fn origin(mut self, origin: impl Into<String>) -> ResponseCacheBuilder {
+        self.origin = origin.into();
         self
     }
 
@@ -220,7 +234,11 @@ impl ResponseCacheBuilder {
         let min_encoded = self.min_encoded.as_u64().max(1);
         #[cfg(feature = "disk")]
         let disk = match self.disk {
-            Some(store) => Some(super::DiskTier::new(store, self.clock.clone(), min_encoded)?),
+            Some(store) => {
+                let seed = u64::from(self.ignore_cookies);
+                let whose = xxhash_rust::xxh3::xxh3_64_with_seed(self.origin.as_bytes(), seed);
+                Some(super::DiskTier::new(store, self.clock.clone(), min_encoded, whose)?)
+            }
             None => None,
         };
         #[cfg(not(feature = "disk"))]

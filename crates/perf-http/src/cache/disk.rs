@@ -5,6 +5,7 @@ mod codec;
 
 use super::entry::StoredResponse;
 use super::key::ResponseKey;
+use crate::body::BoxError;
 use codec::ResponseCodec;
 use perf_cache::disk::{CloseReport, DiskStore};
 use perf_cache::tiered::{BuildError, TieredStats, TieredTerms, WritePolicy};
@@ -47,12 +48,13 @@ impl DiskTier {
         store: Arc<dyn DiskStore>,
         clock: Clock,
         min_encoded: u64,
+        whose: u64,
     ) -> Result<DiskTier, ConfigError> {
         let tiered = TieredCache::builder()
             .name("disk")
             .without_memory()
             .disk(Arc::clone(&store))
-            .codec(ResponseCodec { clock: clock.clone(), min_encoded })
+            .codec(ResponseCodec { clock: clock.clone(), min_encoded, whose })
             .namespace("responses")
             // Patterns of the process before have to be compared with keys.
             .key_text()
@@ -127,22 +129,22 @@ impl DiskTier {
         self.tiered.insert_with(key.clone(), stored, TieredTerms::from(terms));
     }
 
-    // What cannot be removed is counted by the tier, and not answered by this process.
+    // What cannot be removed is not answered by this process, and tried again.
 
-    pub(crate) fn forget(&self, key: &ResponseKey) {
-        let _ = self.tiered.remove(key);
+    pub(crate) fn forget(&self, key: &ResponseKey) -> Result<(), BoxError> {
+        Ok(self.tiered.remove(key).map(|_| ())?)
     }
 
-    pub(crate) fn forget_tag(&self, tag: &str) {
-        let _ = self.tiered.invalidate_tag(tag);
+    pub(crate) fn forget_tag(&self, tag: &str) -> Result<(), BoxError> {
+        Ok(self.tiered.invalidate_tag(tag).map(|_| ())?)
     }
 
-    pub(crate) fn forget_matching(&self, keys: &Glob) {
-        let _ = self.tiered.invalidate_by_pattern(keys);
+    pub(crate) fn forget_matching(&self, keys: &Glob) -> Result<(), BoxError> {
+        Ok(self.tiered.invalidate_by_pattern(keys).map(|_| ())?)
     }
 
-    pub(crate) fn clear(&self) {
-        let _ = self.tiered.clear();
+    pub(crate) fn clear(&self) -> Result<(), BoxError> {
+        Ok(self.tiered.clear()?)
     }
 }
 

@@ -131,11 +131,61 @@ fn write_key(key: &mut String, authority: &str, path_and_query: &str) {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Vary {
     fields: Box<[Field]>,
-    told: Option<Box<[u8]>>,
+    told: Option<Said>,
 }
 
 /// A field's name, and its lines joined, if it was there.
-pub(crate) type Field = (header::HeaderName, Option<Box<[u8]>>);
+pub(crate) type Field = (header::HeaderName, Option<Said>);
+
+/// What a request said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    Plain(Box<[u8]>),
+    /// As it stands on disk, where no cookie and no token may be read. Nobody can make another text
+    /// with the same digest, and so get an answer that was made for somebody else.
+    #[cfg(feature = "disk")]
+    Digest([u8; 32]),
+}
+
+impl Said {
+    fn is(&self, text: &[u8]) -> bool {
+        match self {
+            Said::Plain(said) => **said == *text,
+            #[cfg(feature = "disk")]
+            Said::Digest(said) => *said == digest(text),
+        }
+    }
+
+    #[cfg(feature = "disk")]
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        match self {
+            Said::Plain(text) => digest(text),
+            Said::Digest(digest) => *digest,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Said::Plain(text) => text.len(),
+            #[cfg(feature = "disk")]
+            Said::Digest(digest) => digest.len(),
+        }
+    }
+}
+
+#[cfg(feature = "disk")]
+fn digest(text: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(text).into()
+}
+
+/// Whether both said nothing, or the same.
+fn same(said: Option<&Said>, now: Option<&[u8]>) -> bool {
+    match (said, now) {
+        (Some(said), Some(now)) => said.is(now),
+        (said, now) => said.is_none() && now.is_none(),
+    }
+}
 
 impl Vary {
     /// `Accept-Encoding` is left out: the origin is always asked for identity.
@@ -150,14 +200,15 @@ impl Vary {
         names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
         names.dedup();
         let value = |name: header::HeaderName| {
-            let value = joined(request, &name).map(|v| v.as_ref().into());
+            let value = joined(request, &name).map(|v| Said::Plain(v.as_ref().into()));
             (name, value)
         };
-        Vary { fields: names.into_iter().map(value).collect(), told: told(request) }
+        let told = told(request).map(Said::Plain);
+        Vary { fields: names.into_iter().map(value).collect(), told }
     }
 
     #[cfg(feature = "disk")]
-    pub(crate) fn from_parts(fields: Vec<Field>, told: Option<Box<[u8]>>) -> Vary {
+    pub(crate) fn from_parts(fields: Vec<Field>, told: Option<Said>) -> Vary {
         Vary { fields: fields.into(), told }
     }
 
@@ -167,13 +218,13 @@ impl Vary {
     }
 
     #[cfg(feature = "disk")]
-    pub(crate) fn told(&self) -> Option<&[u8]> {
-        self.told.as_deref()
+    pub(crate) fn told(&self) -> Option<&Said> {
+        self.told.as_ref()
     }
 
     pub(crate) fn matches(&self, request: &HeaderMap) -> bool {
-        self.fields.iter().all(|(name, value)| joined(request, name).as_deref() == value.as_deref())
-            && told(request) == self.told
+        let is_same = |(name, said): &Field| same(said.as_ref(), joined(request, name).as_deref());
+        self.fields.iter().all(is_same) && same(self.told.as_ref(), told(request).as_deref())
     }
 
     /// A number for what this request has in these fields; equal fields give equal numbers.
@@ -191,8 +242,8 @@ impl Vary {
 
     pub(crate) fn weight(&self) -> usize {
         let fields = self.fields.iter();
-        fields.map(|(_, value)| 64 + value.as_ref().map_or(0, |v| v.len())).sum::<usize>()
-            + self.told.as_ref().map_or(0, |told| told.len())
+        fields.map(|(_, said)| 64 + said.as_ref().map_or(0, Said::len)).sum::<usize>()
+            + self.told.as_ref().map_or(0, Said::len)
     }
 }
 

@@ -58,6 +58,7 @@ pub(crate) struct Meters {
     pub(crate) not_modified: Counter,
     pub(crate) stored: Counter,
     pub(crate) invalidated: Counter,
+    pub(crate) not_durable: Counter,
     pub(crate) collapsed: Counter,
     pub(crate) uncollapsed: Counter,
     pub(crate) variants_dropped: Counter,
@@ -76,6 +77,7 @@ impl Meters {
             not_modified: Counter::new(),
             stored: Counter::new(),
             invalidated: Counter::new(),
+            not_durable: Counter::new(),
             collapsed: Counter::new(),
             uncollapsed: Counter::new(),
             variants_dropped: Counter::new(),
@@ -140,7 +142,12 @@ impl Meters {
         let counters = [
             ("not_modified", &self.not_modified, "Answers 304: the client had it already."),
             ("stored", &self.stored, "Answers of the origin that were stored."),
-            ("invalidated", &self.invalidated, "Stored answers removed by requests that change."),
+            ("invalidated", &self.invalidated, "Stored answers of memory that were invalidated."),
+            (
+                "not_durable",
+                &self.not_durable,
+                "Invalidations that the disk could not be told when they were made.",
+            ),
             ("collapsed", &self.collapsed, "Requests answered by the fetch of another one."),
             (
                 "uncollapsed",

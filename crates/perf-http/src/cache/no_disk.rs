@@ -2,6 +2,7 @@
 
 use super::entry::StoredResponse;
 use super::key::ResponseKey;
+use crate::body::BoxError;
 use perf_core::Glob;
 use std::future::Future;
 use std::pin::Pin;
@@ -28,19 +29,19 @@ impl DiskTier {
         match *self {}
     }
 
-    pub(crate) fn forget(&self, _: &ResponseKey) {
+    pub(crate) fn forget(&self, _: &ResponseKey) -> Result<(), BoxError> {
         match *self {}
     }
 
-    pub(crate) fn forget_tag(&self, _: &str) {
+    pub(crate) fn forget_tag(&self, _: &str) -> Result<(), BoxError> {
         match *self {}
     }
 
-    pub(crate) fn forget_matching(&self, _: &Glob) {
+    pub(crate) fn forget_matching(&self, _: &Glob) -> Result<(), BoxError> {
         match *self {}
     }
 
-    pub(crate) fn clear(&self) {
+    pub(crate) fn clear(&self) -> Result<(), BoxError> {
         match *self {}
     }
 }

@@ -2,8 +2,10 @@
 
 use super::disk::{DiskTier, Looked};
 use super::entry::{StoredResponse, Variant};
+use super::invalidation::Forgotten;
 use super::key::ResponseKey;
 use super::policy::NotStored;
+use crate::body::BoxError;
 use http::HeaderMap;
 use perf_cache::{Cache, Terms};
 use perf_core::{Clock, Instant};
@@ -142,19 +144,22 @@ impl Store {
 
     /// Forgets one URL, and refuses answers that are still on their way; whether memory had it.
     /// Waits for the disk, if there is one.
-    pub(crate) fn invalidate(&self, key: &ResponseKey) -> bool {
+    pub(crate) fn invalidate(&self, key: &ResponseKey) -> Forgotten<bool> {
         let epochs = std::slice::from_ref(self.epoch_of(key));
         let forget = || self.memory.remove(key.as_str()).is_some();
-        let Some(disk) = &self.disk else { return self.forget_in_memory(epochs, forget) };
+        let Some(disk) = &self.disk else {
+            let in_memory = self.forget_in_memory(epochs, forget);
+            return Forgotten { in_memory, untold: None };
+        };
         let forgetting = Forgetting::begin(&self.forgetting);
         let was_there = self.forget_in_memory(epochs, forget);
-        disk.forget(key);
+        let untold = disk.forget(key).err();
         // What was looked for on disk before that is of an epoch that ends here.
         let is_there_again = self.forget_in_memory(epochs, || {
             drop(forgetting);
             forget()
         });
-        was_there || is_there_again
+        Forgotten { in_memory: was_there || is_there_again, untold }
     }
 
     /// Forgets what some invalidation of the memory tier names, and refuses answers that are still
@@ -163,18 +168,21 @@ impl Store {
     pub(crate) fn invalidate_by<T>(
         &self,
         forget: impl Fn(&Cache<ResponseKey, StoredResponse>) -> T,
-        forget_on_disk: impl FnOnce(&DiskTier),
-    ) -> T {
+        forget_on_disk: impl FnOnce(&DiskTier) -> Result<(), BoxError>,
+    ) -> Forgotten<T> {
         let forget = || forget(&self.memory);
-        let Some(disk) = &self.disk else { return self.forget_in_memory(&self.epochs, forget) };
+        let Some(disk) = &self.disk else {
+            let in_memory = self.forget_in_memory(&self.epochs, forget);
+            return Forgotten { in_memory, untold: None };
+        };
         let forgetting = Forgetting::begin(&self.forgetting);
-        let forgotten = self.forget_in_memory(&self.epochs, forget);
-        forget_on_disk(disk);
+        let in_memory = self.forget_in_memory(&self.epochs, forget);
+        let untold = forget_on_disk(disk).err();
         self.forget_in_memory(&self.epochs, || {
             drop(forgetting);
             forget()
         });
-        forgotten
+        Forgotten { in_memory, untold }
     }
 
     fn forget_in_memory<T>(&self, epochs: &[AtomicU64], forget: impl FnOnce() -> T) -> T {
@@ -314,7 +322,7 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let log = LogStore::builder(folder.path()).open().unwrap();
-        let disk = DiskTier::new(Arc::new(log), Clock::system(), 1_024).unwrap();
+        let disk = DiskTier::new(Arc::new(log), Clock::system(), 1_024, 0).unwrap();
         let memory = Cache::builder().max_entries(10).build().unwrap();
         let clock = Clock::system();
         let store = Store::new(memory, Some(disk), clock.clone());
@@ -346,8 +354,9 @@ mod tests {
         let forget = |memory: &Cache<ResponseKey, StoredResponse>| memory.clear();
         store.invalidate_by(forget, |disk| {
             store.promote(&key, store.epoch(&key), stored.clone());
-            disk.clear();
+            disk.clear().unwrap();
             store.keep_on_disk(&key);
+            Ok(())
         });
         assert!(!is_on_disk() && !store.contains(&key));
         store.promote(&key, store.epoch(&key), stored.clone());

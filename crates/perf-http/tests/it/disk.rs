@@ -7,23 +7,29 @@ use perf_cache::disk::{
     Stored, TryGet,
 };
 use perf_core::{ByteSize, Clock, Glob, ManualClock};
+use perf_http::ResponseCacheBuilder;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A directory and a clock that go on while processes come and go.
-struct Machine {
+pub(crate) struct Machine {
     folder: TempDir,
     clock: Clock,
-    hand: ManualClock,
-    faults: Faults,
+    pub(crate) hand: ManualClock,
+    pub(crate) faults: Faults,
 }
 
 impl Machine {
-    fn new() -> Machine {
+    pub(crate) fn new() -> Machine {
         let (clock, hand) = Clock::manual();
         Machine { folder: TempDir::new().unwrap(), clock, hand, faults: Faults::new() }
+    }
+
+    /// Puts the clock back to where it began.
+    pub(crate) fn at_the_beginning_of_time(&mut self) {
+        (self.clock, self.hand) = Clock::manual();
     }
 
     fn store(&self) -> LogStore {
@@ -32,8 +38,18 @@ impl Machine {
     }
 
     /// A process, whose answers say how often the origin was asked by it.
-    fn start(&self) -> Site {
-        self.start_on(Arc::new(self.store()), "256MiB", numbered)
+    pub(crate) fn start(&self) -> Site {
+        self.start_set(|builder| builder, numbered)
+    }
+
+    /// The same, otherwise set.
+    pub(crate) fn start_set(
+        &self,
+        setting: impl FnOnce(ResponseCacheBuilder) -> ResponseCacheBuilder,
+        handler: impl Fn(&Parts, usize) -> Reply + Send + Sync + 'static,
+    ) -> Site {
+        let (store, clocks) = (Arc::new(self.store()), (self.clock.clone(), self.hand.clone()));
+        Site::at(clocks, |builder| setting(builder).disk(store), handler)
     }
 
     fn start_on(
@@ -48,12 +64,12 @@ impl Machine {
     }
 }
 
-fn numbered(parts: &Parts, call: usize) -> Reply {
+pub(crate) fn numbered(parts: &Parts, call: usize) -> Reply {
     let path = parts.uri.path();
     reply(&[FRESH, ("cache-tag", path.trim_matches('/'))], format!("{path} {call}"))
 }
 
-fn end(site: Site) -> CloseReport {
+pub(crate) fn end(site: Site) -> CloseReport {
     site.cache.disk().unwrap().close().unwrap()
 }
 
@@ -117,9 +133,9 @@ async fn what_was_invalidated_is_not_answered_by_the_next_process() {
         first.get(path).await;
     }
     first.cache.disk().unwrap().flush();
-    assert!(first.cache.invalidate_key("h/key"));
-    assert!(first.cache.invalidate_tag("tag") >= 1);
-    assert!(first.cache.invalidate_matching(&Glob::new("h/glob/*").unwrap()) >= 1);
+    assert!(first.cache.invalidate_key("h/key").unwrap());
+    assert!(first.cache.invalidate_tag("tag").unwrap() >= 1);
+    assert!(first.cache.invalidate_matching(&Glob::new("h/glob/*").unwrap()).unwrap() >= 1);
     first.ask("DELETE", "/changed", &[]).await;
     let calls = first.calls();
     // The records of invalidations are written by now; only values may still wait.
@@ -131,7 +147,7 @@ async fn what_was_invalidated_is_not_answered_by_the_next_process() {
     }
     assert!(next.get("/kept").await.is_hit());
     assert_eq!((calls, next.calls()), (6, 4));
-    next.cache.clear();
+    next.cache.clear().unwrap();
     end(next);
     let last = machine.start();
     assert!(!last.get("/kept").await.is_hit());
@@ -164,7 +180,7 @@ async fn an_answer_that_an_invalidation_has_overtaken_is_not_on_disk_either() {
     while site.calls() == 0 {
         tokio::task::yield_now().await;
     }
-    site.cache.invalidate_tag("a");
+    site.cache.invalidate_tag("a").unwrap();
     site.gate.add_permits(1);
     assert_eq!(late.await.unwrap().text(), "/a 1");
     assert_eq!(end(site).entries, 0);
@@ -182,7 +198,7 @@ async fn a_disk_that_fails_fails_no_request() {
         assert_eq!(site.get(&format!("/{n}")).await.cache(), "fwd=miss; stored; ttl=60");
         assert!(site.get(&format!("/{n}")).await.is_hit());
     }
-    site.cache.invalidate_tag("before");
+    assert!(site.cache.invalidate_tag("before").is_err(), "the disk does not know of it");
     assert_eq!(site.ask("DELETE", "/3", &[]).await.status, 200);
     assert!(!site.get("/before").await.is_hit() && !site.get("/3").await.is_hit());
 }
@@ -194,7 +210,7 @@ async fn a_disk_that_was_closed_is_passed_by() {
     site.cache.disk().unwrap().close().unwrap();
     assert_eq!(site.get("/a").await.cache(), "fwd=miss; stored; ttl=60");
     assert!(site.get("/a").await.is_hit());
-    assert!(site.cache.invalidate_key("h/a"));
+    assert_eq!(site.cache.invalidate_key("h/a").unwrap_err().forgotten(), 1);
 }
 
 /// A store of which nobody knows anything without waiting.

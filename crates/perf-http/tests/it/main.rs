@@ -20,6 +20,9 @@ mod never;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
+#[cfg(feature = "disk")]
+mod restart;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod stale;

@@ -3,7 +3,9 @@
 use super::request;
 use crate::Problem;
 use crate::admin::Server;
-use crate::inspect::{CacheReport, EntryOrder, EntryRow, InspectCache, Selection};
+use crate::inspect::{
+    CacheReport, EntryOrder, EntryRow, InspectCache, InvalidateFailure, Selection,
+};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -53,6 +55,9 @@ pub(super) struct InvalidateAnswer {
     entries: u64,
     /// Whether they are forgotten now.
     done: bool,
+    /// What is not counted, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
 }
 
 /// What a cache has learnt of its use, and some of its entries.
@@ -109,6 +114,7 @@ pub(super) async fn inspect(
         (status = 401, description = "The token is missing or wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such cache; lists those there are", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Not one of key, tag and pattern, or one that cannot be", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Forgotten in this process only: a restart may bring it back", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn invalidate(
@@ -129,17 +135,25 @@ pub(super) async fn invalidate(
         (None, None, Some(pattern)) => Selection::Pattern(pattern),
         _ => return Err(refused(format!("give one of key, tag and pattern: send {WANTED}"))),
     };
-    let work = tokio::task::spawn_blocking(move || {
-        if dry_run { cache.count(&selection) } else { cache.invalidate(&selection) }
+    let note = cache.uncounted();
+    let work = tokio::task::spawn_blocking(move || match dry_run {
+        true => cache.count(&selection).map_err(InvalidateFailure::Selection),
+        false => cache.invalidate(&selection),
     });
-    let entries = work
-        .await
-        .map_err(|_| {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-answer", "It cannot be done")
-                .detail("it ended in a panic; the program's error output says more")
-        })?
-        .map_err(refused)?;
-    Ok(Json(InvalidateAnswer { entries, done: !dry_run }))
+    let done = work.await.map_err(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-answer", "It cannot be done")
+            .detail("it ended in a panic; the program's error output says more")
+    })?;
+    let entries = done.map_err(|failure| match failure {
+        InvalidateFailure::Selection(wrong) => refused(wrong),
+        InvalidateFailure::NotDurable { entries, .. } => {
+            let title = "Forgotten, but not for good";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-durable", title)
+                .detail(failure.to_string())
+                .with("entries", entries)
+        }
+    })?;
+    Ok(Json(InvalidateAnswer { entries, done: !dry_run, note }))
 }
 
 fn find(

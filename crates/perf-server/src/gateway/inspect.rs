@@ -1,12 +1,13 @@
 //! The gateway's cache of answers as the Caching page looks into it.
 
 use crate::inspect::{
-    CacheReport, CurveMark, CurvePoint, EntryOrder, EntryRow, Fact, InspectCache, PolicyRow,
-    Selection,
+    CacheReport, CurveMark, CurvePoint, EntryOrder, EntryRow, Fact, InspectCache,
+    InvalidateFailure, PolicyRow, Selection,
 };
 use perf_cache::insight::Insight;
 use perf_core::{Glob, Unit};
 use perf_http::ResponseCache;
+use std::error::Error;
 
 /// The cache of answers.
 #[derive(Debug)]
@@ -55,12 +56,21 @@ impl InspectCache for Answers {
         })
     }
 
-    fn invalidate(&self, selection: &Selection) -> Result<u64, String> {
-        Ok(match selection {
-            Selection::Key(key) => u64::from(self.0.invalidate_key(key)),
+    fn invalidate(&self, selection: &Selection) -> Result<u64, InvalidateFailure> {
+        let forgotten = match selection {
+            Selection::Key(key) => self.0.invalidate_key(key).map(u64::from),
             Selection::Tag(tag) => self.0.invalidate_tag(tag),
             Selection::Pattern(pattern) => self.0.invalidate_matching(&glob(pattern)?),
+        };
+        forgotten.map_err(|error| {
+            let why = error.source().map(|cause| format!(" ({cause})")).unwrap_or_default();
+            let cause = format!("{error}{why}");
+            InvalidateFailure::NotDurable { entries: error.forgotten(), cause }
         })
+    }
+
+    fn uncounted(&self) -> Option<&'static str> {
+        self.0.disk().map(|_| "What is on disk only is not counted, and forgotten all the same.")
     }
 }
 

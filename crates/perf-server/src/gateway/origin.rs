@@ -30,6 +30,23 @@ pub enum Origin {
     Upstream(Uri),
 }
 
+impl Origin {
+    /// A text that is another one for each origin whose answers may differ, the same in all
+    /// processes.
+    pub(super) fn identity(&self, keep_host: bool) -> String {
+        match self {
+            // The same words name another folder elsewhere.
+            Origin::Folder(folder) => {
+                let whole = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+                format!("folder {}", whole.display())
+            }
+            // With the name that the client asked for, an origin may be many.
+            Origin::Upstream(uri) if keep_host => format!("upstream {uri} by the client's host"),
+            Origin::Upstream(uri) => format!("upstream {uri}"),
+        }
+    }
+}
+
 impl FromStr for Origin {
     type Err = ParseOriginError;
 
@@ -102,6 +119,23 @@ impl std::error::Error for ParseOriginError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_origin_has_an_identity_of_its_own() {
+        let of = |text: &str, keep_host| text.parse::<Origin>().unwrap().identity(keep_host);
+        let all = [
+            of("http://a:80", false),
+            of("http://a:80", true),
+            of("http://a:81", false),
+            of("http://a:80/app", false),
+            of(".", false),
+            of("src", false),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[at + 1..].contains(one), "{one}");
+        }
+        assert_eq!(of("src", false), of("./src/../src/", true));
+    }
 
     #[test]
     fn says_why_a_text_is_no_origin() {

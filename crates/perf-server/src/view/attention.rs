@@ -2,7 +2,9 @@
 
 use super::Scene;
 use super::shapes::{Action, Attention, ComponentRow, KnobRow};
-use super::traffic::{GATEWAY, MEMORY, RESPONSES, TARGET_P95_MS, Traffic, WORST_ERROR_RATIO, ms};
+use super::traffic::{
+    DISK, GATEWAY, MEMORY, RESPONSES, TARGET_P95_MS, Traffic, WORST_ERROR_RATIO, ms,
+};
 use crate::budget::BudgetRow;
 use perf_analytics::{History, Select, Span};
 
@@ -21,6 +23,8 @@ pub(super) fn attention(
     if !found.iter().any(|attention| attention.title.starts_with(GATEWAY)) {
         found.extend(errors(traffic));
     }
+    found.extend(not_durable(history, span));
+    found.extend(unwell_disk(history, span));
     found.extend(slowness(traffic));
     found.extend(few_hits(history, span, traffic));
     found.extend(not_stored(history, span, traffic));
@@ -87,6 +91,36 @@ fn errors(traffic: &Traffic) -> Option<Attention> {
             traffic.errors, traffic.requests
         ),
         action: None,
+    })
+}
+
+/// What was purged and may come back.
+fn not_durable(history: &History, span: Span) -> Option<Attention> {
+    let waiting = history.gauge(&Select::new(DISK, "parked"), span).filter(|n| *n >= 1.0)?;
+    let (what, they) = match waiting {
+        ..1.5 => ("1 removal waits".to_owned(), "It holds"),
+        many => (format!("{many:.0} removals wait"), "They hold"),
+    };
+    Some(Attention {
+        severity: "warning",
+        title: format!("{what} for the disk"),
+        detail: format!(
+            "{they} while this process lives, and what was purged may be answered again if it ends \
+             before the disk is well. See whether the disk is full or gone."
+        ),
+        action: Some(caching("See the disk")),
+    })
+}
+
+fn unwell_disk(history: &History, span: Span) -> Option<Attention> {
+    let state = history.gauge(&Select::new(DISK, "tier_breaker"), span)?;
+    (state >= 0.5).then(|| Attention {
+        severity: "warning",
+        title: "The cache passes the disk by".to_owned(),
+        detail: "It failed or took too long, so answers come from memory and the origin. It is \
+                 tried again every few seconds."
+            .to_owned(),
+        action: Some(caching("See the disk")),
     })
 }
 
@@ -355,6 +389,30 @@ mod tests {
         let found = not_stored(&history, Span::last(Duration::from_secs(300)), &traffic).unwrap();
         assert_eq!(found.title, "90 answers could not be stored");
         assert!(found.detail.contains("responses/default_ttl"), "{}", found.detail);
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_told_is_news() {
+        let history = History::new(HistoryConfig::default());
+        let span = Span::last(Duration::from_secs(300));
+        let mut seconds = 0;
+        let mut sample = |parked: f64, breaker: f64| {
+            seconds += 1;
+            let at = perf_core::Instant::from_nanos(seconds * 1_000_000_000);
+            let labels = [("tier", "disk")];
+            let unit = perf_core::Unit::None;
+            history.sample(at, DISK, &perf_core::Signal::gauge("parked", unit, parked));
+            let breaker = perf_core::Signal::gauge("tier_breaker", unit, breaker).labels(&labels);
+            history.sample(at, DISK, &breaker);
+        };
+        sample(0.0, 0.0);
+        assert!(not_durable(&history, span).is_none() && unwell_disk(&history, span).is_none());
+        sample(3.0, 2.0);
+        let found = not_durable(&history, span).unwrap();
+        assert_eq!((found.severity, &*found.title), ("warning", "3 removals wait for the disk"));
+        assert!(unwell_disk(&history, span).is_some());
+        sample(0.0, 0.0);
+        assert!(not_durable(&history, span).is_none() && unwell_disk(&history, span).is_none());
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(crate) fn caching(scene: &Scene<'_>, shown: Span) -> Caching {
         bytes: None,
         capacity_bytes: None,
         breaker: None,
+        compression_ratio: None,
     };
     let memory = Tier {
         entries: stats.entries,
@@ -52,6 +53,7 @@ pub(crate) fn caching(scene: &Scene<'_>, shown: Span) -> Caching {
             bytes: on_disk("tier_bytes"),
             capacity_bytes: capacity(scene),
             breaker: on_disk("tier_breaker").map(breaker),
+            compression_ratio: compression(history, span),
             ..tier("disk", "Disk", answered(history, &FROM_DISK, span), &times)
         });
     }
@@ -106,6 +108,13 @@ fn capacity(scene: &Scene<'_>) -> Option<f64> {
     let mut knobs = scene.knobs.iter();
     let knob = knobs.find(|knob| knob.component == DISK && knob.knob == "disk_capacity")?;
     knob.value.as_f64()
+}
+
+/// What was sealed for the disk, before and after.
+fn compression(history: &History, span: analytics::Span) -> Option<f64> {
+    let bytes = |signal: &str| history.counter(&Select::new(DISK, signal), span) as f64;
+    let sealed = bytes("sealed_bytes");
+    (sealed > 0.0).then(|| bytes("raw_bytes") / sealed)
 }
 
 /// The state of a circuit breaker by the number of its signal.

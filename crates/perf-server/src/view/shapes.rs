@@ -202,6 +202,9 @@ pub(crate) struct Tier {
     /// Of a tier that may fail: `closed` while it is asked, `open` while it is passed by, `half open`
     /// while it is tried.
     pub(crate) breaker: Option<&'static str>,
+    /// How many times smaller its values became in the span: 2 where half is left. Null where nothing
+    /// was written.
+    pub(crate) compression_ratio: Option<f64>,
 }
 
 /// What the cache did in the span, and what it holds now.

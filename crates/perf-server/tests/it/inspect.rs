@@ -2,7 +2,8 @@
 
 use crate::rig::Rig;
 use perf_server::{
-    AdminConfig, CacheReport, CurvePoint, EntryOrder, EntryRow, InspectCache, Selection,
+    AdminConfig, CacheReport, CurvePoint, EntryOrder, EntryRow, InspectCache, InvalidateFailure,
+    Selection,
 };
 use std::sync::{Arc, Mutex};
 
@@ -45,12 +46,20 @@ impl InspectCache for Names {
         Ok(names.iter().filter(matches).count() as u64)
     }
 
-    fn invalidate(&self, selection: &Selection) -> Result<u64, String> {
-        let count = self.count(selection)?;
+    fn invalidate(&self, selection: &Selection) -> Result<u64, InvalidateFailure> {
+        let entries = self.count(selection)?;
+        if let Selection::Key(_) = selection {
+            let cause = "the shelf is nailed shut: open it".to_owned();
+            return Err(InvalidateFailure::NotDurable { entries, cause });
+        }
         if let Selection::Pattern(start) = selection {
             self.0.lock().unwrap().retain(|n| !n.starts_with(start.trim_end_matches('*')));
         }
-        Ok(count)
+        Ok(entries)
+    }
+
+    fn uncounted(&self) -> Option<&'static str> {
+        Some("What is on the shelf is not counted.")
     }
 }
 
@@ -83,10 +92,25 @@ async fn what_would_go_is_counted_before_it_goes() {
     let path = format!("{PATH}/invalidate");
     let dry = rig.tell("POST", &path, r#"{"pattern": "a/*", "dry_run": true}"#).await.json();
     assert_eq!((&dry["entries"], &dry["done"]), (&2.into(), &false.into()));
+    assert_eq!(dry["note"], "What is on the shelf is not counted.");
     assert_eq!(names.0.lock().unwrap().len(), 3);
     let done = rig.tell("POST", &path, r#"{"pattern": "a/*"}"#).await.json();
     assert_eq!((&done["entries"], &done["done"]), (&2.into(), &true.into()));
     assert_eq!(*names.0.lock().unwrap(), ["b/2"]);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn what_may_come_back_is_no_success() {
+    let (rig, _) = rig().await;
+    let path = format!("{PATH}/invalidate");
+    let said = rig.tell("POST", &path, r#"{"key": "a/1"}"#).await;
+    let said = said.problem(503, &["forgotten in this process", "nailed shut"]);
+    assert_eq!(
+        (&said["type"], &said["entries"]),
+        (&"urn:perfkit:problem:not-durable".into(), &1.into())
+    );
+    assert_eq!(rig.tell("POST", &path, r#"{"key": "a/1", "dry_run": true}"#).await.status, 200);
     rig.stop().await;
 }
 

@@ -1,20 +1,21 @@
-//! Stored answers as bytes, version 1. All numbers are little-endian.
+//! Stored answers as bytes, version 2. All numbers are little-endian.
 //!
 //! ```text
-//! resource  variants 2, then each
+//! resource  whose 8, variants 2, then each
 //! variant   received 8 (milliseconds since 1970), status 2, marks 1,
 //!           lifetime 8, initial age 8, stale while revalidate 8, stale if error 8 (milliseconds),
-//!           vary: fields 2, each name and value or none; what the request told, or none
+//!           vary: fields 2, each name and digest or none; of what the request told, or none
 //!           headers 4, each name and value; the origin's entity tag, or none
 //!           identity, codings 1, each its name and its bytes, or none if it does not shrink
 //! ```
 //!
 //! Names, values and bytes stand behind their length of 4; what may be none behind a byte 0 or 1.
-//! What follows from the rest is made anew: the hash, the tags, the validators.
+//! Of what requests said there are digests only (SHA-256, 32 bytes). What follows from the rest is
+//! made anew: the hash, the tags, the validators.
 
 use super::super::conditional::date;
 use super::super::entry::{Representation, StoredResponse, Variant};
-use super::super::key::Vary;
+use super::super::key::{Said, Vary};
 use super::super::policy::Freshness;
 use crate::Coding;
 use bytes::Bytes;
@@ -29,10 +30,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(super) struct ResponseCodec {
     pub(super) clock: Clock,
     pub(super) min_encoded: u64,
+    /// Whose answers these are: those of others are not read.
+    pub(super) whose: u64,
 }
 
-/// Other codecs of values do not have it.
-const FORMAT: CodecId = CodecId { format: 0x7265_7370, schema: 1 };
+/// Other codecs of values do not have it. The schema is raised with each change of the bytes, and of
+/// what decides which requests an answer is for: the key, and what of a request is compared.
+const FORMAT: CodecId = CodecId { format: 0x7265_7370, schema: 2 };
 
 const EXPLICIT: u8 = 1;
 const ALWAYS_VALIDATE: u8 = 2;
@@ -47,6 +51,7 @@ impl Codec<StoredResponse> for ResponseCodec {
 
     fn encode(&self, stored: &StoredResponse, into: &mut Vec<u8>) -> Result<(), CodecError> {
         let variants = stored.variants();
+        into.extend(self.whose.to_le_bytes());
         into.extend(u16::try_from(variants.len()).map_err(CodecError::new)?.to_le_bytes());
         for variant in variants {
             self.encode_variant(variant, into)?;
@@ -56,6 +61,9 @@ impl Codec<StoredResponse> for ResponseCodec {
 
     fn decode(&self, bytes: &[u8]) -> Result<StoredResponse, CodecError> {
         let mut read = Reader { rest: bytes };
+        if read.u64() != Some(self.whose) {
+            return Err(CodecError::new("an answer of another origin"));
+        }
         self.decode_all(&mut read).ok_or_else(|| CodecError::new("no stored answer"))
     }
 }
@@ -82,11 +90,11 @@ impl ResponseCodec {
         }
         let fields = variant.vary.fields();
         into.extend(u16::try_from(fields.len()).map_err(CodecError::new)?.to_le_bytes());
-        for (name, value) in fields {
+        for (name, said) in fields {
             put(into, name.as_str().as_bytes())?;
-            put_or_none(into, value.as_deref())?;
+            put_digest(into, said.as_ref());
         }
-        put_or_none(into, variant.vary.told())?;
+        put_digest(into, variant.vary.told());
         into.extend(u32::try_from(variant.headers.len()).map_err(CodecError::new)?.to_le_bytes());
         for (name, value) in &variant.headers {
             put(into, name.as_str().as_bytes())?;
@@ -125,9 +133,9 @@ impl ResponseCodec {
         let mut fields = Vec::new();
         for _ in 0..read.u16()? {
             let name = HeaderName::from_bytes(read.bytes()?).ok()?;
-            fields.push((name, read.bytes_or_none()?.map(Box::from)));
+            fields.push((name, read.digest()?));
         }
-        let vary = Vary::from_parts(fields, read.bytes_or_none()?.map(Box::from));
+        let vary = Vary::from_parts(fields, read.digest()?);
         let mut headers = HeaderMap::new();
         for _ in 0..read.u32()? {
             let name = HeaderName::from_bytes(read.bytes()?).ok()?;
@@ -145,9 +153,10 @@ impl ResponseCodec {
             body.coded(coding).set(coded).ok();
         }
         let on = |mark: u8| marks & mark != 0;
+        let useful = lifetime.saturating_add(while_revalidate.max(if_error));
         let freshness = Freshness {
             lifetime,
-            initial_age: self.age(age, received, &headers),
+            initial_age: self.age(age, received, &headers).unwrap_or(useful),
             explicit: on(EXPLICIT),
             always_validate: on(ALWAYS_VALIDATE),
             authorized: on(AUTHORIZED),
@@ -160,16 +169,23 @@ impl ResponseCodec {
         Some(Variant::assemble(vary, status, headers, freshness, body, now, self.min_encoded))
     }
 
-    /// How old it is by now. What the origin said of when it was made counts too: this clock may
-    /// have gone back since.
-    fn age(&self, then: Duration, received: SystemTime, headers: &HeaderMap) -> Duration {
+    /// How old it is by now; `None` if the clock has gone back since, so that nobody can know. What
+    /// the origin said of when it was made counts too: the clock may have gone back by less.
+    fn age(&self, then: Duration, received: SystemTime, headers: &HeaderMap) -> Option<Duration> {
         let now = self.clock.wall();
-        let stored = now.duration_since(received).unwrap_or_default();
+        let stored = match now.duration_since(received) {
+            Ok(stored) => stored,
+            Err(ahead) if ahead.duration() <= STEP => Duration::ZERO,
+            Err(_) => return None,
+        };
         let made = date(headers, &header::DATE);
         let apparent = made.and_then(|made| now.duration_since(made).ok()).unwrap_or_default();
-        then.saturating_add(stored).max(apparent)
+        Some(then.saturating_add(stored).max(apparent))
     }
 }
+
+/// By how much clocks are put back all the time, to keep them right.
+const STEP: Duration = Duration::from_secs(1);
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
@@ -184,6 +200,11 @@ fn put(into: &mut Vec<u8>, bytes: &[u8]) -> Result<(), CodecError> {
 fn put_or_none(into: &mut Vec<u8>, bytes: Option<&[u8]>) -> Result<(), CodecError> {
     into.push(u8::from(bytes.is_some()));
     bytes.map_or(Ok(()), |bytes| put(into, bytes))
+}
+
+fn put_digest(into: &mut Vec<u8>, said: Option<&Said>) {
+    into.push(u8::from(said.is_some()));
+    into.extend(said.iter().flat_map(|said| said.digest()));
 }
 
 /// Takes from the front; `None` where that is too short.
@@ -216,6 +237,14 @@ impl<'a> Reader<'a> {
 
     fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
+    }
+
+    fn digest(&mut self) -> Option<Option<Said>> {
+        match self.u8()? {
+            0 => Some(None),
+            1 => Some(Some(Said::Digest(self.array()?))),
+            _ => None,
+        }
     }
 
     fn bytes(&mut self) -> Option<&'a [u8]> {

@@ -14,7 +14,7 @@ fn parts(fields: &[(&'static str, &str)]) -> request::Parts {
 
 fn codec() -> (ResponseCodec, ManualClock) {
     let (clock, hand) = Clock::manual();
-    (ResponseCodec { clock, min_encoded: 1_024 }, hand)
+    (ResponseCodec { clock, min_encoded: 1_024, whose: 7 }, hand)
 }
 
 fn freshness(lifetime: u64, age: u64, marks: u8) -> Freshness {
@@ -72,6 +72,10 @@ fn two(now: Instant) -> StoredResponse {
     StoredResponse::from_variants(vec![english, french])
 }
 
+fn digest(said: Option<&Said>) -> Option<[u8; 32]> {
+    said.map(Said::digest)
+}
+
 /// All that is stored, as text; ages at `now`.
 fn told(stored: &StoredResponse, now: Instant) -> Vec<String> {
     let told = |variant: &Arc<Variant>| {
@@ -81,8 +85,11 @@ fn told(stored: &StoredResponse, now: Instant) -> Vec<String> {
         let freshness = Freshness { initial_age: variant.age(now), ..freshness.clone() };
         format!(
             "{:?} {:?} {:?} {:?} {:?} {tag:?} {:?} {freshness:?} {:?} {coded:?} {} {} {:?}",
-            vary.fields(),
-            vary.told(),
+            vary.fields()
+                .iter()
+                .map(|(name, said)| (name, digest(said.as_ref())))
+                .collect::<Vec<_>>(),
+            digest(vary.told()),
             variant.status,
             variant.headers,
             variant.validators.origin_tag,
@@ -119,13 +126,58 @@ fn a_clock_that_went_back_does_not_make_answers_young() {
     let made = then.clock.wall() - Duration::from_secs(100);
     let date = httpdate::fmt_http_date(made);
     let fields = [("date", &*date)];
-    let old = variant(&fields, &[], freshness(200, 100, 0), b"x", then.clock.now());
+    let old = variant(&fields, &[], freshness(200, 50, 0), b"x", then.clock.now());
     let mut bytes = Vec::new();
     then.encode(&StoredResponse::from_variants(vec![old]), &mut bytes).unwrap();
-    // As if it had been received in a time that has not come yet.
-    bytes[2..10].copy_from_slice(&u64::from(u32::MAX).saturating_mul(1_000).to_le_bytes());
-    let again = then.decode(&bytes).unwrap();
-    assert!(again.variants()[0].age(then.clock.now()) >= Duration::from_secs(100));
+    let received = then.clock.wall().duration_since(UNIX_EPOCH).unwrap();
+    let mut age_if_received = |at: Duration| {
+        bytes[10..18].copy_from_slice(&millis(at).to_le_bytes());
+        then.decode(&bytes).unwrap().variants()[0].age(then.clock.now()).as_secs()
+    };
+    assert_eq!(age_if_received(received), 100, "the origin's date says more than the first age");
+    assert_eq!(age_if_received(received + STEP), 100);
+    // In a time that has not come: past its lifetime and the 25 seconds for which it may be stale.
+    assert_eq!(age_if_received(received + STEP * 2), 225);
+}
+
+#[test]
+fn what_requests_said_is_not_written() {
+    let (codec, _) = codec();
+    let now = codec.clock.now();
+    let said = [("x-a", "a-secret"), ("cookie", "a-secret"), ("x-forwarded-host", "a-secret")];
+    let one = variant(&[("vary", "x-a, cookie")], &said, freshness(60, 0, 0), b"x", now);
+    let mut bytes = Vec::new();
+    codec.encode(&StoredResponse::from_variants(vec![one]), &mut bytes).unwrap();
+    assert!(!bytes.windows(8).any(|part| part == b"a-secret"));
+    let again = codec.decode(&bytes).unwrap();
+    assert!(again.select(&parts(&said).headers).is_some());
+    for at in 0..said.len() {
+        let mut others = said;
+        others[at].1 = "another";
+        assert!(again.select(&parts(&others).headers).is_none(), "{others:?}");
+        let others = [&said[..at], &said[at + 1..]].concat();
+        assert!(again.select(&parts(&others).headers).is_none(), "{others:?}");
+    }
+}
+
+/// A directory is read by versions to come: raise the schema when this changes.
+#[test]
+fn the_bytes_are_those_of_this_schema() {
+    let (codec, _) = codec();
+    let mut bytes = Vec::new();
+    codec.encode(&two(codec.clock.now()), &mut bytes).unwrap();
+    let sum = xxhash_rust::xxh3::xxh3_64(&bytes);
+    assert_eq!((FORMAT.schema, bytes.len(), sum), (2, 3_578, 0x9d03_c218_2681_9476));
+}
+
+#[test]
+fn an_answer_of_another_origin_is_refused() {
+    let (codec, _) = codec();
+    let mut bytes = Vec::new();
+    codec.encode(&two(codec.clock.now()), &mut bytes).unwrap();
+    let error = ResponseCodec { whose: 8, ..codec }.decode(&bytes).unwrap_err();
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.contains("another origin"), "{why}");
 }
 
 #[test]
