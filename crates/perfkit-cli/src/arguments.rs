@@ -64,7 +64,7 @@ pub(crate) struct ServeArguments {
     /// Most bytes of all files in that directory [default: 4GiB]
     #[arg(long, value_name = "SIZE", env = "PERFKIT_CACHE_DISK_SIZE")]
     pub(crate) cache_disk_size: Option<ByteSize>,
-    /// How answers are kept there: log or sqlite [default: log]
+    /// How answers are kept there: log, sqlite, or rocksdb where it was built in [default: log]
     #[arg(long, value_name = "NAME", env = "PERFKIT_CACHE_DISK_STORE")]
     pub(crate) cache_disk_store: Option<String>,
     /// How long an answer stays fresh that does not say so itself [default: 300s]

@@ -14,6 +14,7 @@ mod service;
 mod settings;
 mod signals;
 mod span;
+mod stores;
 
 use arguments::{Arguments, Command};
 use clap::{CommandFactory, FromArgMatches};

@@ -78,7 +78,8 @@ async fn serve(
     let responses = service.gateway.responses().clone();
     let ending = async {
         let cut = service.shutdown(drain).await;
-        disk::close(move || responses.disk().map(|disk| disk.close())).await;
+        // In this order: closing makes good what it can.
+        disk::close(move || responses.disk().map(|disk| (disk.close(), disk.stats().parked))).await;
         cut
     };
     let cut = tokio::select! {

@@ -41,7 +41,7 @@ pub(super) struct InspectArguments {
 }
 
 const INSPECT_HELP: &str = "\
-Reads the files and changes nothing; a store over SQLite is opened for it. Times in --json are milliseconds since 1970, null for never.
+Reads the files and changes nothing; a store over SQLite or RocksDB is opened for it. Times in --json are milliseconds since 1970, null for never.
 
 Exit codes: 0 done, 2 the directory cannot be opened, is none of a store, or is in use.";
 
@@ -58,8 +58,8 @@ pub(super) struct VerifyArguments {
 }
 
 const VERIFY_HELP: &str = "\
-Reads every record and checks its sum, and changes nothing; a store over SQLite is opened for it, and
-puts a damaged file aside. What is damaged is never answered. What a killed process had not finished writing is no damage.
+Reads every record and checks its sum, and changes nothing; a store over SQLite or RocksDB is opened for
+it, and puts damaged files aside. What is damaged is never answered. What a killed process had not finished writing is no damage.
 
 Exit codes: 0 clean, 1 damaged, 2 the directory cannot be opened, is none of a store, or is in use.";
 

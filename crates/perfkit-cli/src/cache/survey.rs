@@ -3,8 +3,9 @@
 use super::arguments::{InspectArguments, VerifyArguments};
 use crate::failure::Failure;
 use crate::output;
+use crate::stores::StoreKind;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use perf_cache::disk::{DiskError, DiskStore, LogStore, LogSurvey, PutTerms, SqliteStore, Stored};
+use perf_cache::disk::{DiskError, DiskStore, LogStore, LogSurvey, PutTerms, Stored};
 use perf_core::ByteSize;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
@@ -19,7 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
     let (survey, now) = survey(&arguments.directory, arguments.limit)?;
     let text = if arguments.json {
-        format!("{}\n", inspected(&survey, store_in(&arguments.directory)))
+        format!("{}\n", inspected(&survey, kind_of(&arguments.directory)))
     } else {
         described(&survey, now, &arguments.directory)
     };
@@ -31,7 +32,7 @@ pub(super) fn verify(arguments: &VerifyArguments) -> Result<ExitCode, Failure> {
     let clean = survey.damaged == 0;
     let text = if arguments.json {
         let verdict = json!({
-            "store": store_in(&arguments.directory),
+            "store": kind_of(&arguments.directory).name(),
             "clean": clean,
             "records": survey.records,
             "damaged": survey.damaged,
@@ -74,9 +75,13 @@ fn survey(directory: &Path, most: usize) -> Result<(LogSurvey, u64), Failure> {
             bar.set_position(read);
         }
     };
-    let surveyed = match store_in(directory) {
-        SQLITE => survey_sqlite(directory, most, &mut progress),
-        _ => LogStore::survey(directory, now, most, &mut progress),
+    let surveyed = match kind_of(directory) {
+        StoreKind::Log => LogStore::survey(directory, now, most, &mut progress),
+        kind => {
+            // Without a bound to speak of: nothing is to leave.
+            let store = kind.open(directory, ByteSize::gib(1 << 20))?;
+            survey_open(&*store, most, &mut progress)
+        }
     };
     if let Some(bar) = bar {
         bar.finish_and_clear();
@@ -86,24 +91,20 @@ fn survey(directory: &Path, most: usize) -> Result<(LogSurvey, u64), Failure> {
 }
 
 /// Which store the files are of.
-fn store_in(directory: &Path) -> &'static str {
-    if directory.join("store.sqlite").exists() { SQLITE } else { "log" }
+fn kind_of(directory: &Path) -> StoreKind {
+    StoreKind::found_in(directory).next().unwrap_or(StoreKind::Log)
 }
-
-const SQLITE: &str = "sqlite";
 
 /// A value by its length, with its key, its end and when it was put.
 type Large = (u32, Box<[u8]>, u64, u64);
 
-/// Opens a store over SQLite and reads every value. If the file is damaged, opening it has put it
-/// aside, as it does for whoever opens it.
-fn survey_sqlite(
-    directory: &Path,
+/// Reads every value of a store over SQLite or RocksDB. If its files are damaged, opening it has put
+/// them aside, as it does for whoever opens it.
+fn survey_open(
+    store: &dyn DiskStore,
     most: usize,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<LogSurvey, DiskError> {
-    // Without a bound to speak of: nothing is to leave.
-    let store = SqliteStore::builder(directory).max_bytes(ByteSize::gib(1 << 20)).open()?;
     let (opened, usage) = (store.open_report(), store.usage());
     let mut survey = LogSurvey::default();
     survey.clean_shutdown = opened.clean_shutdown;
@@ -150,7 +151,7 @@ fn survey_sqlite(
     Ok(survey)
 }
 
-fn inspected(survey: &LogSurvey, store: &str) -> Value {
+fn inspected(survey: &LogSurvey, kind: StoreKind) -> Value {
     let (oldest, newest) = survey.written.unzip();
     let largest = |(key, stored): &(Box<[u8]>, Stored)| {
         json!({
@@ -161,7 +162,7 @@ fn inspected(survey: &LogSurvey, store: &str) -> Value {
         })
     };
     json!({
-        "store": store,
+        "store": kind.name(),
         "entries": survey.entries,
         "pinned": survey.pinned,
         "expired": survey.expired,
@@ -180,7 +181,7 @@ fn inspected(survey: &LogSurvey, store: &str) -> Value {
 
 fn described(survey: &LogSurvey, now: u64, directory: &Path) -> String {
     let bytes = ByteSize::from_bytes;
-    let mut text = format!("{}: a store of kind {}", directory.display(), store_in(directory));
+    let mut text = format!("{}: a store of kind {}", directory.display(), kind_of(directory));
     text.push_str(match survey.clean_shutdown {
         true => ", closed\n",
         false => ", not closed: its process was killed\n",

@@ -28,13 +28,15 @@ pub(super) fn open(settings: &DiskSettings) -> Result<Arc<dyn DiskStore>, Failur
 }
 
 /// Lets `close` write what waits and close the store, if there is one, and tells what it keeps.
+/// `close` answers how many removals could not be written, too.
 pub(super) async fn close(
-    close: impl FnOnce() -> Option<Result<CloseReport, DiskError>> + Send + 'static,
+    close: impl FnOnce() -> Option<(Result<CloseReport, DiskError>, u64)> + Send + 'static,
 ) {
     let closed = tokio::task::spawn_blocking(close);
     // An error is a panic, which the runtime has reported.
-    match closed.await {
-        Ok(Some(Ok(report))) => {
+    let Ok(Some((closed, not_removed))) = closed.await else { return };
+    match closed {
+        Ok(report) => {
             let lost = match report.lost_bytes {
                 0 => String::new(),
                 lost => format!(", {} lost", ByteSize::from_bytes(lost)),
@@ -46,9 +48,16 @@ pub(super) async fn close(
                 ByteSize::from_bytes(report.flushed_bytes)
             ));
         }
-        Ok(Some(Err(error))) => {
+        Err(error) => {
             output::tell(&format!("perfkit: {}", Failure::from_error(&error).within("cache-disk")));
         }
-        Ok(None) | Err(_) => {}
+    }
+    if not_removed > 0 {
+        let removals = if not_removed == 1 { "removal" } else { "removals" };
+        output::tell(&format!(
+            "perfkit: {not_removed} {removals} could not be written to the cache on disk: what was \
+             purged may be answered after the next start; purge it again then, or start with an empty \
+             directory"
+        ));
     }
 }

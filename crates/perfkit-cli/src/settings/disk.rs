@@ -4,11 +4,10 @@ use super::file::File;
 use super::{OrDefault, Pick, Setting};
 use crate::arguments::ServeArguments;
 use crate::failure::Failure;
-use perf_cache::disk::{DiskError, DiskStore, LogStore, SqliteStore};
+use crate::stores::StoreKind;
+use perf_cache::disk::DiskStore;
 use perf_core::ByteSize;
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
 /// The cache on disk.
@@ -17,40 +16,6 @@ pub(crate) struct DiskSettings {
     pub(crate) directory: Setting<PathBuf>,
     pub(crate) size: Setting<ByteSize>,
     pub(crate) store: Setting<StoreKind>,
-}
-
-/// The stores that are built in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StoreKind {
-    Log,
-    Sqlite,
-}
-
-impl FromStr for StoreKind {
-    type Err = Failure;
-
-    fn from_str(name: &str) -> Result<StoreKind, Failure> {
-        match name {
-            "log" => Ok(StoreKind::Log),
-            "sqlite" => Ok(StoreKind::Sqlite),
-            "rocksdb" => Err(Failure::usage(
-                "cache-disk-store is `rocksdb`, which is not built into this program: use log or \
-                 sqlite",
-            )),
-            _ => Err(Failure::usage(format!(
-                "cache-disk-store is `{name}`, and this program has log and sqlite: use one of them"
-            ))),
-        }
-    }
-}
-
-impl fmt::Display for StoreKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            StoreKind::Log => "log",
-            StoreKind::Sqlite => "sqlite",
-        })
-    }
 }
 
 impl DiskSettings {
@@ -65,7 +30,11 @@ impl DiskSettings {
         let name = given.cache_disk_store.clone();
         let store = pick.any("cache_disk_store", name, None, file.cache_disk_store.clone());
         let store = match store {
-            Some(Setting { value, from }) => Some(Setting { value: value.parse()?, from }),
+            Some(Setting { value, from }) => {
+                let kind = value.parse::<StoreKind>();
+                let value = kind.map_err(|wrong| wrong.within("cache-disk-store"))?;
+                Some(Setting { value, from })
+            }
             None => None,
         };
         let Some(directory) = directory else {
@@ -98,18 +67,16 @@ impl DiskSettings {
     ///
     /// Whatever keeps it from being opened, as a wrong setting.
     pub(crate) fn open(&self) -> Result<Arc<dyn DiskStore>, Failure> {
-        let (directory, size) = (&self.directory.value, self.size.value);
-        let opened: Result<Arc<dyn DiskStore>, DiskError> = match self.store.value {
-            StoreKind::Log => LogStore::builder(directory)
-                .max_bytes(size)
-                .open()
-                .map(|store| Arc::new(store) as _),
-            StoreKind::Sqlite => SqliteStore::builder(directory)
-                .max_bytes(size)
-                .open()
-                .map(|store| Arc::new(store) as _),
-        };
-        opened.map_err(|error| Failure::from_error(&error).within("cache-disk").into_usage())
+        let (directory, kind) = (&self.directory.value, self.store.value);
+        if let Some(other) = StoreKind::found_in(directory).find(|found| *found != kind) {
+            return Err(Failure::usage(format!(
+                "cache-disk: {} holds a store of kind {other}, and {kind} is asked for: what is \
+                 purged in the one would stay in the other; use `--cache-disk-store {other}`, or \
+                 another directory",
+                directory.display()
+            )));
+        }
+        kind.open(directory, self.size.value).map_err(|error| error.within("cache-disk"))
     }
 }
 

@@ -73,7 +73,7 @@ fn what_is_no_store_or_in_use_is_refused() {
 }
 
 /// An origin whose answers are good for long, filed under their path.
-fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin::start(|request, mut stream| {
         let path = request.split(' ').nth(1).unwrap_or_default();
         let tag = path.trim_start_matches('/');
@@ -91,29 +91,36 @@ fn origin() -> Origin {
 const BODY: usize = 500;
 
 /// GET by a name that stays, whatever the port.
-fn ask(serving: &Serving, path: &str) -> Answer {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: site.test\r\nconnection: close\r\n\r\n");
+pub(crate) fn ask(serving: &Serving, path: &str) -> Answer {
+    ask_with(serving, path, &[])
+}
+
+pub(crate) fn ask_with(serving: &Serving, path: &str, fields: &[(&str, &str)]) -> Answer {
+    let mut request = format!("GET {path} HTTP/1.1\r\nhost: site.test\r\nconnection: close\r\n");
+    for (name, value) in fields {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str("\r\n");
     send(serving.address, request.as_bytes())
 }
 
-fn forget(serving: &Serving, tag: &str) {
+/// Asks the API to invalidate.
+pub(crate) fn post(serving: &Serving, body: &str) -> Answer {
     let admin = serving.start_line["admin"].as_str().unwrap().strip_prefix("http://").unwrap();
-    let body = format!("{{\"tag\": \"{tag}\"}}");
     let request = format!(
         "POST /api/performance/caching/memory/invalidate HTTP/1.1\r\nhost: {admin}\r\n\
          authorization: Bearer {TOKEN}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
          connection: close\r\n\r\n{body}",
         body.len()
     );
-    let answer = send(admin.parse().unwrap(), request.as_bytes());
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    send(admin.parse().unwrap(), request.as_bytes())
 }
 
 const TOKEN: &str = "a-token-of-enough-letters";
 
 /// Waits until so many answers have reached the files: a put is handed to the system soon after the
 /// answer, not before it.
-fn wait_until_written(folder: &TempDir, answers: usize) {
+pub(crate) fn wait_until_written(folder: &TempDir, answers: usize) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let files = fs::read_dir(folder.path()).unwrap();
@@ -126,7 +133,7 @@ fn wait_until_written(folder: &TempDir, answers: usize) {
     }
 }
 
-fn serve(origin: &Origin, folder: &TempDir, more: &[&str]) -> Serving {
+pub(crate) fn serve(origin: &Origin, folder: &TempDir, more: &[&str]) -> Serving {
     let mut all = vec!["--cache-disk", text(folder.path()), "--cache-disk-size", "64MiB"];
     all.extend(["--token", TOKEN]);
     all.extend(more);
@@ -134,7 +141,7 @@ fn serve(origin: &Origin, folder: &TempDir, more: &[&str]) -> Serving {
 }
 
 /// Kills it, as the system does.
-fn kill(serving: Serving) {
+pub(crate) fn kill(serving: Serving) {
     serving.signal("KILL");
     let (status, _) = serving.end();
     assert_eq!(status.code(), None);
@@ -163,7 +170,7 @@ fn what_was_cached_outlives_a_kill_and_what_was_purged_does_not() {
     }
     assert_eq!(origin.asked(), paths.len(), "the origin is not asked again");
     assert!(!ask(&serving, "/a").header("cache-status").contains("disk"), "it is in memory now");
-    forget(&serving, "b");
+    assert_eq!(post(&serving, r#"{"tag": "b"}"#).status, 200);
     kill(serving);
 
     let seen = json(&["cache", "inspect", text(folder.path()), "--json"], 0);
@@ -185,8 +192,18 @@ fn what_was_cached_outlives_a_kill_and_what_was_purged_does_not() {
 
 #[test]
 fn sqlite_keeps_the_cache_too() {
+    is_kept_by("sqlite");
+}
+
+#[cfg(feature = "rocksdb")]
+#[test]
+fn rocksdb_keeps_the_cache_too() {
+    is_kept_by("rocksdb");
+}
+
+fn is_kept_by(kind: &str) {
     let (folder, origin) = (TempDir::new().unwrap(), origin());
-    let store = ["--cache-disk-store", "sqlite"];
+    let store = ["--cache-disk-store", kind];
     let serving = serve(&origin, &folder, &store);
     assert!(ask(&serving, "/a").header("cache-status").contains("fwd=miss"));
     serving.signal("TERM");
@@ -201,7 +218,7 @@ fn sqlite_keeps_the_cache_too() {
     serving.signal("TERM");
     assert!(serving.end().0.success());
     let seen = json(&["cache", "inspect", dir, "--json"], 0);
-    assert_eq!((&seen["store"], &seen["entries"]), (&"sqlite".into(), &1.into()), "{seen}");
+    assert_eq!((&seen["store"], &seen["entries"]), (&kind.into(), &1.into()), "{seen}");
     assert_eq!(seen["largest"][0]["key"], "site.test/a");
     let seen = json(&["cache", "verify", dir, "--json"], 0);
     assert_eq!((&seen["clean"], &seen["records"]), (&true.into(), &1.into()), "{seen}");
@@ -221,9 +238,13 @@ fn a_disk_that_cannot_be_had_is_said_at_the_start() {
     let said = start(&["--cache-disk", dir]);
     assert!(said.contains(dir) && said.contains("in use by process"), "{said}");
     let said = start(&["--cache-disk", dir, "--cache-disk-store", "redis"]);
-    assert!(said.contains("redis") && said.contains("log and sqlite"), "{said}");
-    let said = start(&["--cache-disk", dir, "--cache-disk-store", "rocksdb"]);
-    assert!(said.contains("not built into"), "{said}");
+    assert!(said.contains("`redis` is no store: use log"), "{said}");
+    #[cfg(not(feature = "rocksdb"))]
+    {
+        let said = start(&["--cache-disk", dir, "--cache-disk-store", "rocksdb"]);
+        let remedy = "cargo install perfkit-cli --features rocksdb";
+        assert!(said.contains("cache-disk-store") && said.contains(remedy), "{said}");
+    }
     let said = start(&["--cache-disk", dir, "--cache-disk-size", "10KiB"]);
     assert!(said.contains("cache-disk-size") && said.contains("1 MiB"), "{said}");
     let said = start(&["--cache-disk-size", "1GiB"]);

@@ -9,6 +9,7 @@ mod cache;
 mod demo;
 mod disk;
 mod gate;
+mod kept;
 mod lifecycle;
 mod load;
 mod origins;
