@@ -3,11 +3,13 @@
 //! `PERFKIT_TRACES=folder cargo run --release -p perfkit-benches --bin policies` replays every
 //! workload of a suite at every size against every candidate. The adaptive policy and its chooser are
 //! those of the cache, not copies. `--cache` adds a column for `perf_cache::Cache` itself, driven
-//! from one thread.
+//! from one thread. `--suite prefetch` compares the default policy alone with the same and prefetching.
 
+mod ahead;
 mod suites;
 mod table;
 
+use ahead::Pair;
 use anyhow::bail;
 use clap::{Parser, ValueEnum};
 use perf_cache::Cache;
@@ -99,10 +101,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let candidates = Candidate::all(arguments.cache);
     let names: Vec<String> = candidates.iter().map(|candidate| candidate.name()).collect();
     let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only));
-    let mut cells = Vec::new();
+    let (mut cells, mut pairs) = (Vec::new(), Vec::new());
     for (name, keys, sizes) in arguments.suite.workloads()?.into_iter().filter(|w| wanted(&w.0)) {
         let mut trace = Trace::new();
         keys.iter().try_for_each(|&key| trace.push(key))?;
+        if arguments.suite == Suite::Prefetch {
+            for size in sizes {
+                pairs.push(Pair::replay(&name, &trace, size)?);
+                eprintln!("{name} at {size}: done");
+            }
+            continue;
+        }
         let optimal = Optimal::new(&trace);
         for size in sizes {
             let entries = size.entries(trace.keys());
@@ -120,13 +129,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             cells.push(cell);
         }
     }
-    if cells.is_empty() {
+    if cells.is_empty() && pairs.is_empty() {
         bail!("no workload of {:?} is called so", arguments.suite.to_possible_value());
     }
-    let text = if arguments.json {
-        table::json_lines(&names, &cells)?
-    } else {
-        table::page(&names, &cells)
+    let text = match (arguments.suite, arguments.json) {
+        (Suite::Prefetch, true) => ahead::json_lines(&pairs)?,
+        (Suite::Prefetch, false) => ahead::page(&pairs),
+        (_, true) => table::json_lines(&names, &cells)?,
+        (_, false) => table::page(&names, &cells),
     };
     std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes())?;
     Ok(())

@@ -11,6 +11,8 @@ pub(crate) enum Suite {
     Traces,
     /// The same at 0.5, 2, 10 and 50 %.
     Sizes,
+    /// The recorded traces at 1, 5 and 20 % with and without prefetching.
+    Prefetch,
     /// Each half of each trace at 1, 5 and 20 %.
     Halves,
     /// Traces one after the other, and in turns.
@@ -69,7 +71,7 @@ impl Suite {
             Ok(traces()?.into_iter().map(|(name, keys)| (name, keys, at(percents))).collect())
         };
         Ok(match self {
-            Suite::Traces => whole(&USUAL)?,
+            Suite::Traces | Suite::Prefetch => whole(&USUAL)?,
             Suite::Sizes => whole(&[0.5, 2.0, 10.0, 50.0])?,
             Suite::Halves => {
                 let halves = |(name, keys): (String, Vec<u64>)| {

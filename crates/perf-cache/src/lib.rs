@@ -219,6 +219,8 @@
 //! [`Cache::efficiency`] what the cache is worth in time and money. See [`insight`].
 //! [`Registry`] finds the caches of a program by their names.
 //!
+//! [`learning`] has what goes beyond that: which keys are worth loading ahead.
+//!
 //! # Cost
 //!
 //! | call | what it does |
@@ -292,6 +294,7 @@ pub mod insight;
 mod invalidation;
 mod iter;
 mod key_text;
+pub mod learning;
 mod listener;
 mod load;
 mod loading;

@@ -32,5 +32,5 @@ mod trace;
 pub use advice::{Measured, Recommendation, recommend};
 pub use curve::Curve;
 pub use optimal::Optimal;
-pub use simulate::{Replayed, Room, simulate, simulate_kind};
+pub use simulate::{Replayed, ReplayedAhead, Room, simulate, simulate_ahead, simulate_kind};
 pub use trace::{Key, Trace, TraceFull};

@@ -1,6 +1,7 @@
 //! One policy at one size.
 
 use super::trace::{Trace, ratio};
+use crate::learning::{Prefetch, PrefetchStats};
 use crate::policy::{Adaptive, Fifo, Lfu, Lru, Policy, PolicyKind, Random, S3Fifo, Simulation};
 use perf_core::ByteSize;
 
@@ -36,31 +37,99 @@ pub struct Replayed {
 /// point; and threads, whose hits may be noted late.
 #[must_use]
 pub fn simulate<P: Policy>(trace: &Trace, room: Room, policy: P) -> Replayed {
-    let keys = trace.keys().max(1);
-    let (mut cache, capacity) = match room {
-        Room::Entries(entries) => {
-            let expected = usize::try_from(entries).map_or(keys, |n| n.min(keys));
-            (Simulation::new(policy, entries).expect_entries(expected), entries)
-        }
-        Room::Bytes(bytes) => {
-            let share = bytes.as_u64() as f64 / trace.weight().max(1) as f64;
-            let expected = ((keys as f64 * share).ceil() as usize).clamp(1, keys);
-            (Simulation::new(policy, bytes.as_u64()).expect_entries(expected), bytes.as_u64())
-        }
-    };
-    let weighed = matches!(room, Room::Bytes(_));
+    let mut runs = Runs::new(trace, room, policy);
     let mut done = Replayed::default();
     for &key in trace.requests() {
-        let weight = if weighed { trace.weight_of(key) } else { 1 };
-        if cache.access(key, trace.hash(key) as u32, weight) {
-            done.hits += 1;
-        } else {
-            done.too_heavy += u64::from(weight > capacity);
-            done.entries = done.entries.max(cache.len() as u64);
-        }
+        runs.request(key, &mut done);
     }
     done.hit_ratio = ratio(done.hits, trace);
     done
+}
+
+/// A cache on its way through a trace.
+struct Runs<'a, P> {
+    trace: &'a Trace,
+    cache: Simulation<P>,
+    capacity: u64,
+    weighed: bool,
+}
+
+impl<'a, P: Policy> Runs<'a, P> {
+    fn new(trace: &'a Trace, room: Room, policy: P) -> Runs<'a, P> {
+        let keys = trace.keys().max(1);
+        let (capacity, expected) = match room {
+            Room::Entries(entries) => {
+                (entries, usize::try_from(entries).map_or(keys, |n| n.min(keys)))
+            }
+            Room::Bytes(bytes) => {
+                let share = bytes.as_u64() as f64 / trace.weight().max(1) as f64;
+                (bytes.as_u64(), ((keys as f64 * share).ceil() as usize).clamp(1, keys))
+            }
+        };
+        let cache = Simulation::new(policy, capacity).expect_entries(expected);
+        Runs { trace, cache, capacity, weighed: matches!(room, Room::Bytes(_)) }
+    }
+
+    fn weight_of(&self, key: u32) -> u64 {
+        if self.weighed { self.trace.weight_of(key) } else { 1 }
+    }
+
+    fn access(&mut self, key: u32) -> bool {
+        self.cache.access(key, self.trace.hash(key) as u32, self.weight_of(key))
+    }
+
+    fn remove(&mut self, keys: &[u32]) {
+        for &key in keys {
+            self.cache.remove(key);
+        }
+    }
+
+    fn request(&mut self, key: u32, done: &mut Replayed) -> bool {
+        let hit = self.access(key);
+        if hit {
+            done.hits += 1;
+        } else {
+            done.too_heavy += u64::from(self.weight_of(key) > self.capacity);
+            done.entries = done.entries.max(self.cache.len() as u64);
+        }
+        hit
+    }
+}
+
+/// What a replay with prefetching came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ReplayedAhead {
+    /// The same as without: what was asked for, not what was loaded ahead.
+    pub replayed: Replayed,
+    /// What became of predictions.
+    pub prefetch: PrefetchStats,
+    /// Whether it went on predicting to the end.
+    pub is_on: bool,
+}
+
+/// [`simulate`] with [`Prefetch`], whose loads are there at once and take their place in the cache
+/// like any other.
+#[must_use]
+pub fn simulate_ahead<P: Policy>(
+    trace: &Trace,
+    room: Room,
+    policy: P,
+    mut prefetch: Prefetch<u32>,
+) -> ReplayedAhead {
+    let mut runs = Runs::new(trace, room, policy);
+    let mut done = Replayed::default();
+    for &key in trace.requests() {
+        let hit = runs.request(key, &mut done);
+        let advice = prefetch.request(&key, hit, |key| runs.cache.contains(*key));
+        runs.remove(&advice.drop);
+        for key in advice.load {
+            runs.access(key);
+            runs.remove(&prefetch.loaded(&key, runs.weight_of(key)));
+        }
+    }
+    done.hit_ratio = ratio(done.hits, trace);
+    ReplayedAhead { replayed: done, prefetch: prefetch.stats(), is_on: prefetch.is_on() }
 }
 
 /// [`simulate`] for a policy by its name. What chooses by chance does so alike each time.

@@ -1,7 +1,8 @@
 //! Against the definitions, on traces that are small enough for them.
 
 use super::*;
-use crate::policy::{Entries, Hits, Policy, PolicyKind, Slot};
+use crate::learning::Prefetch;
+use crate::policy::{Entries, Hits, Lru, Policy, PolicyKind, Slot};
 use perf_core::ByteSize;
 use proptest::prelude::*;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -238,4 +239,17 @@ fn a_kind_is_its_policy() {
             assert!(done.entries <= entries, "{kind}");
         }
     }
+}
+
+#[test]
+fn what_is_loaded_ahead_counts_when_it_is_asked_for() {
+    let mut trace = Trace::new();
+    (0..50_000_u64).for_each(|request| trace.push(request % 500).unwrap());
+    let room = Room::Entries(100);
+    let alone = simulate_kind(&trace, room, PolicyKind::Lru);
+    assert_eq!(alone.hits, 0, "the loop does not fit");
+    let prefetch = Prefetch::builder(5).build().unwrap();
+    let ahead = simulate_ahead(&trace, room, Lru::new(), prefetch);
+    assert!(ahead.is_on && ahead.replayed.hit_ratio > 0.95, "{ahead:?}");
+    assert_eq!(ahead.replayed.hits, ahead.prefetch.used);
 }
