@@ -257,7 +257,7 @@
 //! | `gzip`, `brotli`, `zstd`, `lz4` | compression for these; and flate2, brotli, zstd (C code), lz4_flex | no |
 //! | `crypto` | ciphers for these; and aes-gcm, chacha20poly1305, getrandom, zeroize | no |
 //! | `serde`, `bytes` | values that serde serializes, `Bytes`; and postcard, bytes | no |
-//! | `derive` | `#[derive(Plain)]`, and syn | no |
+//! | `derive` | `#[derive(Plain)]`, and syn and a reader of manifests | no |
 //! | `disk` | stores on disk, and xxhash-rust | no |
 //! | `macros` | `#[cached]`, and syn with all of the language, and a reader of manifests | no |
 //! | `tiered` | `TieredCache`: memory and a disk as one cache, and perf-guard | no |

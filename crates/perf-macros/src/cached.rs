@@ -2,7 +2,6 @@
 
 mod amount;
 mod answer;
-mod crate_path;
 mod key;
 mod options;
 mod parameters;
@@ -10,6 +9,7 @@ mod settings;
 mod tokens;
 mod write;
 
+use crate::crate_path;
 use answer::Answer;
 use key::KeyPlan;
 use options::Options;

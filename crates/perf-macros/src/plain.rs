@@ -1,8 +1,9 @@
 //! `#[derive(Plain)]`.
 
+use crate::crate_path;
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Data, DataEnum, DeriveInput, Error, Fields, Ident, Index, Member, Result};
+use syn::{Data, DataEnum, DeriveInput, Error, Fields, Ident, Index, Member, Path, Result};
 
 /// The implementation for a type.
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
@@ -11,9 +12,10 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
                        takes must be known here; implement the trait by hand";
         return Err(Error::new_spanned(&input.generics, problem));
     }
+    let krate = crate_path::find(said(input)?.as_ref())?;
     match &input.data {
-        Data::Struct(data) => Ok(of_struct(&input.ident, &data.fields)),
-        Data::Enum(data) => of_enum(&input.ident, data),
+        Data::Struct(data) => Ok(of_struct(&krate, &input.ident, &data.fields)),
+        Data::Enum(data) => of_enum(&krate, &input.ident, data),
         Data::Union(_) => {
             let problem = "`Plain` cannot be derived for a union: nobody knows which field to read";
             Err(Error::new_spanned(&input.ident, problem))
@@ -21,8 +23,23 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     }
 }
 
+/// The path in `#[plain(crate = path)]`.
+fn said(input: &DeriveInput) -> Result<Option<Path>> {
+    let mut said = None;
+    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("plain")) {
+        attribute.parse_nested_meta(|meta| {
+            if !meta.path.is_ident("crate") {
+                return Err(meta.error("`crate = path` is all that can be said here"));
+            }
+            said = Some(crate_path::parse(meta.value()?)?);
+            Ok(())
+        })?;
+    }
+    Ok(said)
+}
+
 /// The words of the fields, one after the other.
-fn of_struct(name: &Ident, fields: &Fields) -> TokenStream {
+fn of_struct(krate: &TokenStream, name: &Ident, fields: &Fields) -> TokenStream {
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
     let members: Vec<Member> = fields
         .iter()
@@ -37,24 +54,24 @@ fn of_struct(name: &Ident, fields: &Fields) -> TokenStream {
     let (put, take) = (named(quote!(put)), named(quote!(take)));
     quote! {
         #[automatically_derived]
-        impl ::perf_cache::Plain for #name {
-            const WORDS: usize = 0 #(+ <#types as ::perf_cache::Plain>::WORDS)*;
+        impl #krate::Plain for #name {
+            const WORDS: usize = 0 #(+ <#types as #krate::Plain>::WORDS)*;
 
             #[inline]
             fn write(&self, #put: &mut impl ::core::ops::FnMut(u64)) {
-                #(<#types as ::perf_cache::Plain>::write(&self.#members, put);)*
+                #(<#types as #krate::Plain>::write(&self.#members, put);)*
             }
 
             #[inline]
             fn read(#take: &mut impl ::core::ops::FnMut() -> u64) -> Self {
-                #name { #(#members: <#types as ::perf_cache::Plain>::read(take),)* }
+                #name { #(#members: <#types as #krate::Plain>::read(take),)* }
             }
         }
     }
 }
 
 /// The place of the variant among the others.
-fn of_enum(name: &Ident, data: &DataEnum) -> Result<TokenStream> {
+fn of_enum(krate: &TokenStream, name: &Ident, data: &DataEnum) -> Result<TokenStream> {
     if let Some(variant) =
         data.variants.iter().find(|variant| !matches!(variant.fields, Fields::Unit))
     {
@@ -71,7 +88,7 @@ fn of_enum(name: &Ident, data: &DataEnum) -> Result<TokenStream> {
     let (places, other_places) = (places.take(variants.len()), other_places.take(others.len()));
     Ok(quote! {
         #[automatically_derived]
-        impl ::perf_cache::Plain for #name {
+        impl #krate::Plain for #name {
             const WORDS: usize = 1;
 
             #[inline]
@@ -97,20 +114,29 @@ mod tests {
     use super::derive;
     use syn::parse_quote;
 
+    /// The crate at hand depends on none in which the trait could be found.
+    fn derived(mut input: syn::DeriveInput) -> syn::Result<String> {
+        input.attrs.push(parse_quote! { #[plain(crate = "::other::perf_cache")] });
+        derive(&input).map(|written| written.to_string())
+    }
+
     #[track_caller]
-    fn refused(input: &syn::DeriveInput, says: &str) {
-        let error = derive(input).unwrap_err().to_string();
+    fn refused(input: syn::DeriveInput, says: &str) {
+        let error = derived(input).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
 
     #[test]
     fn what_is_refused_says_why() {
-        refused(&parse_quote! { struct A<T>(T); }, "type with parameters");
-        refused(&parse_quote! { struct A<'a>(&'a str); }, "type with parameters");
-        refused(&parse_quote! { struct A<const N: usize>([u8; N]); }, "type with parameters");
-        refused(&parse_quote! { enum A { B(u8) } }, "carry something");
-        refused(&parse_quote! { enum A {} }, "without variants");
-        refused(&parse_quote! { union A { b: u8 } }, "union");
+        refused(parse_quote! { struct A<T>(T); }, "type with parameters");
+        refused(parse_quote! { struct A<'a>(&'a str); }, "type with parameters");
+        refused(parse_quote! { struct A<const N: usize>([u8; N]); }, "type with parameters");
+        refused(parse_quote! { enum A { B(u8) } }, "carry something");
+        refused(parse_quote! { enum A {} }, "without variants");
+        refused(parse_quote! { union A { b: u8 } }, "union");
+        refused(parse_quote! { #[plain(words = 2)] struct A; }, "all that can be said");
+        refused(parse_quote! { #[plain(crate = "a b")] struct A; }, "not the path of a crate");
+        assert!(derive(&parse_quote! { struct A; }).is_err(), "nobody knows where the trait is");
     }
 
     #[test]
@@ -121,7 +147,8 @@ mod tests {
             parse_quote! { struct A { b: u8, c: [f32; 3] } },
             parse_quote! { enum A { B, C = 7 } },
         ] {
-            derive(&input).unwrap();
+            let written = derived(input).unwrap();
+            assert!(written.contains(":: other :: perf_cache :: Plain for A"), "{written}");
         }
     }
 }

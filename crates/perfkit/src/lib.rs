@@ -51,6 +51,7 @@
 //! | root | the words all share: [`Clock`], [`Signal`], [`Knob`], [`Histogram`], [`ByteSize`] | always |
 //! | `cache` | values that are costly to make: single flight, bounds, time to live | `cache` |
 //! | `cache::cached` | functions whose answers are kept: `#[cached(ttl = "5m")]` | `macros` |
+//! | `cache::Plain` | types of your own in a `PlainCache`: `#[derive(Plain)]` | `cache`; the derive `macros` |
 //! | `operations` | work that must not all run at once: priorities, limits, time-outs | `operations` |
 //! | `analytics` | what happened lately: windows, percentiles, Prometheus text | `analytics` |
 //! | `guard` | calls that may fail: breaker, rate limit, back-off, retry budget, deadline | `guard` |

@@ -3,4 +3,5 @@
 #![deny(warnings, missing_docs, unused, clippy::all, clippy::pedantic)]
 
 pub mod accepted;
+pub mod plain;
 mod refused;

@@ -1,6 +1,7 @@
 //! What is written between the parentheses of the attribute.
 
 use super::amount::{Amount, Refresh, bytes, entries, refresh, span};
+use crate::crate_path;
 use proc_macro2::{Span, TokenStream};
 use std::time::Duration;
 use syn::meta::ParseNestedMeta;
@@ -113,7 +114,7 @@ impl Options {
             "cache_none" => put(&mut self.cache_none, word, flag(meta.input)?)?,
             "in_impl" => put(&mut self.in_impl, word, flag(meta.input)?)?,
             "cache" => put(&mut self.cache, word, expr(meta)?)?,
-            "crate" => put(&mut self.krate, word, path(value(meta)?)?)?,
+            "crate" => put(&mut self.krate, word, crate_path::parse(value(meta)?)?)?,
             _ => return Err(Error::new(at, unknown(&name))),
         }
         Ok(())
@@ -255,19 +256,6 @@ pub(super) const KINDS: [(&str, &str); 5] = [
     ("content", "Content"),
     ("session", "Session"),
 ];
-
-/// A path, or a text with one.
-fn path(input: ParseStream<'_>) -> Result<Path> {
-    if input.peek(LitStr) {
-        let text = input.parse::<LitStr>()?;
-        return text.parse_with(Path::parse_mod_style).map_err(|_| {
-            let problem =
-                "this is not the path of a crate: write it as `crate = other::perf_cache`";
-            Error::new_spanned(&text, problem)
-        });
-    }
-    input.call(Path::parse_mod_style)
-}
 
 /// What to say about an option that there is not.
 fn unknown(name: &str) -> String {

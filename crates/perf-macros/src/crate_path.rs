@@ -3,11 +3,12 @@
 use proc_macro_crate::{FoundCrate, crate_name};
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{Error, Ident, Path, Result};
+use syn::parse::ParseStream;
+use syn::{Error, Ident, LitStr, Path, Result};
 
 /// The path of `perf-cache`: as said by `crate = ..`, or as the manifest of the crate at hand has
 /// it, by itself or within `perfkit`.
-pub(super) fn find(said: Option<&Path>) -> Result<TokenStream> {
+pub(crate) fn find(said: Option<&Path>) -> Result<TokenStream> {
     if let Some(path) = said {
         return Ok(quote!(#path));
     }
@@ -23,6 +24,19 @@ pub(super) fn find(said: Option<&Path>) -> Result<TokenStream> {
     let problem = "neither `perf-cache` nor `perfkit` is among the dependencies: say where one is, \
                    as `crate = other::perf_cache`";
     Err(Error::new(Span::call_site(), problem))
+}
+
+/// What was said: a path, or a text with one.
+pub(crate) fn parse(input: ParseStream<'_>) -> Result<Path> {
+    if input.peek(LitStr) {
+        let text = input.parse::<LitStr>()?;
+        return text.parse_with(Path::parse_mod_style).map_err(|_| {
+            let problem =
+                "this is not the path of a crate: write it as `crate = other::perf_cache`";
+            Error::new_spanned(&text, problem)
+        });
+    }
+    input.call(Path::parse_mod_style)
 }
 
 fn ident(found: &FoundCrate, own: &str) -> Ident {
