@@ -100,6 +100,15 @@ pub(crate) const POSTGRESQL: Need = Need {
     then: None,
 };
 
+/// A server for the tests of the remote tier, and what makes certificates for it.
+pub(crate) const REDIS: Need = Need {
+    what: "Redis, with OpenSSL",
+    why: "the tests of the tier over Redis start servers of their own, with certificates",
+    present: || find("redis-server").is_some() && find("openssl").is_some(),
+    packages: &["redis-server", "openssl"],
+    then: None,
+};
+
 /// What reads the headers of RocksDB.
 pub(crate) const LIBCLANG: Need = Need {
     what: "libclang, with a C++ compiler",
@@ -130,7 +139,7 @@ fn postgresql_of_debian() -> bool {
 
 /// Says what is missing and installs it, after a question unless `yes`.
 pub(crate) fn run(yes: bool) -> Result<()> {
-    let needs = [&CHROMIUM, &NODE, &BROWSER_PACKAGES, &VALGRIND, &POSTGRESQL, &LIBCLANG];
+    let needs = [&CHROMIUM, &NODE, &BROWSER_PACKAGES, &VALGRIND, &POSTGRESQL, &REDIS, &LIBCLANG];
     for need in needs {
         let state = if need.is_met() { "here   " } else { "missing" };
         println!("  {state}  {}: {}", need.what, need.why);

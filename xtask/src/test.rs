@@ -3,7 +3,8 @@
 use crate::command::{cargo, find, program, root, watch};
 use crate::features;
 use crate::setup::{
-    self, BROWSER_PACKAGES, BROWSER_TEST, CHROMIUM, LIBCLANG, NODE, Need, POSTGRESQL, VALGRIND,
+    self, BROWSER_PACKAGES, BROWSER_TEST, CHROMIUM, LIBCLANG, NODE, Need, POSTGRESQL, REDIS,
+    VALGRIND,
 };
 use crate::stage::Stages;
 use anyhow::{Context, Result, bail};
@@ -17,10 +18,17 @@ pub(crate) fn run(setup: bool, require_all: bool) -> Result<()> {
     if setup {
         stages.run("setup", || setup::run(true));
     }
-    let no_server = missing(&[&POSTGRESQL]);
-    stages.run("tests", || unit_and_integration(&mut counts, no_server.is_none()));
-    if let Some(what) = no_server {
+    let (no_postgresql, no_redis) = (missing(&[&POSTGRESQL]), missing(&[&REDIS]));
+    let servers = [
+        ("PERFKIT_REQUIRE_POSTGRESQL", no_postgresql.is_none()),
+        ("PERFKIT_REQUIRE_REDIS", no_redis.is_none()),
+    ];
+    stages.run("tests", || unit_and_integration(&mut counts, servers));
+    if let Some(what) = no_postgresql {
         skip(&mut stages, require_all, "database benchmark on PostgreSQL", &what);
+    }
+    if let Some(what) = no_redis {
+        skip(&mut stages, require_all, "tier over Redis", &what);
     }
     stages.run("doc tests", || doc_tests(&mut counts));
     match missing(&[&LIBCLANG]) {
@@ -72,8 +80,9 @@ fn missing(needs: &[&Need]) -> Option<String> {
     (!missing.is_empty()).then(|| missing.join(", "))
 }
 
-/// With a PostgreSQL server at hand, the tests that need one may not skip themselves.
-fn unit_and_integration(counts: &mut Counts, postgresql: bool) -> Result<()> {
+/// With a server at hand, the tests that need one may not skip themselves: told by a variable for
+/// each kind.
+fn unit_and_integration(counts: &mut Counts, servers: [(&str, bool); 2]) -> Result<()> {
     // All features: the codecs, the runtimes and serde are tested too.
     let features = features::all()?;
     let features = ["--workspace", "--features", &features, "--no-fail-fast"];
@@ -83,8 +92,10 @@ fn unit_and_integration(counts: &mut Counts, postgresql: bool) -> Result<()> {
     } else {
         cargo(&[&["test", "--all-targets"], &features[..]].concat())
     };
-    if postgresql {
-        command.env("PERFKIT_REQUIRE_POSTGRESQL", "1");
+    for (required, is_here) in servers {
+        if is_here {
+            command.env(required, "1");
+        }
     }
     counted(&mut command, counts)
 }

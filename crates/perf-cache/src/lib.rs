@@ -260,6 +260,7 @@
 //! | `derive` | `#[derive(Plain)]`, and syn and a reader of manifests | no |
 //! | `disk` | stores on disk, and xxhash-rust | no |
 //! | `macros` | `#[cached]`, and syn with all of the language, and a reader of manifests | no |
+//! | `redis`, `redis-tls` | a Redis or Valkey server as a tier of these, over TLS as well; and redis, with rustls and ring (C code) | no |
 //! | `tiered` | `TieredCache`: memory and a disk as one cache, and perf-guard | no |
 //! | `tokio` | loads in the background as tasks of a tokio runtime, with its timers, and tokio | no |
 //!
@@ -303,6 +304,8 @@ mod metadata;
 mod plain;
 pub mod policy;
 mod registry;
+#[cfg(feature = "redis")]
+pub mod remote;
 mod removal;
 mod repeats;
 pub mod replay;

@@ -226,7 +226,7 @@ pub use entry::TieredEntry;
 pub use options::{Strategy, TieredTerms, WritePolicy};
 pub use perf_guard::BreakerState;
 pub use stats::{TierStats, TieredEfficiency, TieredPrices, TieredStats};
-pub use tier::{DiskTier, OuterTier, TierError, TierGet, TierUsage};
+pub use tier::{DiskTier, Fetched, OuterTier, TierError, TierGet, TierUsage};
 
 use self::inner::Core;
 use std::fmt;

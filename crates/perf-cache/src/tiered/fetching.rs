@@ -8,6 +8,7 @@ use super::outer::Outer;
 use super::outside::{Change, Read};
 use super::planning::outer_terms;
 use super::scratch::Scratch;
+use super::tier::Fetched;
 use crate::loading::RefreshAfter;
 use crate::{CacheKey, Terms};
 use std::hash::Hash;
@@ -32,23 +33,22 @@ where
             let number = held.as_ref().map_or_else(|| self.outside.number(), |held| held.number);
             scratch.bytes.clear();
             let read = self.outside.read(hash, tier, &scratch.name, &mut scratch.bytes);
-            let is_found = match read {
-                Read::Found => true,
-                Read::Missing | Read::Nothing => false,
+            let found = match read {
+                Read::Found => Fetched::Found,
+                Read::Missing | Read::Nothing => Fetched::Missing,
                 Read::Waits => {
                     started = started.or_else(|| Some(self.clock.now()));
                     let name = KeyBytes::from(scratch.name.as_slice());
                     match self.outside.read_waiting(tier, name).await {
-                        Some(bytes) => {
+                        Some((bytes, found)) => {
                             scratch.bytes = bytes;
-                            true
+                            found
                         }
-                        None => false,
+                        None => Fetched::Missing,
                     }
                 }
             };
-            let found =
-                if is_found { self.open(hash, key, (tier, number), &scratch) } else { None };
+            let found = self.open(hash, key, (tier, number), (&scratch, found));
             let Some(found) = found else {
                 outer.counts.misses.increment();
                 continue;
@@ -70,8 +70,11 @@ where
         hash: u64,
         key: &K,
         (tier, number): (usize, u64),
-        scratch: &Scratch,
+        (scratch, found): (&Scratch, Fetched),
     ) -> Option<(Held<V>, Terms)> {
+        if found == Fetched::Missing {
+            return None;
+        }
         let (sealer, counts) = (self.sealer.as_ref()?, &self.outside.outers[tier].counts);
         let Ok(opened) = sealer.open(&scratch.name, &scratch.bytes) else {
             counts.undecodable.increment();
@@ -80,7 +83,11 @@ where
         let now = self.now_ms();
         let text = || self.text.get().map(|text| text(key));
         let tags = opened.tags.iter().copied();
-        if opened.expires_at <= now || self.outside.generations.are_past(opened.era, tags, text) {
+        let expires_at = match found {
+            Fetched::FoundFor(left) => now.saturating_add(millis(left)),
+            _ => opened.expires_at,
+        };
+        if expires_at <= now || self.outside.generations.are_past(opened.era, tags, text) {
             counts.outdated.increment();
             return None;
         }
@@ -90,7 +97,7 @@ where
             number,
             era: opened.era,
             written_at: opened.written_at,
-            expires_at: opened.expires_at,
+            expires_at,
             tags: opened.tags,
             strategy: opened.strategy,
             compress: None,

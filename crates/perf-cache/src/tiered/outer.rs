@@ -82,9 +82,10 @@ impl Outer {
             slow: breaker().window(1).minimum_calls(1).build()?,
             faulty: breaker().window(20).minimum_calls(FEWEST_FAULTS).build()?,
         };
+        let own = tier.deadline().unwrap_or(Duration::MAX);
         Ok(Outer {
             tier,
-            deadline: guarding.deadline,
+            deadline: guarding.deadline.min(own),
             breakers: Mutex::new(breakers),
             is_troubled: AtomicBool::new(false),
             clock,
@@ -173,16 +174,18 @@ impl Outer {
         let tier = &*self.tier;
         let result = catch_unwind(AssertUnwindSafe(|| call(tier)))
             .unwrap_or_else(|_| Err(TierError::Panicked { tier: self.name() }));
-        let (told, failure) = match &result {
-            Ok(_) => (Ok(()), false),
-            Err(error) => (Err(error.clone()), true),
-        };
-        if failure {
+        let told = result.as_ref().map(|_| ()).map_err(TierError::clone);
+        // One that watches its deadline itself says so.
+        let is_late = matches!(told, Err(TierError::TimedOut { .. }));
+        if told.is_err() && !is_late {
             self.counts.failed.increment();
         }
         // Who has waited too long has told it already.
         let permits = permits.or_else(|| attempt.and_then(Attempt::end));
         if let Some(permits) = permits {
+            if is_late {
+                self.counts.timed_out.increment();
+            }
             self.report(permits, &told);
         }
         result
@@ -200,6 +203,14 @@ impl Outer {
 
     /// Reads without waiting.
     pub(super) fn try_get(&self, key: &[u8], into: &mut Vec<u8>) -> Result<TierGet, TierError> {
+        if self.tier.always_waits() {
+            // The read that follows is what finds out whether the tier is well again.
+            if self.is_passed_by() {
+                self.counts.passed_by.increment();
+                return Err(TierError::PassedBy { tier: self.name() });
+            }
+            return Ok(TierGet::WouldBlock);
+        }
         self.call(None, |tier| tier.try_get(key, into))
     }
 

@@ -4,6 +4,7 @@ use crate::disk::{DiskError, DiskStore, Put, PutTerms, RefusedBecause, TryGet};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A tier beyond memory: bytes by bytes.
 ///
@@ -23,6 +24,18 @@ pub trait OuterTier: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Whether reading always waits: then [`try_get`](OuterTier::try_get) is never called. `false` if
+    /// not said.
+    fn always_waits(&self) -> bool {
+        false
+    }
+
+    /// How long callers wait for it, where that is less than the
+    /// [deadline](super::TieredCacheBuilder::deadline) of the cache. None if not said.
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
+
     /// As [`get`](OuterTier::get) without ever waiting; [`TierGet::WouldBlock`] if that cannot be.
     ///
     /// # Errors
@@ -36,6 +49,17 @@ pub trait OuterTier: Send + Sync + fmt::Debug {
     ///
     /// [`TierError`]: the tier cannot be used.
     fn get(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool, TierError>;
+
+    /// As [`get`](OuterTier::get), with what is left of the life of what was found, by the tier's own
+    /// clock. That is for tiers that other machines write to, whose clocks may differ. The default
+    /// knows nothing of it: values end when it says in them.
+    ///
+    /// # Errors
+    ///
+    /// [`TierError`]: the tier cannot be used.
+    fn fetch(&self, key: &[u8], into: &mut Vec<u8>) -> Result<Fetched, TierError> {
+        Ok(if self.get(key, into)? { Fetched::Found } else { Fetched::Missing })
+    }
 
     /// Whether there is something for the key.
     ///
@@ -90,6 +114,18 @@ pub enum TierGet {
     Missing,
     /// There may be something, but it takes waiting to find out.
     WouldBlock,
+}
+
+/// What a tier has found, with what is left of its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fetched {
+    /// Nothing.
+    Missing,
+    /// The bytes, which were appended. They end when it says in them.
+    Found,
+    /// The bytes, which were appended. They end after that time, whatever it says in them.
+    FoundFor(Duration),
 }
 
 /// What a tier holds and has counted since it was opened. A figure that it cannot tell is zero.

@@ -31,6 +31,8 @@ mod plain;
 mod policies;
 mod reclaiming;
 mod registry;
+#[cfg(all(feature = "redis", unix))]
+mod remote;
 mod snapshots;
 mod spawner;
 mod staleness;

@@ -3,7 +3,7 @@
 use super::super::keys::{KeyBytes, Peek};
 use super::super::outer::Attempt;
 use super::super::promise::{Promise, lock};
-use super::super::tier::{TierError, TierGet};
+use super::super::tier::{Fetched, TierError, TierGet};
 use super::{Outcome, Outside};
 use std::sync::{Arc, Mutex};
 
@@ -56,17 +56,17 @@ impl Outside {
         self: &Arc<Outside>,
         tier: usize,
         key: KeyBytes,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<(Vec<u8>, Fetched)> {
         let outer = &self.outers[tier];
         outer.counts.waited.increment();
         let attempt = Arc::<Attempt>::default();
-        let promise = Promise::<Option<SharedBytes>>::new();
+        let promise = Promise::<Option<(SharedBytes, Fetched)>>::new();
         let (own, of_it, told) = (Arc::clone(self), Arc::clone(&attempt), Arc::clone(&promise));
         let work = Box::new(move || {
             let mut bytes = Vec::new();
-            let found = own.outers[tier].call(Some(&of_it), |tier| tier.get(&key, &mut bytes));
-            let found = matches!(found, Ok(true));
-            told.keep(found.then(|| Arc::new(Mutex::new(bytes))));
+            let found = own.outers[tier].call(Some(&of_it), |tier| tier.fetch(&key, &mut bytes));
+            let found = found.ok().filter(|found| *found != Fetched::Missing);
+            told.keep(found.map(|found| (Arc::new(Mutex::new(bytes)), found)));
         });
         let deadline = outer.deadline();
         if self.waits_when_busy {
@@ -75,7 +75,7 @@ impl Outside {
             return None;
         }
         match promise.wait(Some(deadline), &self.timers).await {
-            Some(found) => found.map(|bytes| std::mem::take(&mut *lock(&bytes))),
+            Some(found) => found.map(|(bytes, found)| (std::mem::take(&mut *lock(&bytes)), found)),
             None => {
                 outer.time_out(&attempt);
                 None

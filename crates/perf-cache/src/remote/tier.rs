@@ -1,0 +1,370 @@
+//! The tier: what is asked of the server, and what its answers mean.
+
+use super::builder::RedisTierBuilder;
+use super::link::{Link, Trouble};
+use super::request::Request;
+use super::stats::RedisStats;
+use crate::disk::{Put, PutTerms, RefusedBecause};
+use crate::tiered::{Fetched, OuterTier, TierError, TierGet, TierUsage};
+use perf_core::Clock;
+use redis::Value;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// A Redis or Valkey server as a tier. See the [module page](super).
+#[derive(Debug)]
+pub struct RedisTier {
+    link: Link,
+    settings: Settings,
+    /// Where the records are: a hash of its own, with the epoch.
+    records: Vec<u8>,
+    /// The last that was seen; zero for none.
+    epoch: AtomicU64,
+    /// Draws what is to be random, from keys that the system gave.
+    random: (RandomState, AtomicU64),
+}
+
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) prefix: Vec<u8>,
+    pub(super) max_value: u64,
+    /// In milliseconds.
+    pub(super) max_ttl: u64,
+    pub(super) jitter: f64,
+    pub(super) clock: Clock,
+}
+
+impl RedisTier {
+    /// Starts making a tier over the server at that URL: `redis://user:password@host:port/database`,
+    /// `rediss:` for TLS, `unix:///path`.
+    pub fn builder(url: impl Into<String>) -> RedisTierBuilder {
+        RedisTierBuilder::new(url.into())
+    }
+
+    pub(super) fn new(link: Link, settings: Settings) -> RedisTier {
+        RedisTier {
+            link,
+            records: [&settings.prefix[..], b"g"].concat(),
+            settings,
+            epoch: AtomicU64::new(0),
+            random: (RandomState::new(), AtomicU64::new(0)),
+        }
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub fn stats(&self) -> RedisStats {
+        self.link.stats()
+    }
+
+    /// The bytes of several keys, each `None` where there are none: one round trip for each 128 keys.
+    /// Not for pinned records.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](OuterTier::get); nothing is answered then.
+    pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, TierError> {
+        let mut all = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(BATCH) {
+            let names: Vec<Vec<u8>> = keys.iter().map(|key| self.value_key(key)).collect();
+            let mut request = Request::new();
+            let mut words = vec![b"MGET".as_slice()];
+            words.extend(names.iter().map(Vec::as_slice));
+            request.command(words).command([b"HGET", &self.records[..], EPOCH]);
+            let [values, epoch] = self.ask(&request)?;
+            let epoch = self.take_in(&epoch)?;
+            let Value::Array(values) = values else { return Err(self.unexpected("MGET")) };
+            if values.len() != keys.len() {
+                return Err(self.unexpected("MGET"));
+            }
+            all.extend(values.into_iter().map(|value| match value {
+                Value::BulkString(mut bytes) if self.is_of(epoch, &bytes) => {
+                    bytes.drain(..FRAME);
+                    Some(bytes)
+                }
+                _ => None,
+            }));
+        }
+        Ok(all)
+    }
+
+    fn value_key(&self, key: &[u8]) -> Vec<u8> {
+        [&self.settings.prefix[..], b"v:", key].concat()
+    }
+
+    /// Asks, and takes every answer that is an error for one.
+    fn ask<const N: usize>(&self, request: &Request) -> Result<[Value; N], TierError> {
+        let answers = self.ask_all(request)?;
+        for answer in &answers {
+            if let Value::ServerError(error) = answer {
+                return Err(self.error(self.link.refusal(error)));
+            }
+        }
+        Ok(answers)
+    }
+
+    fn ask_all<const N: usize>(&self, request: &Request) -> Result<[Value; N], TierError> {
+        let answers = self.link.ask(request).map_err(|trouble| self.error(trouble))?;
+        <[Value; N]>::try_from(answers).map_err(|_| self.unexpected("a request"))
+    }
+
+    fn error(&self, trouble: Trouble) -> TierError {
+        match trouble {
+            Trouble::TimedOut => TierError::TimedOut { tier: REDIS },
+            Trouble::Closed => TierError::Closed,
+            Trouble::Failed(error) => TierError::new(REDIS, error),
+        }
+    }
+
+    fn unexpected(&self, command: &'static str) -> TierError {
+        self.error(self.link.unexpected(command))
+    }
+
+    /// The epoch in an answer; a new one if the server has lost it.
+    fn take_in(&self, answer: &Value) -> Result<u64, TierError> {
+        match answer {
+            Value::Nil => self.begin_epoch(),
+            Value::BulkString(bytes) => {
+                let epoch = u64::from_le_bytes(
+                    bytes.as_slice().try_into().map_err(|_| self.unexpected("HGET"))?,
+                );
+                self.epoch.store(epoch, Ordering::Relaxed);
+                Ok(epoch)
+            }
+            _ => Err(self.unexpected("HGET")),
+        }
+    }
+
+    /// Begins an epoch, unless another process is faster.
+    fn begin_epoch(&self) -> Result<u64, TierError> {
+        let mut request = Request::new();
+        let new = self.new_epoch().to_le_bytes();
+        request.command([b"HSETNX", &self.records[..], EPOCH, &new]);
+        request.command([b"HGET", &self.records[..], EPOCH]);
+        let [was_new, epoch] = self.ask(&request)?;
+        if was_new == Value::Int(1) {
+            self.link.counts.epochs.increment();
+        }
+        match epoch {
+            // Lost again, in this moment.
+            Value::Nil => Err(self.unexpected("HGET")),
+            epoch => self.take_in(&epoch),
+        }
+    }
+
+    fn known_epoch(&self) -> Result<u64, TierError> {
+        match self.epoch.load(Ordering::Relaxed) {
+            0 => self.begin_epoch(),
+            epoch => Ok(epoch),
+        }
+    }
+
+    fn new_epoch(&self) -> u64 {
+        self.draw().max(1)
+    }
+
+    fn draw(&self) -> u64 {
+        let (keys, count) = &self.random;
+        keys.hash_one(count.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether a value is of that epoch; counted if it is not.
+    fn is_of(&self, epoch: u64, bytes: &[u8]) -> bool {
+        let is_it =
+            bytes.len() >= FRAME && bytes[0] == VERSION && bytes[1..FRAME] == epoch.to_le_bytes();
+        if !is_it {
+            self.link.counts.orphaned.increment();
+        }
+        is_it
+    }
+
+    /// For how many milliseconds the server is to keep a value; `None` if it has ended.
+    fn time_to_live(&self, expires_at: u64) -> Option<u64> {
+        let now = self.settings.clock.wall().duration_since(SystemTime::UNIX_EPOCH);
+        let now = u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
+        let life = expires_at.checked_sub(now).filter(|life| *life > 0)?.min(self.settings.max_ttl);
+        // 53 bits of it, as a share below one.
+        let share = (self.draw() >> 11) as f64 / (1_u64 << 53) as f64 * self.settings.jitter;
+        Some((life - (life as f64 * share) as u64).max(1))
+    }
+
+    fn put_value(&self, key: &[u8], bytes: &[u8], expires_at: u64) -> Result<Put, TierError> {
+        let name = self.value_key(key);
+        let Some(life) = self.time_to_live(expires_at) else {
+            self.remove(key)?;
+            return Ok(Put::Stored);
+        };
+        let life = life.to_string();
+        let mut epoch = self.known_epoch()?;
+        // Another time only if the epoch has changed since it was seen last.
+        for _ in 0..2 {
+            let frame = [&[VERSION][..], &epoch.to_le_bytes(), bytes].concat();
+            let mut request = Request::new();
+            request.command([b"SET", &name[..], &frame, b"PX", life.as_bytes()]);
+            request.command([b"HGET", &self.records[..], EPOCH]);
+            let [stored, now] = self.ask_all(&request)?;
+            match stored {
+                Value::Okay => {}
+                Value::ServerError(error) if error.code() == "OOM" => {
+                    self.link.counts.out_of_memory.increment();
+                    return Ok(Put::Refused(RefusedBecause::DiskFull));
+                }
+                Value::ServerError(error) => return Err(self.error(self.link.refusal(&error))),
+                _ => return Err(self.unexpected("SET")),
+            }
+            let now = self.take_in(&now)?;
+            if now == epoch {
+                break;
+            }
+            epoch = now;
+        }
+        Ok(Put::Stored)
+    }
+
+    fn put_record(&self, key: &[u8], bytes: &[u8]) -> Result<Put, TierError> {
+        let mut request = Request::new();
+        let new = self.new_epoch().to_le_bytes();
+        request.command([b"HSETNX", &self.records[..], EPOCH, &new]);
+        request.command([b"HSET", &self.records[..], &field(key), bytes]);
+        request.command([b"HGET", &self.records[..], EPOCH]);
+        let [was_new, _, epoch] = self.ask(&request)?;
+        if was_new == Value::Int(1) {
+            self.link.counts.epochs.increment();
+        }
+        self.take_in(&epoch)?;
+        Ok(Put::Stored)
+    }
+}
+
+impl OuterTier for RedisTier {
+    fn name(&self) -> &'static str {
+        REDIS
+    }
+
+    fn always_waits(&self) -> bool {
+        true
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        Some(self.link.limits().deadline)
+    }
+
+    fn try_get(&self, _: &[u8], _: &mut Vec<u8>) -> Result<TierGet, TierError> {
+        Ok(TierGet::WouldBlock)
+    }
+
+    fn get(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool, TierError> {
+        Ok(self.fetch(key, into)? != Fetched::Missing)
+    }
+
+    fn fetch(&self, key: &[u8], into: &mut Vec<u8>) -> Result<Fetched, TierError> {
+        let name = self.value_key(key);
+        let mut request = Request::new();
+        request.command([b"GET", &name[..]]);
+        request.command([b"PTTL", &name[..]]);
+        request.command([b"HMGET", &self.records[..], EPOCH, &field(key)]);
+        let [value, left, both] = self.ask(&request)?;
+        let Value::Array(both) = both else { return Err(self.unexpected("HMGET")) };
+        let [epoch, record] = <[Value; 2]>::try_from(both).map_err(|_| self.unexpected("HMGET"))?;
+        let epoch = self.take_in(&epoch)?;
+        if let Value::BulkString(record) = record {
+            into.extend_from_slice(&record);
+            return Ok(Fetched::Found);
+        }
+        let value = match value {
+            Value::BulkString(value) if self.is_of(epoch, &value) => value,
+            Value::BulkString(_) | Value::Nil => return Ok(Fetched::Missing),
+            _ => return Err(self.unexpected("GET")),
+        };
+        into.extend_from_slice(&value[FRAME..]);
+        match left {
+            // It ended between the two commands.
+            Value::Int(-2) => Ok(Fetched::Missing),
+            Value::Int(left) => Ok(u64::try_from(left)
+                .map_or(Fetched::Found, |left| Fetched::FoundFor(Duration::from_millis(left)))),
+            _ => Err(self.unexpected("PTTL")),
+        }
+    }
+
+    fn contains(&self, key: &[u8]) -> Result<bool, TierError> {
+        let name = self.value_key(key);
+        let mut request = Request::new();
+        request.command([b"GETRANGE", &name[..], b"0", LAST_OF_FRAME]);
+        request.command([b"HMGET", &self.records[..], EPOCH, &field(key)]);
+        let [frame, both] = self.ask(&request)?;
+        let Value::Array(both) = both else { return Err(self.unexpected("HMGET")) };
+        let [epoch, record] = <[Value; 2]>::try_from(both).map_err(|_| self.unexpected("HMGET"))?;
+        let epoch = self.take_in(&epoch)?;
+        let is_value = match frame {
+            Value::BulkString(frame) => !frame.is_empty() && self.is_of(epoch, &frame),
+            _ => return Err(self.unexpected("GETRANGE")),
+        };
+        Ok(is_value || record != Value::Nil)
+    }
+
+    fn put(&self, key: &[u8], bytes: &[u8], terms: PutTerms) -> Result<Put, TierError> {
+        if bytes.len() as u64 > self.settings.max_value {
+            self.link.counts.too_large.increment();
+            return Ok(Put::Refused(RefusedBecause::TooLarge));
+        }
+        if terms.pinned {
+            return self.put_record(key, bytes);
+        }
+        self.put_value(key, bytes, terms.expires_at)
+    }
+
+    fn remove(&self, key: &[u8]) -> Result<bool, TierError> {
+        let name = self.value_key(key);
+        let mut request = Request::new();
+        request.command([b"DEL", &name[..]]);
+        request.command([b"HDEL", &self.records[..], &field(key)]);
+        let [value, record] = self.ask(&request)?;
+        Ok(value == Value::Int(1) || record == Value::Int(1))
+    }
+
+    /// Begins another epoch: constant time, and how many that ends is not known, so zero. The server
+    /// frees them when their lives are over.
+    fn clear(&self) -> Result<u64, TierError> {
+        let mut request = Request::new();
+        let new = self.new_epoch();
+        request.command([b"HSET", &self.records[..], EPOCH, &new.to_le_bytes()]);
+        let [_] = self.ask(&request)?;
+        self.epoch.store(new, Ordering::Relaxed);
+        self.link.counts.epochs.increment();
+        Ok(0)
+    }
+
+    /// What the server holds for others is not told apart: only what was refused and lost is known.
+    fn usage(&self) -> TierUsage {
+        let stats = self.stats();
+        TierUsage {
+            refused: stats.too_large + stats.out_of_memory,
+            lost: stats.orphaned,
+            ..TierUsage::default()
+        }
+    }
+
+    /// The bound is the server's own.
+    fn set_max_bytes(&self, _: u64) {}
+
+    fn close(&self) -> Result<u64, TierError> {
+        self.link.close();
+        Ok(0)
+    }
+}
+
+/// What holds a record in the hash.
+fn field(key: &[u8]) -> Vec<u8> {
+    [b"r", key].concat()
+}
+
+const REDIS: &str = "redis";
+/// The field of the hash of records that holds the epoch; those of records begin with an `r`.
+const EPOCH: &[u8] = b"e";
+/// What is before each value: a version and the epoch.
+const FRAME: usize = 9;
+const LAST_OF_FRAME: &[u8] = b"8";
+const VERSION: u8 = 1;
+/// Keys of one command.
+const BATCH: usize = 128;

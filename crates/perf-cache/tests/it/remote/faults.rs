@@ -1,0 +1,230 @@
+//! Servers that are killed, paused, slow, full, closed to us, or not to be written to.
+
+use super::proxy::Proxy;
+use super::server::Server;
+use super::{PATIENCE, SHORT, over, patient};
+use crate::tiered::{Texts, text};
+use perf_cache::Terms;
+use perf_cache::disk::{Put, PutTerms, RefusedBecause};
+use perf_cache::remote::{RedisTier, RedisTierBuilder, RemoteError};
+use perf_cache::tiered::{BreakerState, OuterTier, TierError};
+use perf_core::ManualClock;
+use std::thread;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn hasty(url: String) -> RedisTierBuilder {
+    RedisTier::builder(url).deadline(SHORT).connect_timeout(SHORT)
+}
+
+/// Asks until the tier is well again, however long its breaker and its back-off take.
+fn until_well(cache: &Texts, hand: &ManualClock) {
+    while cache.get("well") != Some(text("1")) {
+        hand.advance(5 * SECOND);
+        cache.insert(text("well"), text("1"));
+        thread::yield_now();
+    }
+}
+
+fn why(error: &TierError) -> RemoteError {
+    let TierError::Failed { source, .. } = error else { panic!("{error:?}") };
+    source.downcast_ref::<RemoteError>().unwrap().clone()
+}
+
+#[test]
+fn a_server_that_is_killed_looks_like_a_miss_and_comes_back_empty() {
+    let Some(mut server) = Server::start() else { return };
+    let (tier, builder, hand) = over(hasty(server.url()));
+    let cache = builder.build().unwrap();
+    until_well(&cache, &hand);
+    cache.insert(text("a"), text("1"));
+    server.kill();
+    for n in 0..20 {
+        assert_eq!(cache.get_with(n.to_string(), || text("made")), "made");
+    }
+    assert_eq!(cache.get("a"), None);
+    assert!(cache.remove("a").is_err() && cache.invalidate_tag("t").is_err());
+    assert_eq!(cache.stats().tiers[0].breaker, BreakerState::Open);
+    let failed = tier.stats().failed_connects;
+    let error = tier.get(b"a", &mut Vec::new()).unwrap_err();
+    let said = why(&error).to_string();
+    assert!(said.contains("127.0.0.1"), "{said}");
+    assert!(failed >= 1 && tier.stats().timed_out == 0);
+
+    server.restart();
+    until_well(&cache, &hand);
+    assert_eq!(cache.get("a"), None);
+    cache.insert(text("a"), text("2"));
+    assert_eq!(cache.get("a"), Some(text("2")));
+}
+
+#[test]
+fn a_server_that_is_away_is_not_asked_all_the_time() {
+    let Some(mut server) = Server::start() else { return };
+    let tier = hasty(server.url()).build().unwrap();
+    server.kill();
+    for _ in 0..1_000 {
+        assert_eq!(tier.get(b"a", &mut Vec::new()).unwrap_err().cause(), "failed");
+    }
+    let stats = tier.stats();
+    assert_eq!(stats.failed_connects + stats.not_tried, 1_000);
+    assert!(stats.failed_connects < 100, "{stats:?}");
+}
+
+#[test]
+fn a_connection_that_broke_while_nobody_looked_is_made_anew() {
+    let Some(mut server) = Server::start() else { return };
+    let tier = patient(&server).build().unwrap();
+    assert!(!tier.get(b"a", &mut Vec::new()).unwrap());
+    server.kill();
+    server.restart();
+    assert!(!tier.get(b"a", &mut Vec::new()).unwrap());
+    assert_eq!((tier.stats().broken, tier.stats().connects), (1, 2));
+}
+
+#[test]
+fn a_server_that_hangs_costs_the_deadline_once_and_what_it_missed_is_not_answered() {
+    let Some(server) = Server::start() else { return };
+    let (_, builder, hand) = over(hasty(server.url()));
+    let cache = builder.build().unwrap();
+    until_well(&cache, &hand);
+    cache.insert(text("a"), text("old"));
+    cache.insert(text("b"), text("other"));
+    cache.insert_with(text("c"), text("tagged"), Terms::new().tags(["t"]));
+    until_well(&cache, &hand);
+    let before = cache.stats().tiers[0].clone();
+    server.pause(true);
+    // The clock of the cache stands still: the tier has a deadline of its own.
+    for n in 0..20 {
+        assert_eq!(cache.get_with(n.to_string(), || text("made")), "made");
+    }
+    let after = cache.stats().tiers[0].clone();
+    assert_eq!(after.timed_out, before.timed_out + 1);
+    assert_eq!((after.failed, after.breaker), (before.failed, BreakerState::Open));
+    cache.insert(text("a"), text("new"));
+    assert!(cache.remove("b").is_err() && cache.invalidate_tag("t").is_err());
+
+    server.pause(false);
+    hand.advance(5 * SECOND);
+    let answers = ["a", "b", "c"].map(|key| cache.get(key));
+    assert_ne!(answers[0], Some(text("old")));
+    assert_eq!(&answers[1..], [None, None]);
+    until_well(&cache, &hand);
+    assert_ne!(cache.get("a"), Some(text("old")));
+    assert_eq!((cache.get("b"), cache.get("c")), (None, None));
+    while cache.stats().parked > 0 {
+        until_well(&cache, &hand);
+        cache.remove("well").unwrap();
+    }
+    drop(cache);
+    let next = over(patient(&server)).1.build().unwrap();
+    assert_ne!(next.get("a"), Some(text("old")));
+    assert_eq!((next.get("b"), next.get("c")), (None, None));
+}
+
+#[test]
+fn a_server_that_hangs_before_anybody_is_connected_is_given_up_too() {
+    let Some(server) = Server::start() else { return };
+    server.pause(true);
+    let (tier, builder, hand) = over(hasty(server.url()));
+    let cache = builder.build().unwrap();
+    assert_eq!(cache.get_with(text("a"), || text("made")), "made");
+    assert!(tier.stats().timed_out >= 1 && tier.stats().connects == 0);
+    server.pause(false);
+    until_well(&cache, &hand);
+}
+
+#[test]
+fn answers_that_come_too_late_are_nobodys() {
+    let Some(server) = Server::start() else { return };
+    let proxy = Proxy::before(server.port);
+    let (tier, builder, hand) = over(hasty(proxy.url()));
+    let cache = builder.build().unwrap();
+    until_well(&cache, &hand);
+    for n in 0..5 {
+        cache.insert(n.to_string(), format!("value {n}"));
+        until_well(&cache, &hand);
+    }
+    let before = tier.stats();
+    proxy.delay(Duration::from_millis(500));
+    for n in 0..20 {
+        assert_eq!(cache.get_with(format!("k{n}"), || text("made")), "made");
+    }
+    let after = tier.stats();
+    assert_eq!(after.timed_out, before.timed_out + 1);
+    proxy.delay(Duration::ZERO);
+    until_well(&cache, &hand);
+    for n in 0..5 {
+        // A busy machine may be late once more; another's answer it is never.
+        let found = cache.get(&n.to_string());
+        assert!(found.is_none() || found == Some(format!("value {n}")), "{n}: {found:?}");
+    }
+}
+
+#[test]
+fn a_password_that_is_wrong_looks_like_a_miss_and_says_so() {
+    let arguments = |_: &_| vec![text("--requirepass"), text("right")];
+    let Some(server) = Server::start_with(arguments) else { return };
+    let with = |password: &str| {
+        let url = format!("redis://{password}127.0.0.1:{}", server.port);
+        RedisTier::builder(url).deadline(PATIENCE).connect_timeout(PATIENCE)
+    };
+    for password in [":wrong@", ""] {
+        let (tier, builder, _hand) = over(with(password));
+        let error = tier.get(b"a", &mut Vec::new()).unwrap_err();
+        assert!(matches!(why(&error), RemoteError::Denied { .. }), "{error:?}");
+        assert!(!why(&error).to_string().contains("wrong@"), "{error:?}");
+        let cache = builder.build().unwrap();
+        assert_eq!(cache.get_with(text("a"), || text("made")), "made");
+    }
+    let cache = over(with(":right@")).1.build().unwrap();
+    cache.insert(text("a"), text("1"));
+    assert_eq!(cache.get("a"), Some(text("1")));
+}
+
+#[test]
+fn a_server_without_memory_refuses_and_goes_on_answering() {
+    let Some(server) = Server::start() else { return };
+    let (tier, builder, _hand) = over(patient(&server));
+    let cache = builder.build().unwrap();
+    cache.insert(text("a"), text("1"));
+    cache.insert(text("b"), text("1"));
+    assert_eq!(cache.get("a"), Some(text("1")));
+    assert_eq!(server.ask(&["CONFIG", "SET", "maxmemory", "1"]), "+OK");
+    let refused = tier.put(b"x", b"1", PutTerms::default()).unwrap();
+    assert_eq!(refused, Put::Refused(RefusedBecause::DiskFull));
+    for n in 0..20 {
+        cache.insert(text("a"), n.to_string());
+        assert_eq!(cache.get("a"), None, "what is older is gone");
+    }
+    assert_eq!(cache.get("b"), Some(text("1")));
+    assert_eq!(tier.stats().out_of_memory, 21);
+    assert!(cache.invalidate_tag("t").is_err(), "it cannot be kept");
+    assert_eq!(server.ask(&["CONFIG", "SET", "maxmemory", "0"]), "+OK");
+    cache.insert(text("a"), text("2"));
+    assert_eq!(cache.get("a"), Some(text("2")));
+}
+
+#[test]
+fn a_replica_is_read_and_what_could_not_be_written_is_not_answered() {
+    let Some(server) = Server::start() else { return };
+    let (tier, builder, hand) = over(patient(&server));
+    let cache = builder.build().unwrap();
+    cache.insert(text("a"), text("1"));
+    cache.insert(text("b"), text("1"));
+    assert_eq!(cache.get("a"), Some(text("1")));
+    let nowhere = super::server::free_port().to_string();
+    assert_eq!(server.ask(&["REPLICAOF", "127.0.0.1", &nowhere]), "+OK");
+    assert_eq!(cache.get("b"), Some(text("1")));
+    let error = tier.put(b"x", b"1", PutTerms::default()).unwrap_err();
+    assert!(matches!(why(&error), RemoteError::Refused { code, .. } if code == "READONLY"));
+    cache.insert(text("a"), text("2"));
+    assert!(cache.remove("b").is_err());
+    assert_eq!((cache.get("a"), cache.get("b")), (None, None));
+    assert_eq!(server.ask(&["REPLICAOF", "NO", "ONE"]), "+OK");
+    until_well(&cache, &hand);
+    assert_eq!((cache.get("a"), cache.get("b")), (None, None));
+    cache.insert(text("a"), text("3"));
+    assert_eq!(cache.get("a"), Some(text("3")));
+}
