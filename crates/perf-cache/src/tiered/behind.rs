@@ -99,9 +99,13 @@ impl Behind {
         }
     }
 
-    /// A key has something to be written, from now on.
-    pub(super) fn enqueue(&self, hash: u64, tier: usize, now: Instant) {
+    /// A key has something to be written, from now on. `false`: nobody will, the thread is gone.
+    #[must_use]
+    pub(super) fn enqueue(&self, hash: u64, tier: usize, now: Instant) -> bool {
         let mut queue = lock(&self.queue);
+        if queue.has_ended {
+            return false;
+        }
         queue.dirty.push_back((hash, tier, now));
         let is_due =
             queue.dirty.len() == 1 || queue.dirty.len() >= MAX_DIRTY || self.is_half_full();
@@ -109,6 +113,7 @@ impl Behind {
         if is_due {
             self.changed.notify_one();
         }
+        true
     }
 
     fn is_half_full(&self) -> bool {

@@ -24,7 +24,8 @@ pub enum WhenBusy {
     /// It finds nothing, which is counted: the loader runs.
     #[default]
     Miss,
-    /// It waits for a place.
+    /// It waits for a place, at most for the deadline of the tier; then it finds nothing, which is
+    /// counted.
     Wait,
 }
 

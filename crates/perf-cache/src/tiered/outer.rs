@@ -17,6 +17,8 @@ use std::time::Duration;
 pub(super) struct Outer {
     pub(super) tier: Arc<dyn OuterTier>,
     pub(super) deadline: Duration,
+    /// How long it is left alone when it has failed.
+    pub(super) retry_after: Duration,
     breakers: Mutex<Breakers>,
     /// Whether the breakers have anything to think about. Where not, a success is not news.
     is_troubled: AtomicBool,
@@ -86,6 +88,7 @@ impl Outer {
         Ok(Outer {
             tier,
             deadline: guarding.deadline.min(own),
+            retry_after: guarding.open_for,
             breakers: Mutex::new(breakers),
             is_troubled: AtomicBool::new(false),
             clock,
@@ -244,7 +247,10 @@ impl Outer {
                         Err(terms.pinned.then(|| refused(self.name(), because)))
                     }
                     Err(error) => {
-                        self.counts.lost_failed.increment();
+                        let closed = matches!(error, TierError::Closed);
+                        let counts = &self.counts;
+                        let lost = if closed { &counts.lost_closed } else { &counts.lost_failed };
+                        lost.increment();
                         Err(Some(error))
                     }
                 }

@@ -7,6 +7,7 @@ mod reading;
 
 pub(super) use self::reading::Read;
 
+use self::parking::Parked;
 use super::behind::Behind;
 use super::generations::{Generations, Record};
 use super::keys::{Action, KeyBytes, Keys, Op, Peek, Terms};
@@ -17,7 +18,6 @@ use super::tier::TierError;
 use super::volume::Volume;
 use hashbrown::HashMap;
 use perf_core::Clock;
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -39,9 +39,8 @@ pub(super) struct Outside {
     pub(super) clock: Clock,
     pub(super) behind: Behind,
     pub(super) volume: Volume,
-    /// Keys for which something is to be done that could not be: to be tried again when the tier is
-    /// well.
-    parked: Mutex<VecDeque<(u64, usize)>>,
+    /// By tier, keys for which something is to be done that could not be.
+    parked: Box<[Parked]>,
     /// Times that so much was parked that everything beyond memory was given up.
     pub(super) given_up: AtomicU64,
     /// What the keys of records begin with.
@@ -108,6 +107,7 @@ pub(super) struct Parts {
 impl Outside {
     pub(super) fn new(parts: Parts) -> Outside {
         let Parts { outers, generations, pool, behind, records, waits_when_busy, clock } = parts;
+        let parked = outers.iter().map(|_| Parked::default()).collect();
         let outside = Outside {
             outers: outers.into(),
             stripes: (0..STRIPES).map(|_| Mutex::new(Keys::new())).collect(),
@@ -119,7 +119,7 @@ impl Outside {
             clock,
             behind,
             volume: Volume::new(),
-            parked: Mutex::default(),
+            parked,
             given_up: AtomicU64::new(0),
             records,
             waits_when_busy,
@@ -155,11 +155,6 @@ impl Outside {
     /// Keys with anything going on.
     pub(super) fn busy_keys(&self) -> usize {
         self.stripes.iter().map(|stripe| lock(stripe).len()).sum()
-    }
-
-    /// What could not be done and waits for the tier to be well.
-    pub(super) fn parked(&self) -> usize {
-        lock(&self.parked).len()
     }
 
     /// A value leaves memory and may be about to be stored. Takes a short lock and runs nobody's
@@ -282,8 +277,11 @@ impl Outside {
             outer.counts.coalesced.add(begun.coalesced);
             if goes_behind {
                 // What made way was waiting: whoever was to write that writes this.
-                if begun.coalesced == 0 {
-                    self.behind.enqueue(hash, tier, self.clock.now());
+                if begun.coalesced == 0 && !self.behind.enqueue(hash, tier, self.clock.now()) {
+                    // Closed since it was asked above.
+                    let refused = keys.give_up(hash, tier);
+                    self.behind.take(refused.freed);
+                    outer.counts.lost_closed.add(refused.puts);
                 }
             } else {
                 tiers.push((tier, waiter));

@@ -1,6 +1,7 @@
 //! The threads that may wait for a device.
 
-use super::promise::lock;
+use super::promise::{Timers, lock};
+use perf_core::Instant;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,26 +52,45 @@ impl Pool {
         self.offer(work, |state| state.refused += 1)
     }
 
-    /// The same, waiting for a place in the queue.
-    pub(super) async fn submit_when_free(&self, work: Work) {
+    /// The same, waiting for a place in the queue, until a deadline if there is one: `false` if it
+    /// has passed, which is counted.
+    pub(super) async fn submit_when_free(
+        &self,
+        work: Work,
+        deadline: Option<Instant>,
+        timers: &Timers,
+    ) -> bool {
         let mut work = Some(work);
         std::future::poll_fn(|context| {
-            let Some(now) = work.take() else { return Poll::Ready(()) };
-            let waker = context.waker().clone();
+            let Some(now) = work.take() else { return Poll::Ready(true) };
+            // The caller's code: not under the lock, as is what is dropped.
+            let waker = context.waker();
+            let mut own = Some(waker.clone());
+            let mut gone = None;
+            let is_late = deadline.is_some_and(|deadline| timers.clock.now() >= deadline);
             let offered = self.offer(now, |state| {
-                if !state.waiting.iter().any(|known| known.will_wake(&waker)) {
-                    state.waiting.push(waker);
+                let known = state.waiting.iter().position(|known| known.will_wake(waker));
+                match known {
+                    Some(at) if is_late => gone = Some(state.waiting.swap_remove(at)),
+                    None if !is_late => state.waiting.extend(own.take()),
+                    _ => {}
                 }
+                state.refused += u64::from(is_late);
             });
-            match offered {
-                Ok(()) => Poll::Ready(()),
-                Err(back) => {
+            drop((own, gone));
+            match (offered, deadline) {
+                (Ok(()), _) => return Poll::Ready(true),
+                (Err(_), _) if is_late => return Poll::Ready(false),
+                (Err(back), deadline) => {
                     work = Some(back);
-                    Poll::Pending
+                    if let Some(deadline) = deadline {
+                        timers.wake_at(deadline, waker);
+                    }
                 }
             }
+            Poll::Pending
         })
-        .await;
+        .await
     }
 
     fn offer(&self, work: Work, if_full: impl FnOnce(&mut State)) -> Result<(), Work> {
@@ -158,10 +178,13 @@ mod tests {
     use super::*;
     use perf_core::Clock;
     use std::sync::mpsc::channel;
+    use std::time::Duration;
 
     #[test]
     fn a_full_queue_refuses_and_says_so() {
         let pool = Pool::new(1, 1);
+        let (clock, hand) = Clock::manual();
+        let timers = Timers::new(clock.clone());
         let (go, gate) = channel::<()>();
         let (tell, told) = channel();
         let started = tell.clone();
@@ -177,9 +200,23 @@ mod tests {
         assert!(pool.submit(Box::new(move || second.send(1).unwrap())).is_ok());
         assert!(pool.submit(Box::new(|| {})).is_err());
         assert_eq!((pool.refused(), pool.queued()), (1, 1));
+        let at = clock.now() + Duration::from_secs(1);
+        thread::scope(|scope| {
+            let late = Box::new(|| unreachable!("nobody waits for it"));
+            let late = scope.spawn(|| block_on(pool.submit_when_free(late, Some(at), &timers)));
+            while lock(&pool.shared.state).waiting.is_empty() {
+                thread::yield_now();
+            }
+            hand.advance(Duration::from_secs(1));
+            assert!(!late.join().unwrap());
+        });
+        let forgets = |waker: &Waker| waker.will_wake(Waker::noop());
+        assert!(lock(&pool.shared.state).waiting.iter().all(forgets), "who has given up");
+        assert_eq!(pool.refused(), 2);
         let waiting = thread::scope(|scope| {
             let waiting = scope.spawn(|| {
-                block_on(pool.submit_when_free(Box::new(move || tell.send(2).unwrap())));
+                let work = Box::new(move || tell.send(2).unwrap());
+                assert!(block_on(pool.submit_when_free(work, None, &timers)));
             });
             go.send(()).unwrap();
             waiting.join()

@@ -170,7 +170,8 @@ impl Timers {
         Timers { clock, shared: Arc::default() }
     }
 
-    fn wake_at(&self, at: Instant, waker: &Waker) {
+    /// The waker must not run anybody else's code, and not for long.
+    pub(super) fn wake_at(&self, at: Instant, waker: &Waker) {
         let timer = Timer { at, waker: waker.clone() };
         let mut heap = lock(&self.shared.heap);
         heap.timers.push(timer);

@@ -267,7 +267,10 @@ impl DiskTier {
 }
 
 fn failed(error: DiskError) -> TierError {
-    TierError::new(DISK, error)
+    match error {
+        DiskError::Closed => TierError::Closed,
+        error => TierError::new(DISK, error),
+    }
 }
 
 const DISK: &str = "disk";

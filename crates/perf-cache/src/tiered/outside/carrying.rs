@@ -5,7 +5,6 @@ use super::super::outer::Attempt;
 use super::super::pool::Work;
 use super::super::promise::{Promise, block_on};
 use super::super::tier::TierError;
-use super::parking::RETRIES;
 use super::{Begun, Outcome, Outside, Waiter};
 use perf_core::Instant;
 use std::sync::Arc;
@@ -14,6 +13,17 @@ use std::sync::Arc;
 pub(super) struct Carried {
     attempt: Arc<Attempt>,
     done: Arc<Promise<()>>,
+}
+
+/// What came of driving what is to be done for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Driven {
+    /// There was nothing to be done, or somebody else is at it.
+    Nowhere,
+    /// The tier did all of it.
+    Well,
+    /// It is parked.
+    Badly,
 }
 
 impl Outside {
@@ -82,27 +92,33 @@ impl Outside {
     }
 
     /// Does what is to be done for a key in a tier, unless another thread is at it: that does it all.
+    /// If it goes well, so may what could not be done before.
     pub(in crate::tiered) fn drive(
         self: &Arc<Outside>,
         hash: u64,
         tier: usize,
         attempt: Option<&Attempt>,
     ) {
-        let mut went_well = self.drive_one(hash, tier, attempt);
+        let mut driven = self.drive_one(hash, tier, attempt);
         for _ in 0..RETRIES {
-            if !went_well {
+            if driven != Driven::Well {
                 return;
             }
-            let Some((hash, tier)) = self.unpark(tier) else { return };
-            went_well = self.drive_one(hash, tier, attempt);
+            let Some(hash) = self.unpark(tier) else { return };
+            driven = self.drive_one(hash, tier, attempt);
         }
     }
 
-    /// Whether the tier did something, and all that it was to do.
-    fn drive_one(self: &Arc<Outside>, hash: u64, tier: usize, attempt: Option<&Attempt>) -> bool {
-        let mut went_well = false;
+    /// Does what is to be done for a key in a tier, and nothing for others.
+    pub(super) fn drive_one(
+        self: &Arc<Outside>,
+        hash: u64,
+        tier: usize,
+        attempt: Option<&Attempt>,
+    ) -> Driven {
+        let mut driven = Driven::Nowhere;
         loop {
-            let Some(job) = self.next(hash, tier) else { return went_well };
+            let Some(job) = self.next(hash, tier) else { return driven };
             match self.outers[tier].execute(&job, attempt) {
                 Ok(()) => {
                     self.volume.add(job.action.len());
@@ -111,7 +127,7 @@ impl Outside {
                     self.forget_idle(&mut keys, hash);
                     drop(keys);
                     waiters.iter().for_each(|waiter| _ = waiter.keep(Ok(())));
-                    went_well = true;
+                    driven = Driven::Well;
                 }
                 Err(error) => {
                     if job.action.len() > 0 {
@@ -122,11 +138,21 @@ impl Outside {
                     waiters.iter().for_each(|waiter| _ = waiter.keep(outcome.clone()));
                     if error.is_some() && is_due {
                         self.park(hash, tier);
-                        return false;
+                        return Driven::Badly;
                     }
                 }
             }
         }
+    }
+
+    /// Forgets what was to be done for a key in a tier; who waits for it learns why.
+    pub(super) fn forget_due(&self, hash: u64, tier: usize, why: &TierError) {
+        let mut keys = self.stripe(hash);
+        let refused = keys.give_up(hash, tier);
+        self.forget_idle(&mut keys, hash);
+        drop(keys);
+        self.behind.take(refused.freed);
+        refused.waiters.iter().for_each(|waiter| _ = waiter.keep(Err(why.clone())));
     }
 
     /// The same for who is on a thread of the cache and waits for the tier until its deadline.
@@ -136,7 +162,7 @@ impl Outside {
             None => {}
             Some(Ok(waiting)) => _ = self.await_carried(tier, waiting, until),
             Some(Err((waiting, work))) => {
-                block_on(self.pool.submit_when_free(work));
+                block_on(self.pool.submit_when_free(work, None, &self.timers));
                 let _ = self.await_carried(tier, waiting, until);
             }
         }
@@ -182,3 +208,6 @@ impl Outside {
         Some(job)
     }
 }
+
+/// Parked keys that are tried again after something went well.
+const RETRIES: usize = 8;

@@ -69,9 +69,12 @@ impl Outside {
             told.keep(found.map(|found| (Arc::new(Mutex::new(bytes)), found)));
         });
         let deadline = outer.deadline();
-        if self.waits_when_busy {
-            self.pool.submit_when_free(work).await;
-        } else if self.pool.submit(work).is_err() {
+        let has_place = if self.waits_when_busy {
+            self.pool.submit_when_free(work, Some(deadline), &self.timers).await
+        } else {
+            self.pool.submit(work).is_ok()
+        };
+        if !has_place {
             return None;
         }
         match promise.wait(Some(deadline), &self.timers).await {

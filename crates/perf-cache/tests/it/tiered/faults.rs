@@ -213,3 +213,70 @@ fn closing_over_a_tier_that_hangs_ends_in_time_and_says_what_is_left() {
     assert!(!report.is_clean() && !report.errors.is_empty(), "{report}");
     store.hang(false);
 }
+
+#[test]
+fn removals_that_could_not_be_made_are_made_when_the_tier_is_well_though_nobody_writes() {
+    for of in [prompt, waiting] {
+        let store = Store::new();
+        let (builder, hand) = of(&store);
+        let cache = builder.build().unwrap();
+        for n in 0..700 {
+            cache.insert(n.to_string(), text("old"));
+        }
+        store.fails.store(true, Ordering::SeqCst);
+        for n in 0..700 {
+            assert!(cache.remove(&n.to_string()).is_err());
+            assert!(cache.remove(&n.to_string()).is_err(), "again, which is the same");
+        }
+        assert_eq!(cache.stats().parked, 700);
+        // In vain, once: then the breaker is open for as long again.
+        let calls = store.calls.load(Ordering::SeqCst);
+        hand.advance(5 * SECOND);
+        while store.calls.load(Ordering::SeqCst) == calls {
+            std::thread::yield_now();
+        }
+        store.fails.store(false, Ordering::SeqCst);
+        while cache.stats().parked > 0 || store.values() > 0 {
+            hand.advance(SECOND);
+            std::thread::yield_now();
+        }
+        assert!(cache.close().is_clean());
+    }
+}
+
+#[test]
+fn who_waits_for_a_place_waits_no_longer_than_for_the_tier() {
+    let store = Store::new();
+    let (builder, hand) = waiting(&store);
+    let cache = builder
+        .without_memory()
+        .threads(1)
+        .max_waiting(1, WhenBusy::Wait)
+        .deadline(SECOND)
+        .retry_after(1_000_000 * SECOND)
+        .build()
+        .unwrap();
+    store.blocks.store(true, Ordering::SeqCst);
+    store.hang(true);
+    std::thread::scope(|scope| {
+        let reads: Vec<_> = (0..3)
+            .map(|n: u64| {
+                let cache = &cache;
+                let read = scope.spawn(move || cache.get(&n.to_string()));
+                while cache.stats().tiers[0].waited <= n {
+                    std::thread::yield_now();
+                }
+                read
+            })
+            .collect();
+        for read in reads {
+            while !read.is_finished() {
+                hand.advance(SECOND / 10);
+                std::thread::yield_now();
+            }
+            assert_eq!(read.join().unwrap(), None);
+        }
+    });
+    assert_eq!(cache.stats().busy, 1);
+    store.hang(false);
+}

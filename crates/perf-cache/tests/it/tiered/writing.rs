@@ -164,3 +164,29 @@ fn a_load_that_ends_after_the_close_is_answered_and_not_stored() {
     assert_eq!((made.as_str(), store.values()), ("1", 0));
     assert_eq!(cache.get("a"), Some(text("1")), "in memory");
 }
+
+#[test]
+fn puts_that_race_the_end_are_stored_or_counted() {
+    const EACH: u64 = 400;
+    for of in [prompt, waiting] {
+        for policy in [WritePolicy::Through, behind(1 << 20)] {
+            let store = Store::new();
+            let cache = of(&store).0.write(policy).without_memory().build().unwrap();
+            std::thread::scope(|scope| {
+                for writer in 0..2 {
+                    let cache = &cache;
+                    scope.spawn(move || {
+                        (0..EACH).for_each(|n| cache.insert(format!("{writer} {n}"), text("v")));
+                    });
+                }
+                while store.puts.load(Ordering::SeqCst) + cache.stats().waiting_bytes < 50 {
+                    std::thread::yield_now();
+                }
+                let _ = cache.close();
+            });
+            let lost: u64 = cache.stats().lost.iter().map(|lost| lost.values).sum();
+            assert_eq!(store.values() as u64 + lost, 2 * EACH, "{policy:?}");
+            assert_eq!(cache.stats().waiting_bytes, 0);
+        }
+    }
+}
