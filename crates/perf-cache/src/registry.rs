@@ -85,6 +85,9 @@ impl fmt::Display for CacheStatus {
 pub enum Tier {
     /// In the memory of this process.
     Memory,
+    /// Beyond it, in a tier of that [name](crate::tiered::OuterTier::name).
+    #[cfg(feature = "tiered")]
+    Outer(&'static str),
 }
 
 impl Tier {
@@ -93,6 +96,8 @@ impl Tier {
     pub const fn name(self) -> &'static str {
         match self {
             Tier::Memory => "memory",
+            #[cfg(feature = "tiered")]
+            Tier::Outer(name) => name,
         }
     }
 }
@@ -131,7 +136,13 @@ pub struct CacheSnapshot {
     pub status: CacheStatus,
     /// What it is set to.
     pub settings: CacheSettings,
-    /// Its tiers, the nearest first.
+    /// Lookups that found a value in some tier.
+    pub hits: u64,
+    /// Lookups that found none in any.
+    pub misses: u64,
+    /// Loaders that ended.
+    pub loads: u64,
+    /// Its tiers, the nearest first. What one of them misses another may have.
     pub tiers: Vec<TierSnapshot>,
 }
 
@@ -164,14 +175,19 @@ impl RegistryTotals {
         Ratio::of(self.hits, self.hits.saturating_add(self.misses))
     }
 
-    fn add(&mut self, stats: &CacheStats) {
+    fn add(&mut self, cache: &CacheSnapshot) {
+        self.caches += 1;
+        self.hits = self.hits.saturating_add(cache.hits);
+        self.misses = self.misses.saturating_add(cache.misses);
+        self.loads = self.loads.saturating_add(cache.loads);
+        cache.tiers.iter().for_each(|tier| self.add_tier(&tier.stats));
+    }
+
+    fn add_tier(&mut self, stats: &CacheStats) {
         self.entries = self.entries.saturating_add(stats.entries);
         let bytes = self.bytes.as_u64().saturating_add(stats.bytes.as_u64());
         self.bytes = ByteSize::from_bytes(bytes);
-        self.hits = self.hits.saturating_add(stats.hits);
-        self.misses = self.misses.saturating_add(stats.misses);
         self.insertions = self.insertions.saturating_add(stats.insertions);
-        self.loads = self.loads.saturating_add(stats.loads);
         self.evictions.add(&stats.evictions);
     }
 }
@@ -214,8 +230,17 @@ struct Registered {
 /// A cache of any type that may be gone.
 trait Observed: Send + Sync {
     fn is_gone(&self) -> bool;
-    /// Settings and tiers; `None` if it is gone.
-    fn observe(&self) -> Option<(CacheSettings, Vec<TierSnapshot>)>;
+    /// `None` if it is gone.
+    fn observe(&self) -> Option<Seen>;
+}
+
+/// A cache as it is found.
+struct Seen {
+    settings: CacheSettings,
+    hits: u64,
+    misses: u64,
+    loads: u64,
+    tiers: Vec<TierSnapshot>,
 }
 
 struct Handle<K, V>(Weak<Inner<K, V>>);
@@ -225,15 +250,51 @@ impl<K: Send + Sync, V: Send + Sync> Observed for Handle<K, V> {
         self.0.strong_count() == 0
     }
 
-    fn observe(&self) -> Option<(CacheSettings, Vec<TierSnapshot>)> {
+    fn observe(&self) -> Option<Seen> {
         // Nothing is looked up, so it needs no hasher.
         let cache = Cache::new(self.0.upgrade()?, ());
-        let settings = CacheSettings {
+        let (settings, stats) = (CacheSettings::of(&cache), cache.stats());
+        let CacheStats { hits, misses, loads, .. } = stats;
+        let tiers = vec![TierSnapshot { tier: Tier::Memory, stats }];
+        Some(Seen { settings, hits, misses, loads, tiers })
+    }
+}
+
+impl CacheSettings {
+    fn of<K, V, S>(cache: &Cache<K, V, S>) -> CacheSettings {
+        CacheSettings {
             capacity: cache.capacity(),
             time_to_live: cache.time_to_live(),
             policy: cache.policy(),
-        };
-        Some((settings, vec![TierSnapshot { tier: Tier::Memory, stats: cache.stats() }]))
+        }
+    }
+}
+
+#[cfg(feature = "tiered")]
+struct TieredHandle<K, V>(crate::tiered::WeakTiered<K, V>);
+
+#[cfg(feature = "tiered")]
+impl<K: Send + Sync, V: Send + Sync + 'static> Observed for TieredHandle<K, V> {
+    fn is_gone(&self) -> bool {
+        self.0.is_gone()
+    }
+
+    fn observe(&self) -> Option<Seen> {
+        let cache = self.0.upgrade()?;
+        let stats = cache.stats();
+        let near = stats.memory.into_iter();
+        let near = near.map(|stats| TierSnapshot { tier: Tier::Memory, stats });
+        let far = stats.tiers.iter().map(|tier| TierSnapshot {
+            tier: Tier::Outer(tier.name),
+            stats: tier.as_cache_stats(stats.since),
+        });
+        Some(Seen {
+            settings: CacheSettings::of(cache.memory()),
+            hits: stats.hits,
+            misses: stats.misses,
+            loads: stats.loads,
+            tiers: near.chain(far).collect(),
+        })
     }
 }
 
@@ -269,21 +330,48 @@ impl Registry {
         K: Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
+        self.add(kind, cache.name(), Arc::new(Handle(Arc::downgrade(&cache.inner))))
+    }
+
+    /// The same for a cache with tiers beyond memory; each is a tier of its
+    /// [snapshot](CacheSnapshot::tiers).
+    ///
+    /// # Errors
+    ///
+    /// As [`register`](Registry::register).
+    #[cfg(feature = "tiered")]
+    pub fn register_tiered<K, V>(
+        &self,
+        kind: CacheKind,
+        cache: &crate::TieredCache<K, V>,
+    ) -> Result<(), ConfigError>
+    where
+        K: Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        self.add(kind, cache.name(), Arc::new(TieredHandle(cache.downgrade())))
+    }
+
+    fn add(
+        &self,
+        kind: CacheKind,
+        name: &str,
+        cache: Arc<dyn Observed>,
+    ) -> Result<(), ConfigError> {
         let mut caches = self.lock();
         if caches.len() >= Registry::MAX_CACHES {
             caches.retain(|_, registered| !registered.cache.is_gone());
         }
-        if caches.get(cache.name()).is_some_and(|registered| !registered.cache.is_gone()) {
+        if caches.get(name).is_some_and(|registered| !registered.cache.is_gone()) {
             let remedy = "another cache has that name, build it with a `name` of its own";
-            return Err(ConfigError::new("name", cache.name(), remedy));
+            return Err(ConfigError::new("name", name, remedy));
         }
         if caches.len() >= Registry::MAX_CACHES {
             let remedy = "4096 caches are registered, drop some or use another registry";
-            return Err(ConfigError::new("name", cache.name(), remedy));
+            return Err(ConfigError::new("name", name, remedy));
         }
-        let handle = Arc::new(Handle(Arc::downgrade(&cache.inner)));
-        let registered = Registered { kind, status: CacheStatus::Active, cache: handle };
-        caches.insert(cache.name().to_owned(), registered);
+        let registered = Registered { kind, status: CacheStatus::Active, cache };
+        caches.insert(name.to_owned(), registered);
         Ok(())
     }
 
@@ -323,10 +411,7 @@ impl Registry {
     #[must_use]
     pub fn totals(&self) -> RegistryTotals {
         let mut totals = RegistryTotals::default();
-        for cache in self.snapshots() {
-            totals.caches += 1;
-            cache.tiers.iter().for_each(|tier| totals.add(&tier.stats));
-        }
+        self.snapshots().iter().for_each(|cache| totals.add(cache));
         totals
     }
 
@@ -337,9 +422,9 @@ impl Registry {
 
 impl Registered {
     fn snapshot(&self, name: &str) -> Option<CacheSnapshot> {
-        let (settings, tiers) = self.cache.observe()?;
-        let (kind, status) = (self.kind.clone(), self.status);
-        Some(CacheSnapshot { name: name.to_owned(), kind, status, settings, tiers })
+        let Seen { settings, hits, misses, loads, tiers } = self.cache.observe()?;
+        let (name, kind, status) = (name.to_owned(), self.kind.clone(), self.status);
+        Some(CacheSnapshot { name, kind, status, settings, hits, misses, loads, tiers })
     }
 }
 

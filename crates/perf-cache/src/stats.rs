@@ -57,6 +57,34 @@ pub struct CacheStats {
 }
 
 impl CacheStats {
+    /// Nothing yet.
+    #[cfg(feature = "tiered")]
+    pub(crate) fn none(since: Instant) -> CacheStats {
+        CacheStats {
+            hits: 0,
+            misses: 0,
+            insertions: 0,
+            evictions: Evictions::default(),
+            loads: 0,
+            load_failures: 0,
+            abandoned: 0,
+            refreshes: 0,
+            refreshes_skipped: 0,
+            stale_served: 0,
+            timed_out: 0,
+            negative_hits: 0,
+            negatives_dropped: 0,
+            joins: 0,
+            loading: 0,
+            load_duration: Histogram::new(),
+            invalidations: InvalidationCounts::default(),
+            listener_panics: 0,
+            entries: 0,
+            bytes: ByteSize::from_bytes(0),
+            since,
+        }
+    }
+
     /// Hits among lookups, `None` before the first.
     #[doc(alias = "hit_rate")]
     #[must_use]

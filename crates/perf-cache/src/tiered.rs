@@ -11,8 +11,8 @@
 //! | a disk alone: [`without_memory`](TieredCacheBuilder::without_memory) | what is large and seldom asked for |
 //! | [any other tier](OuterTier) beside or instead of the disk | whatever maps bytes to bytes |
 //!
-//! Take a [`Cache`](crate::Cache) where memory is enough: it is faster to write to, and has calls for
-//! many keys at once. Nothing here is a database: a cache drops what it likes.
+//! Take a [`Cache`](crate::Cache) where memory is enough: it is faster to write to, and loads many
+//! keys at once. Nothing here is a database: a cache drops what it likes.
 //!
 //! Memory and a disk:
 //!
@@ -170,8 +170,15 @@
 //! - A tier that fails never fails a read. One that does not answer costs its
 //!   [deadline](TieredCacheBuilder::deadline) once, then its circuit breaker opens and it is passed
 //!   by; many errors in a row open it, too. What it holds for keys that were changed meanwhile is not
-//!   answered when it is back, and removed.
+//!   answered when it is back, and removed as soon as its breaker lets a call through.
 //! - Everything is bounded, and what falls off is counted: see [`TieredStats`].
+//!
+//! # Looking inside
+//!
+//! [`explain`](TieredCache::explain) tells where a key is kept and why, tier by tier;
+//! [`get_entry`](TieredCache::get_entry) a value with its tier, its age and what is left of its life;
+//! [`stats`](TieredCache::stats) what was counted, with what compression spared and what codecs took.
+//! A [`Registry`](crate::Registry) shows it among other caches.
 //!
 //! # Invalidation beyond memory
 //!
@@ -197,6 +204,7 @@ mod builder;
 mod close;
 mod component;
 mod entry;
+mod explain;
 mod fetching;
 mod generations;
 mod held;
@@ -205,6 +213,7 @@ mod invalidating;
 mod keeping;
 mod keys;
 mod making;
+mod many;
 mod options;
 mod outer;
 mod outside;
@@ -213,6 +222,7 @@ mod planning;
 mod pool;
 mod promise;
 mod reading;
+mod sampling;
 mod scratch;
 mod seeking;
 mod stats;
@@ -223,14 +233,16 @@ mod writing;
 pub use builder::{BuildError, Preset, TieredCacheBuilder, WhenBusy};
 pub use close::{CloseReport, Lost};
 pub use entry::TieredEntry;
+pub use explain::{Explanation, KeyState, TierExplanation};
 pub use options::{Strategy, TieredTerms, WritePolicy};
 pub use perf_guard::BreakerState;
 pub use stats::{TierStats, TieredEfficiency, TieredPrices, TieredStats};
 pub use tier::{DiskTier, Fetched, OuterTier, TierError, TierGet, TierUsage};
 
 use self::inner::Core;
+use crate::Cache;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Memory, and tiers beyond it that survive a restart, as one cache.
 ///
@@ -249,6 +261,30 @@ impl<K, V> TieredCache<K, V> {
     #[must_use]
     pub fn name(&self) -> &str {
         self.core.memory.name()
+    }
+}
+
+/// A handle that keeps no cache alive.
+pub(crate) struct WeakTiered<K, V>(Weak<Core<K, V>>);
+
+impl<K, V> WeakTiered<K, V> {
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+
+    pub(crate) fn upgrade(&self) -> Option<TieredCache<K, V>> {
+        Some(TieredCache { core: self.0.upgrade()? })
+    }
+}
+
+impl<K, V> TieredCache<K, V> {
+    pub(crate) fn downgrade(&self) -> WeakTiered<K, V> {
+        WeakTiered(Arc::downgrade(&self.core))
+    }
+
+    /// The memory tier, or where callers meet without one.
+    pub(crate) fn memory(&self) -> &Cache<K, impl Sized + use<K, V>> {
+        &self.core.memory
     }
 }
 

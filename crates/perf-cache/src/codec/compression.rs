@@ -88,7 +88,7 @@ impl Compression {
     }
 
     /// The levels it has, and the one it is used with if none is set.
-    pub(super) const fn levels(self) -> Option<(i32, i32, i32)> {
+    pub(crate) const fn levels(self) -> Option<(i32, i32, i32)> {
         match self {
             Compression::Gzip => Some((1, 9, 6)),
             Compression::Brotli => Some((0, 11, 4)),

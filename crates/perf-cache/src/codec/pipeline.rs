@@ -2,7 +2,7 @@
 
 use super::header::Header;
 use super::scratch::with_scratch;
-use super::sealing::{Core, Place};
+use super::sealing::{Core, Level, Place};
 use super::stats::Tally;
 use super::{Codec, CodecStats, Compression, Meta, OpenError, RawBytes, SealError};
 use perf_core::{ByteSize, ConfigError};
@@ -134,10 +134,44 @@ impl<V> Pipeline<V> {
         self.tally.stats()
     }
 
+    /// How hard it tries from now on; `None` is what the compression is used with if nothing is said.
+    ///
+    /// # Errors
+    ///
+    /// If the compression has no such level.
+    pub fn set_level(&self, level: Option<i32>) -> Result<(), ConfigError> {
+        if let Some(level) = level {
+            check_level(self.core.compression, level)?;
+        }
+        self.core.level.set(level);
+        Ok(())
+    }
+
+    /// How hard it tries; `None` where there are no levels.
+    #[must_use]
+    pub fn level(&self) -> Option<i32> {
+        let (_, _, usual) = self.core.compression.levels()?;
+        Some(self.core.level.get().unwrap_or(usual))
+    }
+
     /// What values are compressed with.
     #[must_use]
     pub const fn compression(&self) -> Compression {
         self.core.compression
+    }
+}
+
+fn check_level(compression: Compression, level: i32) -> Result<(), ConfigError> {
+    match compression.levels() {
+        None => {
+            let remedy = format!("{compression} has no levels");
+            Err(ConfigError::new("level", level, remedy))
+        }
+        Some((least, most, _)) if !(least..=most).contains(&level) => {
+            let remedy = format!("{compression} has {least} to {most}");
+            Err(ConfigError::new("level", level, remedy))
+        }
+        Some(_) => Ok(()),
     }
 }
 
@@ -171,7 +205,7 @@ impl<V> PipelineBuilder<V> {
     /// How hard to try: 1 to 9 for gzip, default 6; 0 to 11 for brotli, default 4; 1 to 22 for zstd,
     /// default 3. The others have no levels.
     pub fn level(mut self, level: i32) -> PipelineBuilder<V> {
-        self.core.level = Some(level);
+        self.core.level = Level::new(Some(level));
         self
     }
 
@@ -203,23 +237,13 @@ impl<V> PipelineBuilder<V> {
     ///
     /// If the compression was not built in, or has no such level.
     pub fn build(self) -> Result<Pipeline<V>, ConfigError> {
-        let Core { compression, level, .. } = self.core;
+        let compression = self.core.compression;
         if !compression.is_available() {
             let remedy = format!("turn on the feature `{compression}` of perf-cache");
             return Err(ConfigError::new("compression", compression, remedy));
         }
-        if let Some(level) = level {
-            match compression.levels() {
-                None => {
-                    let remedy = format!("{compression} has no levels");
-                    return Err(ConfigError::new("level", level, remedy));
-                }
-                Some((least, most, _)) if !(least..=most).contains(&level) => {
-                    let remedy = format!("{compression} has {least} to {most}");
-                    return Err(ConfigError::new("level", level, remedy));
-                }
-                Some(_) => {}
-            }
+        if let Some(level) = self.core.level.get() {
+            check_level(compression, level)?;
         }
         Ok(Pipeline { codec: self.codec, core: self.core, tally: Tally::default() })
     }

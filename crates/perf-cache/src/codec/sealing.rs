@@ -4,6 +4,7 @@ use super::compression::{SAMPLE_AT_MOST, sample_of};
 use super::header::{CHECKSUM, CIPHER_TAG, Header, MAX_TAGS, Meta, put_header};
 use super::methods::Workspace;
 use super::{CodecId, Compression, OpenError, SealError};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// Where a value belongs: with a cipher it opens nowhere else.
 #[derive(Clone, Copy, Debug)]
@@ -13,11 +14,36 @@ pub(super) struct Place<'a> {
     pub(super) namespace: &'a str,
 }
 
+/// How hard to compress, if that was said.
+#[derive(Debug)]
+pub(super) struct Level(AtomicI32);
+
+impl Level {
+    pub(super) const fn new(level: Option<i32>) -> Level {
+        Level(AtomicI32::new(match level {
+            Some(level) => level,
+            None => UNSAID,
+        }))
+    }
+
+    pub(super) fn get(&self) -> Option<i32> {
+        // Relaxed: each value is compressed by one level or another.
+        Some(self.0.load(Ordering::Relaxed)).filter(|level| *level != UNSAID)
+    }
+
+    pub(super) fn set(&self, level: Option<i32>) {
+        self.0.store(level.unwrap_or(UNSAID), Ordering::Relaxed);
+    }
+}
+
+/// No compression has such a level.
+const UNSAID: i32 = i32::MIN;
+
 /// What a pipeline does beside encoding.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) compression: Compression,
-    pub(super) level: Option<i32>,
+    pub(super) level: Level,
     pub(super) max_value: u64,
     #[cfg(feature = "crypto")]
     pub(super) keys: Option<super::KeyRing>,
@@ -29,7 +55,7 @@ impl Core {
     pub(super) const fn new(compression: Compression) -> Core {
         Core {
             compression,
-            level: None,
+            level: Level::new(None),
             max_value: 64 << 20,
             #[cfg(feature = "crypto")]
             keys: None,
@@ -83,7 +109,7 @@ impl Core {
         let mut compression = Compression::None;
         if let Some(plan) = self.compression.plan(compress, raw) {
             let (_, _, usual) = plan.method.levels().unwrap_or_default();
-            let level = self.level.unwrap_or(usual);
+            let level = self.level.get().unwrap_or(usual);
             put_header(out, codec, plan.method, raw.len(), cipher, meta);
             begin = out.len();
             if (!plan.sample || room.sample_gains(plan.method, level, raw))

@@ -1,8 +1,9 @@
 //! A tiered cache as something the engine can watch and steer.
 
-use super::TieredCache;
 use super::promise::lock;
+use super::{TieredCache, TieredStats};
 use crate::CacheKey;
+use crate::codec::CodecStats;
 use perf_core::{
     Bounds, ByteSize, Component, Direction, Knob, KnobError, KnobValue, Observe, Signal, Tune,
     Turn, Turned, Unit,
@@ -54,6 +55,9 @@ impl<K, V: 'static> Observe for TieredCache<K, V> {
         ];
         for (name, unit, value, help) in gauges {
             visit(Signal::gauge(name, unit, value as f64).help(help));
+        }
+        if let Some(codec) = &stats.codec {
+            self.observe_codec(&stats, codec, visit);
         }
         let help = "How long loaders ran that came to their end.";
         let duration = &stats.load_duration;
@@ -114,9 +118,48 @@ impl<K, V: 'static> Observe for TieredCache<K, V> {
     }
 }
 
+impl<K, V: 'static> TieredCache<K, V> {
+    fn observe_codec(
+        &self,
+        stats: &TieredStats,
+        codec: &CodecStats,
+        visit: &mut dyn FnMut(Signal<'_>),
+    ) {
+        let (since, built) = (stats.since, self.core.built);
+        let saved = codec.raw_bytes.saturating_sub(codec.stored_bytes);
+        let counters = [
+            ("codec_sealed", codec.sealed, "Values made into bytes."),
+            ("codec_opened", codec.opened, "Values got back from bytes."),
+            ("codec_raw_bytes", codec.raw_bytes, "Bytes of values before compression."),
+            ("codec_stored_bytes", codec.stored_bytes, "Bytes that they became, with headers."),
+            ("codec_saved_bytes", saved, "Bytes that compression spared."),
+        ];
+        for (name, value, help) in counters {
+            visit(Signal::counter(name, value, built).help(help));
+        }
+        for (cause, count) in codec.undecodable.by_cause().filter(|(_, count)| *count > 0) {
+            let labels = [("cause", cause)];
+            let signal = Signal::counter("codec_undecodable", count, built).labels(&labels);
+            visit(signal.help("Bytes of which no value could be made."));
+        }
+        if let Some(ratio) = codec.compression_ratio() {
+            let help = "How many times smaller values became.";
+            visit(Signal::gauge("codec_ratio", Unit::None, ratio).help(help));
+        }
+        let times = [
+            ("codec_seal_duration", &stats.seal_duration, "How long values took to become bytes."),
+            ("codec_open_duration", &stats.open_duration, "How long bytes took to become values."),
+        ];
+        for (name, duration, help) in times {
+            visit(Signal::histogram(name, Unit::Nanoseconds, duration, since).help(help));
+        }
+    }
+}
+
 /// Knobs: those of the memory tier, named as in [`Cache`](crate::Cache) behind `memory_`;
 /// `disk_capacity`, the bound of the nearest tier beyond it, and `write_behind_bytes`, where values
-/// are written behind; both from a sixteenth to sixteen times of what was built.
+/// are written behind; both from a sixteenth to sixteen times of what was built; and
+/// `compression_level`, where the compression has levels.
 impl<K, V: 'static> Tune for TieredCache<K, V> {
     fn knobs(&self) -> Vec<Knob> {
         let mut knobs = Vec::new();
@@ -150,6 +193,7 @@ impl<K, V: 'static> Tune for TieredCache<K, V> {
                     .moves("waiting_bytes", Direction::Up),
             );
         }
+        knobs.extend(self.level_knob());
         knobs
     }
 
@@ -166,6 +210,9 @@ impl<K, V: 'static> Tune for TieredCache<K, V> {
             let own = Turn { knob: (*own).into(), to: turn.to.clone(), expect: None };
             return self.core.memory.turn(own);
         }
+        if let (KnobValue::Count(level), Some(sealer)) = (&turn.to, &self.core.sealer) {
+            sealer.set_level(i32::try_from(*level).unwrap_or(i32::MAX));
+        }
         if let KnobValue::Bytes(bytes) = &turn.to {
             if knob.id == "write_behind_bytes" {
                 self.core.outside.behind.set_max_bytes(bytes.as_u64());
@@ -175,6 +222,23 @@ impl<K, V: 'static> Tune for TieredCache<K, V> {
             }
         }
         Ok(Turned { from: knob.value.clone(), to: turn.to, settles: None })
+    }
+}
+
+impl<K, V: 'static> TieredCache<K, V> {
+    fn level_knob(&self) -> Option<Knob> {
+        let pipeline = self.core.sealer.as_ref()?.pipeline();
+        let (min, max, _) = pipeline.compression().levels()?;
+        let count = |level: i32| u64::try_from(level).unwrap_or_default();
+        let now = KnobValue::Count(count(pipeline.level()?));
+        let default = KnobValue::Count(count(self.core.defaults.level?));
+        let bounds = Bounds::Count { min: count(min), max: count(max), step: 1 };
+        let knob = Knob::new("compression_level", "Compression level", now, default, bounds);
+        Some(
+            knob.trades("More time for each value that is stored, for fewer bytes.")
+                .moves("codec_seal_duration", Direction::Up)
+                .moves("codec_ratio", Direction::Up),
+        )
     }
 }
 
@@ -190,6 +254,8 @@ where
 pub(super) struct Defaults {
     pub(super) disk_bytes: u64,
     pub(super) behind_bytes: u64,
+    /// Of the compression, where it has levels.
+    pub(super) level: Option<i32>,
 }
 
 const MEMORY_KNOBS: [(&str, &str); 3] = [

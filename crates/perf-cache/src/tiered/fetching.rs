@@ -1,6 +1,6 @@
 //! What is found beyond memory.
 
-use super::held::{Held, Stamp};
+use super::held::{Held, Opened, Stamp};
 use super::inner::{Core, millis};
 use super::keys::{Action, KeyBytes};
 use super::options::Strategy;
@@ -76,37 +76,44 @@ where
             return None;
         }
         let (sealer, counts) = (self.sealer.as_ref()?, &self.outside.outers[tier].counts);
-        let Ok(opened) = sealer.open(&scratch.name, &scratch.bytes) else {
+        let Ok(mut opened) = sealer.open(&scratch.name, &scratch.bytes) else {
             counts.undecodable.increment();
             return None;
         };
         let now = self.now_ms();
+        opened.lives_for(found, now);
         let text = || self.text.get().map(|text| text(key));
         let tags = opened.tags.iter().copied();
-        let expires_at = match found {
-            Fetched::FoundFor(left) => now.saturating_add(millis(left)),
-            _ => opened.expires_at,
-        };
-        if expires_at <= now || self.outside.generations.are_past(opened.era, tags, text) {
+        if opened.expires_at <= now || self.outside.generations.are_past(opened.era, tags, text) {
             counts.outdated.increment();
             return None;
         }
-        let weight = self.weight(key, &opened.value, Some(opened.raw_len));
-        let stamp = Stamp {
+        let stamp = self.stamp_of(hash, key, (tier, number), &opened);
+        let terms = self.terms_of_found(&stamp, now);
+        Some((Held { value: opened.value, stamp: Arc::new(stamp) }, terms))
+    }
+
+    /// What goes with a value that was found in a tier.
+    pub(super) fn stamp_of(
+        &self,
+        hash: u64,
+        key: &K,
+        (tier, number): (usize, u64),
+        opened: &Opened<V>,
+    ) -> Stamp {
+        Stamp {
             hash,
             number,
             era: opened.era,
             written_at: opened.written_at,
-            expires_at,
-            tags: opened.tags,
+            expires_at: opened.expires_at,
+            tags: opened.tags.clone(),
             strategy: opened.strategy,
             compress: None,
-            weight,
+            weight: self.weight(key, &opened.value, Some(opened.raw_len)),
             seen: self.outside.volume.now(),
             from: Some(tier),
-        };
-        let terms = self.terms_of_found(&stamp, now);
-        Some((Held { value: opened.value, stamp: Arc::new(stamp) }, terms))
+        }
     }
 
     /// Lets the tiers nearer than that have what it has.

@@ -7,7 +7,7 @@ use super::promise::block_on;
 use crate::inner::Weigher;
 use crate::loading::RefreshAfter;
 use crate::{Cache, CacheKey};
-use perf_core::{Clock, Counter, StripedHistogram};
+use perf_core::{Clock, Counter, Instant, StripedHistogram};
 use std::borrow::Cow;
 use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
@@ -34,6 +34,8 @@ pub(super) struct Core<K, V> {
     pub(super) closing: super::close::Closing,
     pub(super) baseline: super::stats::Baseline,
     pub(super) defaults: super::component::Defaults,
+    /// When it was built, on its clock.
+    pub(super) built: Instant,
     /// Held by whoever turns a knob.
     pub(super) turning: std::sync::Mutex<()>,
 }

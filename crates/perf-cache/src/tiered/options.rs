@@ -28,6 +28,7 @@ pub enum WritePolicy {
 
 /// Where an entry is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Strategy {
     /// In all tiers: in memory, and beyond it as the [`WritePolicy`] says.

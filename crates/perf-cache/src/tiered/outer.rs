@@ -2,6 +2,7 @@
 
 use super::keys::{Action, Job};
 use super::promise::lock;
+use super::sampling::is_timed;
 use super::tier::{OuterTier, TierError, TierGet};
 use crate::disk::{Put, PutTerms, RefusedBecause};
 use perf_core::{Clock, Counter, Instant, StripedHistogram};
@@ -116,13 +117,12 @@ impl Outer {
         self.is_troubled.load(Ordering::Relaxed) && self.breaker() == BreakerState::Open
     }
 
-    /// Whether this read is one of those that are timed: the first of a thread, and each eighth.
+    /// Whether this read is one of those that are timed.
     pub(super) fn is_timed() -> bool {
         thread_local! {
             static READS: Cell<u32> = const { Cell::new(0) };
         }
-        let read = READS.try_with(|reads| reads.replace(reads.get().wrapping_add(1)));
-        read.is_ok_and(|read| read.is_multiple_of(TIMED))
+        is_timed(&READS)
     }
 
     /// Asks to make a call.
@@ -318,8 +318,6 @@ impl Attempt {
     }
 }
 
-/// One read in so many is timed, beside those that have to wait.
-const TIMED: u32 = 8;
 /// Fewer calls that fail open no breaker.
 const FEWEST_FAULTS: u32 = 5;
 

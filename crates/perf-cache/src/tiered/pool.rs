@@ -119,6 +119,11 @@ impl Pool {
         Ok(())
     }
 
+    /// How much may wait for a thread.
+    pub(super) fn max_queued(&self) -> usize {
+        self.shared.max_queued
+    }
+
     /// What was not taken for want of room.
     pub(super) fn refused(&self) -> u64 {
         lock(&self.shared.state).refused

@@ -22,6 +22,14 @@ pub(super) enum Loaded<V, E> {
     Error(E),
 }
 
+/// A key that memory does not have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Missed {
+    hash: u64,
+    /// Whether the miss is counted.
+    is_counted: bool,
+}
+
 /// A loader that runs; counted however it ends.
 struct Loading<'a> {
     loads: &'a Loads,
@@ -150,10 +158,11 @@ where
     where
         Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
     {
-        let hash = self.memory.hash(key);
-        match self.look_near(hash, key, near) {
+        match self.glance(key, near) {
             Ok(found) => Some(Ok(found)),
-            Err(counted) => self.seek(hash, key.to_owned(), counted).map(Err),
+            Err(Missed { hash, is_counted }) => {
+                self.seek(hash, key.to_owned(), is_counted).map(Err)
+            }
         }
     }
 
@@ -165,11 +174,27 @@ where
     where
         Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
     {
-        let hash = self.memory.hash(key);
-        match self.look_near(hash, key, near) {
+        match self.glance(key, near) {
             Ok(found) => Some(Ok(found)),
-            Err(counted) => self.seek_async(hash, key.to_owned(), counted).await.map(Err),
+            Err(missed) => self.seek_missed(key, missed).await.map(Err),
         }
+    }
+
+    /// The part of a lookup that is about memory.
+    pub(super) fn glance<Q, R>(&self, key: &Q, near: fn(&Held<V>) -> R) -> Result<R, Missed>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let hash = self.memory.hash(key);
+        self.look_near(hash, key, near).map_err(|is_counted| Missed { hash, is_counted })
+    }
+
+    /// And the part beyond it.
+    pub(super) async fn seek_missed<Q>(&self, key: &Q, missed: Missed) -> Option<Held<V>>
+    where
+        Q: ToOwned<Owned = K> + ?Sized,
+    {
+        self.seek_async(missed.hash, key.to_owned(), missed.is_counted).await
     }
 
     /// A lookup in memory: what `read` makes of the value, or whether the miss is counted. It is

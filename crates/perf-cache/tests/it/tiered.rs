@@ -6,6 +6,7 @@ mod late;
 mod model;
 mod overflow;
 mod store;
+mod telling;
 mod tiers;
 mod writing;
 

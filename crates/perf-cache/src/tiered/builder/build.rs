@@ -134,7 +134,6 @@ where
             memory,
             has_memory,
             weigher,
-            sealer,
             write: self.write,
             outer_ttl: AtomicU64::new(millis(self.outer_ttl)),
             refresh_after,
@@ -144,12 +143,15 @@ where
             baseline: Baseline::new(&outside, self.clock.now()),
             defaults: Defaults {
                 disk_bytes: outside.outers.first().map_or(0, |outer| outer.tier.usage().max_bytes),
+                level: sealer.as_ref().and_then(|sealer| sealer.pipeline().level()),
                 behind_bytes: match self.write {
                     WritePolicy::Behind { max_bytes, .. } => max_bytes.as_u64(),
                     WritePolicy::Through | WritePolicy::Aside => 0,
                 },
             },
             turning: Mutex::default(),
+            built: self.clock.now(),
+            sealer,
             outside,
             clock: self.clock,
         };

@@ -23,6 +23,20 @@ pub(in crate::tiered) enum Read {
 }
 
 impl Outside {
+    /// Whether something is on its way to a tier for a key, and if so, whether that is a value.
+    pub(in crate::tiered) fn is_under_way(
+        &self,
+        hash: u64,
+        tier: usize,
+        key: &[u8],
+    ) -> Option<bool> {
+        match self.stripe(hash).peek(hash, tier, key) {
+            Peek::Put(_) => Some(true),
+            Peek::Removed => Some(false),
+            Peek::AsStored => None,
+        }
+    }
+
     /// Reads without waiting.
     pub(in crate::tiered) fn read(
         &self,
