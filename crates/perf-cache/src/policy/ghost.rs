@@ -43,9 +43,10 @@ impl Ghost {
 
     /// Changes how long hashes are remembered.
     ///
-    /// What is younger than the new bound stays. Free of cost while the table serves, which it does
-    /// from a quarter of what it was made for; else O(capacity). Before the first insertion there is
-    /// no table: a bound that is never reached costs nothing.
+    /// What is younger than the new bound stays, unless that is more than 64 times as far. Free of
+    /// cost while the table serves, which it does from a quarter of what it was made for; else
+    /// O(capacity). Before the next insertion there is no table where there was none or the new bound
+    /// is so far: one that is never reached costs nothing.
     pub(crate) fn set_capacity(&mut self, capacity: usize) {
         let capacity = capacity.min(MAX_CAPACITY);
         self.capacity = capacity;
@@ -55,7 +56,10 @@ impl Ghost {
         let lanes = capacity + capacity / 2;
         let have = self.buckets as usize * LANES;
         let buckets = buckets_for(capacity);
-        if lanes > have {
+        if lanes / FAR > have {
+            // What is known says little of so much more, and would touch all of the new table.
+            self.rebuild(0);
+        } else if lanes > have {
             // Doubled, the parts of the range of hashes nest, and nothing flows over.
             let old = self.buckets as usize;
             self.rebuild(old * buckets.div_ceil(old).next_power_of_two());
@@ -299,6 +303,8 @@ const fn buckets_for(capacity: usize) -> usize {
     (capacity + capacity / 2).div_ceil(LANES)
 }
 
+/// How many times more lanes there are to be for all to be forgotten.
+const FAR: usize = 64;
 /// In a bucket.
 const LANES: usize = 16;
 /// Of a bucket: one line of the processor's cache.
@@ -405,6 +411,18 @@ mod tests {
         assert_eq!(ghost.age(7), Some(1));
         ghost.set_capacity(0);
         assert_eq!((ghost.age(7), ghost.words.capacity()), (None, 0));
+    }
+
+    #[test]
+    fn a_bound_that_is_much_further_takes_no_memory_before_it_is_used() {
+        let mut ghost = Ghost::new();
+        ghost.set_capacity(10);
+        (0..10).for_each(|n| ghost.insert(mix(n)));
+        ghost.set_capacity(usize::MAX);
+        assert_eq!((ghost.age(mix(9)), ghost.words.capacity()), (None, 0));
+        ghost.set_capacity(5_000);
+        (0..5_000).for_each(|n| ghost.insert(mix(n)));
+        assert!(share(&ghost, 0..5_000) > 0.97);
     }
 
     #[test]
