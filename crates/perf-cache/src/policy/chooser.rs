@@ -10,85 +10,18 @@
 //! Miniature Simulations", USENIX ATC 2017 (the scaling); Herbster and Warmuth, "Tracking the Best
 //! Expert", Machine Learning 1998 (following the best one while forgetting what is old).
 
+mod choice;
+mod evidence;
+mod reading;
+
+pub use choice::Choice;
+
 use super::adaptive::Adaptive;
 use super::{Entries, Slot};
+use evidence::Evidence;
 use hashbrown::HashTable;
+use reading::ReadThrough;
 use std::cell::Cell;
-
-/// How [`Adaptive`] divides the cache between its queues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Choice {
-    /// Of the cold queue, in 1/65536; the largest number is all.
-    cold: u16,
-}
-
-impl Choice {
-    /// Keeps what it has: for loops and scans that do not fit.
-    pub const STEADY: Choice = Choice { cold: 1311 };
-    /// Keeps what returns: for skewed popularity.
-    pub const FREQUENT: Choice = Choice { cold: 6554 };
-    /// Keeps what came last, and a little longer what was used again: for what is used a few times
-    /// and then no more, and for popularity that wanders.
-    pub const YOUNG: Choice = Choice { cold: 58_982 };
-    /// Keeps what was used last: close to LRU. CLOCK.
-    pub const RECENT: Choice = Choice { cold: u16::MAX };
-
-    /// All candidates.
-    pub const ALL: [Choice; 4] = [Choice::STEADY, Choice::FREQUENT, Choice::YOUNG, Choice::RECENT];
-    /// The one before anything is known: no worse than LRU to begin with.
-    pub(crate) const START: Choice = Choice::RECENT;
-
-    /// With this share of the cold queue, from 0 to 1, for experiments.
-    #[must_use]
-    pub fn from_cold_share(share: f64) -> Choice {
-        Choice { cold: (share * 65_536.0).round().clamp(1.0, 65_535.0) as u16 }
-    }
-
-    /// The share of the cold queue, 0 to 1.
-    #[must_use]
-    pub fn cold_share(self) -> f64 {
-        if self.is_recency() { 1.0 } else { f64::from(self.cold) / 65_536.0 }
-    }
-
-    /// As a number, for an atomic.
-    #[must_use]
-    pub const fn to_bits(self) -> u16 {
-        self.cold
-    }
-
-    /// From [`to_bits`](Choice::to_bits).
-    #[must_use]
-    pub const fn from_bits(cold: u16) -> Choice {
-        Choice { cold }
-    }
-
-    /// What it is called: lower case.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Choice::STEADY => "steady",
-            Choice::FREQUENT => "frequent",
-            Choice::YOUNG => "young",
-            Choice::RECENT => "recent",
-            _ => "other",
-        }
-    }
-
-    #[inline]
-    pub(super) const fn is_recency(self) -> bool {
-        self.cold == u16::MAX
-    }
-
-    /// So much of a weight.
-    #[inline]
-    pub(super) const fn share_of(self, weight: u64) -> u64 {
-        if self.is_recency() {
-            return weight;
-        }
-        let cold = self.cold as u64;
-        (weight >> 16) * cold + (((weight & 0xffff) * cold) >> 16)
-    }
-}
 
 /// Chooses for an [`Adaptive`], or for those of all shards of a cache.
 ///
@@ -341,50 +274,6 @@ impl Chooser {
     }
 }
 
-/// How many misses bring their key into the cache: all where it is read through, none where what it
-/// holds is written by others.
-#[derive(Debug)]
-struct ReadThrough {
-    /// The last keys that were missed and have not come in.
-    missed: [Option<u32>; AWAITED],
-    next: usize,
-    /// The share, as it was lately.
-    share: f64,
-    /// What is due of it; one at most.
-    due: f64,
-}
-
-impl ReadThrough {
-    const fn new() -> ReadThrough {
-        ReadThrough { missed: [None; AWAITED], next: 0, share: 1.0, due: 1.0 }
-    }
-
-    fn missed(&mut self, hash: u32) {
-        let oldest = self.missed[self.next].replace(hash);
-        self.next = (self.next + 1) % AWAITED;
-        if oldest.is_some() {
-            self.share -= self.share / LATELY;
-        }
-    }
-
-    fn filled(&mut self, hash: u32) {
-        if let Some(missed) = self.missed.iter_mut().find(|missed| **missed == Some(hash)) {
-            *missed = None;
-            self.share += (1.0 - self.share) / LATELY;
-        }
-    }
-
-    /// Whether the next miss of a shadow is one of those.
-    fn fills(&mut self) -> bool {
-        self.due += self.share;
-        let is_due = self.due >= 1.0;
-        if is_due {
-            self.due -= 1.0;
-        }
-        is_due
-    }
-}
-
 /// The keys as one shadow sees them.
 struct View<'a> {
     keys: &'a [Key],
@@ -415,98 +304,17 @@ impl Entries for View<'_> {
     }
 }
 
-/// What speaks for which candidate.
-#[derive(Debug)]
-struct Evidence {
-    /// For a pair: how often the first hit and the second missed.
-    ahead: [[f64; N]; N],
-    hits: [f64; N],
-    seen: f64,
-    /// What an access counts now. It grows, instead of all that came before becoming smaller.
-    weight: f64,
-    growth: f64,
-}
-
-impl Evidence {
-    const fn new() -> Evidence {
-        let ahead = [[0.0; N]; N];
-        Evidence { ahead, hits: [0.0; N], seen: 0.0, weight: 1.0, growth: 1.0 }
-    }
-
-    fn set_window(&mut self, capacity: usize) {
-        let window = (WINDOW * capacity as f64).max(LEAST_WINDOW);
-        self.growth = 1.0 / (1.0 - 1.0 / window);
-    }
-
-    /// An access that the shadows of these bits hit.
-    fn record(&mut self, hit: u8) {
-        self.weight *= self.growth;
-        self.seen += self.weight;
-        for i in (0..N).filter(|i| hit & 1 << i != 0) {
-            self.hits[i] += self.weight;
-            if hit != ALL {
-                for j in (0..N).filter(|j| hit & 1 << j == 0) {
-                    self.ahead[i][j] += self.weight;
-                }
-            }
-        }
-        self.scale_down();
-    }
-
-    /// So many accesses that all shadows hit.
-    fn agree(&mut self, accesses: u32) {
-        let grown = self.growth.powi(accesses.min(MOST_AT_ONCE) as i32);
-        // The sum of what each counts.
-        let sum = self.weight * self.growth * (grown - 1.0) / (self.growth - 1.0);
-        self.weight *= grown;
-        self.seen += sum;
-        self.hits.iter_mut().for_each(|hits| *hits += sum);
-        self.scale_down();
-    }
-
-    fn scale_down(&mut self) {
-        if self.weight > 1e100 {
-            let all = self.ahead.as_flattened_mut().iter_mut().chain(&mut self.hits);
-            all.chain([&mut self.seen]).for_each(|sum| *sum /= 1e100);
-            self.weight /= 1e100;
-        }
-    }
-
-    /// A candidate that is ahead by more than a standard deviation of what chance would do and
-    /// [`MARGIN`]; the one that is by most.
-    fn better_than(&self, current: usize) -> Option<usize> {
-        let lead = |i: usize| {
-            let (ahead, behind) = (self.ahead[i][current], self.ahead[current][i]);
-            let deviation = ((ahead + behind) * self.weight).sqrt();
-            ahead - behind - deviation - MARGIN * self.weight
-        };
-        let candidates = (0..N).filter(|&i| i != current).map(|i| (i, lead(i)));
-        let best = candidates.max_by(|a, b| a.1.total_cmp(&b.1));
-        best.filter(|best| best.1 > 0.0).map(|best| best.0)
-    }
-
-    fn hit_ratios(&self) -> [f64; N] {
-        self.hits.map(|hits| if self.seen > 0.0 { hits / self.seen } else { 0.0 })
-    }
-}
-
 /// The table takes bits from both ends.
 #[inline]
 const fn mixed(hash: u32) -> u64 {
     (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// Misses of which it is not known yet whether their keys come in.
-const AWAITED: usize = 32;
-/// Misses by which their share is judged.
-const LATELY: f64 = 128.0;
 const N: usize = Choice::ALL.len();
 /// The bits of all shadows.
 const ALL: u8 = (1 << N) - 1;
 /// Three hits for each of them.
 const MOST_HITS: u8 = u8::MAX;
-/// Of accesses that are taken into account together: what was before them counts for little then.
-const MOST_AT_ONCE: u32 = 10_000;
 /// The mask of a sample from which on a cache is large: of one key in eight.
 const LARGE: u32 = 7;
 /// The place of [`Choice::START`].
@@ -518,12 +326,6 @@ const START_OF_LARGE: usize = 0;
 const MOST: usize = 1_024;
 /// A sample cannot be smaller: of 32 bits of a hash some must be left to tell its keys apart.
 const MOST_SHIFT: u32 = 22;
-/// Accesses that count, for each entry of a shadow, and at least.
-const WINDOW: f64 = 20.0;
-const LEAST_WINDOW: f64 = 2_000.0;
-/// Hits that a candidate must be ahead by, beyond chance.
-const MARGIN: f64 = 2.0;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -657,37 +459,5 @@ mod tests {
         assert!(ratios.iter().all(|(_, ratio)| (0.48..0.52).contains(ratio)), "{ratios:?}");
         let held = |key| chooser.find(key).is_some();
         assert!(held(49) && !held(50), "what is missed and does not come is in no shadow");
-    }
-
-    #[test]
-    fn the_share_of_misses_that_come_in_is_known() {
-        let share = |comes: fn(u32) -> bool| {
-            let mut reading = ReadThrough::new();
-            for key in 0..2_000 {
-                reading.missed(key);
-                reading.filled(1_000_000 + key);
-                if comes(key) {
-                    reading.filled(key);
-                }
-            }
-            (0..100).filter(|_| reading.fills()).count()
-        };
-        assert_eq!((share(|_| true), share(|_| false)), (100, 1));
-        let half = share(|key| key % 2 == 0);
-        assert!((45..=56).contains(&half), "{half}");
-    }
-
-    #[test]
-    fn choices_are_shares() {
-        for choice in Choice::ALL {
-            assert_eq!(Choice::from_bits(choice.to_bits()), choice);
-        }
-        assert_eq!(Choice::from_cold_share(1.0), Choice::RECENT);
-        assert_eq!(Choice::from_cold_share(0.9), Choice::YOUNG);
-        assert_eq!(Choice::from_cold_share(0.02), Choice::STEADY);
-        assert_eq!(Choice::from_cold_share(0.1), Choice::FREQUENT);
-        assert_eq!(Choice::RECENT.share_of(u64::MAX), u64::MAX);
-        assert_eq!(Choice::from_cold_share(0.5).share_of(u64::MAX), u64::MAX / 2);
-        assert_eq!(Choice::STEADY.share_of(1_000), 20);
     }
 }
