@@ -151,8 +151,8 @@ impl<K, V, S> CacheBuilder<K, V, S> {
 
     /// How many parts are locked separately: a power of two, at most 1024.
     ///
-    /// Not set: four for each core, but fewer where that would leave a shard less than 128 entries
-    /// or 256 KiB, and one below 1024 entries. With one shard the order of eviction is exact.
+    /// Not set: four for each core, but fewer where that would leave a shard less than 512 entries
+    /// or 256 KiB, and one below 2048 entries. With one shard the order of eviction is exact.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
         self
@@ -414,15 +414,18 @@ pub(crate) fn default_shards(max_entries: Option<u64>, max_bytes: Option<u64>) -
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let wanted = (4 * cores).next_power_of_two().min(MAX_SHARDS);
     let sensible =
-        max_entries.map_or(u64::MAX, |n| if n < 1024 { 1 } else { n / MIN_SHARD_ENTRIES });
+        max_entries.map_or(u64::MAX, |n| if n < SMALL { 1 } else { n / MIN_SHARD_ENTRIES });
     let sensible = sensible.min(max_bytes.map_or(u64::MAX, |n| n / MIN_SHARD_BYTES));
     let sensible = usize::try_from(sensible).unwrap_or(usize::MAX).max(1);
     wanted.min(1 << sensible.ilog2())
 }
 
 pub(crate) const MAX_SHARDS: usize = 1024;
-/// Fewer entries than this cost hit ratio, since each shard evicts by its own order.
-const MIN_SHARD_ENTRIES: u64 = 128;
+/// Fewer entries than this have one shard.
+const SMALL: u64 = 2_048;
+/// Fewer entries than this cost hit ratio, since each shard evicts by its own order: of a loop that
+/// fills seven eighths of the cache, shards of 144 entries get more than they hold now and then.
+const MIN_SHARD_ENTRIES: u64 = 512;
 const MIN_SHARD_BYTES: u64 = 256 << 10;
 
 impl<K, V, S> fmt::Debug for CacheBuilder<K, V, S> {
@@ -448,8 +451,8 @@ mod tests {
     #[test]
     fn small_caches_have_few_shards() {
         assert_eq!(default_shards(Some(1), None), 1);
-        assert_eq!(default_shards(Some(1023), None), 1);
-        assert!(default_shards(Some(1024), None) <= 8);
+        assert_eq!(default_shards(Some(2_047), None), 1);
+        assert!(default_shards(Some(4095), None) <= 4);
         assert_eq!(default_shards(Some(1 << 40), Some(1 << 18)), 1);
         assert!(default_shards(Some(1 << 40), None).is_power_of_two());
     }
