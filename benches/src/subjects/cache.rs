@@ -10,16 +10,7 @@ use std::hint::black_box;
 pub(super) fn benches() -> Vec<CoreBench> {
     vec![
         CoreBench::new("cache/hit", "looks up a key that is there, v2", || {
-            let cache = cache(10_000);
-            (0..10_000).for_each(|key| cache.insert(key, key * 3));
-            let keys = hot_keys(10_000, 65_536);
-            Box::new(move |iterations| {
-                let mut sum = 0_u64;
-                around(&keys, iterations, |key| {
-                    sum += cache.get(black_box(key)).expect("it is there");
-                });
-                sum
-            })
+            hits(10_000, true, hot_keys(10_000, 65_536))
         }),
         CoreBench::new("cache/hit_ref", "looks at a value where it lies, v1", || {
             let cache = cache(10_000);
@@ -34,17 +25,7 @@ pub(super) fn benches() -> Vec<CoreBench> {
             })
         }),
         CoreBench::new("cache/hit_unwatched", "the same as hit, without insight, v1", || {
-            let builder = Cache::builder().max_entries(10_000).shards(1).insight(false);
-            let cache: Cache<u64, u64, Fixed> = builder.hasher(Fixed).build().expect("bounded");
-            (0..10_000).for_each(|key| cache.insert(key, key * 3));
-            let keys = hot_keys(10_000, 65_536);
-            Box::new(move |iterations| {
-                let mut sum = 0_u64;
-                around(&keys, iterations, |key| {
-                    sum += cache.get(black_box(key)).expect("it is there");
-                });
-                sum
-            })
+            hits(10_000, false, hot_keys(10_000, 65_536))
         }),
         CoreBench::new("cache/hit_unsampled", "hits of keys in no sample, v1", || {
             unsampled_hits(true)
@@ -145,9 +126,9 @@ fn small_hits(watched: bool) -> Body {
     hits(1_000, watched, hot_keys(1_000, 65_536))
 }
 
+/// Looks these keys up in a cache that is full and holds them all.
 fn hits(entries: u64, watched: bool, keys: Vec<u64>) -> Body {
-    let builder = Cache::builder().max_entries(entries).shards(1).insight(watched);
-    let cache: Cache<u64, u64, Fixed> = builder.hasher(Fixed).build().expect("bounded");
+    let cache = cache_that(entries, watched);
     (0..entries).for_each(|key| cache.insert(key, key * 3));
     Box::new(move |iterations| {
         let mut sum = 0_u64;
@@ -159,8 +140,12 @@ fn hits(entries: u64, watched: bool, keys: Vec<u64>) -> Body {
 }
 
 fn cache(entries: u64) -> Cache<u64, u64, Fixed> {
-    let cache = Cache::builder().max_entries(entries).shards(1).hasher(Fixed).build();
-    cache.expect("it has a bound")
+    cache_that(entries, true)
+}
+
+fn cache_that(entries: u64, watches: bool) -> Cache<u64, u64, Fixed> {
+    let builder = Cache::builder().max_entries(entries).shards(1).insight(watches);
+    builder.hasher(Fixed).build().expect("it has a bound")
 }
 
 fn plain(entries: u64) -> PlainCache<u64, u64, Fixed> {
