@@ -122,3 +122,75 @@ fn an_entry_takes_few_bytes_of_memory() {
     let index = store.usage().index_bytes - (1 << 20);
     assert!(index <= 100_000 * 40, "{index}");
 }
+
+/// The files that name the keys of each generation.
+fn lists(dir: &Path) -> Vec<std::path::PathBuf> {
+    let files = fs::read_dir(dir.join("keys")).into_iter().flatten().flatten();
+    let mut files: Vec<_> = files.map(|file| file.path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_list_that_is_damaged_or_missing_is_made_up_for() {
+    let dir = Scratch::new("lists");
+    let setup = Setup::new(ByteSize::mib(4));
+    let store = open(dir.path(), &setup).unwrap();
+    fill(&*store, 1);
+    store.close().unwrap();
+    let count = lists(dir.path()).len();
+    assert!(count > 2, "one for each generation: {count}");
+    for round in 0..count * 4 {
+        let list = &lists(dir.path())[round / 4];
+        let mut bytes = fs::read(list).unwrap();
+        let middle = bytes.len() / 2;
+        match round % 4 {
+            0 => bytes[middle] ^= 1,
+            1 => bytes.truncate(middle),
+            2 => bytes = fs::read(&lists(dir.path())[(round / 4 + 1) % count]).unwrap(),
+            _ => bytes.clear(),
+        }
+        fs::write(list, bytes).unwrap();
+        let store = open(dir.path(), &setup).unwrap();
+        assert_eq!((store.usage().entries, store.open_report().dropped), (100, 0), "{round}");
+        assert!((0..100_u64).all(|key| is_there(&*store, &key.to_le_bytes())), "{round}");
+        store.close().unwrap();
+    }
+}
+
+/// A list from before the kill names what was removed and what was put anew since.
+#[test]
+fn what_a_kill_left_is_more_than_the_lists_say() {
+    let (dir, copy) = (Scratch::new("killed"), Scratch::new("killed-copy"));
+    let setup = Setup::new(ByteSize::mib(4));
+    let store = open(dir.path(), &setup).unwrap();
+    fill(&*store, 1);
+    store.close().unwrap();
+    let store = open(dir.path(), &setup).unwrap();
+    let key = |number: u64| number.to_le_bytes();
+    assert!(store.remove(&key(0)).unwrap() && store.remove(&key(99)).unwrap());
+    put(&*store, &key(1), b"anew", PutTerms::default());
+    put(&*store, &key(100), b"new", PutTerms::default());
+    put(&*store, &key(2), b"pinned", PutTerms::pinned());
+    store.flush().unwrap();
+    fs::create_dir_all(copy.path()).unwrap();
+    for folder in ["db", "keys"] {
+        fs::create_dir_all(copy.path().join(folder)).unwrap();
+        for file in fs::read_dir(dir.path().join(folder)).unwrap().flatten() {
+            fs::copy(file.path(), copy.path().join(folder).join(file.file_name())).unwrap();
+        }
+    }
+    let killed = open(copy.path(), &setup).unwrap();
+    assert!(!killed.open_report().clean_shutdown);
+    let value = |number: u64| {
+        let mut value = Vec::new();
+        killed.get(&key(number), &mut value).unwrap().map(|_| value)
+    };
+    assert_eq!((value(0), value(99)), (None, None));
+    assert_eq!(value(1).as_deref(), Some(&b"anew"[..]));
+    assert_eq!(value(2).as_deref(), Some(&b"pinned"[..]));
+    assert_eq!(value(100).as_deref(), Some(&b"new"[..]));
+    assert!((3..99).all(|number| value(number).is_some_and(|value| value.len() == 10_000)));
+    let usage = killed.usage();
+    assert_eq!((usage.entries, usage.pinned, usage.corrupt), (99, 1, 0));
+}

@@ -8,6 +8,7 @@
 mod base;
 mod builder;
 mod committer;
+mod counts;
 mod file;
 mod room;
 

@@ -2,12 +2,14 @@
 
 use super::header::{self, Record};
 use super::index::{Index, PINNED, Place, hash_of};
+use super::lists;
 use crate::disk::log::directory::DirectoryLock;
 use crate::disk::{DiskError, OpenReport};
 use perf_core::Clock;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, CompactionDecision, DBCompressionType,
     DBWithThreadMode, IteratorMode, LogLevel, MultiThreaded, Options, ReadOptions,
+    WriteBufferManager,
 };
 use std::fs;
 use std::io;
@@ -58,11 +60,16 @@ pub(super) fn open(dir: &Path, setup: Setup) -> Result<(Base, Found), DiskError>
     let files = dir.join("db");
     let is_new = !files.exists();
     let mut corrupt_bytes = 0;
+    let forget_lists =
+        || lists::retain(dir, &[]).map_err(|error| DiskError::io(&lists::folder(dir), error));
+    if is_new {
+        forget_lists()?;
+    }
     // Its first file is gone, so that RocksDB would take it for new, and clear it away.
     let opened = if !is_new && !files.join("CURRENT").exists() {
         None
     } else {
-        Some(try_open(&files, &options, &setup.clock))
+        Some(try_open(dir, &files, &options, &setup.clock))
     };
     let (db, mut found) = match opened {
         Some(Ok(opened)) => opened,
@@ -71,10 +78,16 @@ pub(super) fn open(dir: &Path, setup: Setup) -> Result<(Base, Found), DiskError>
         }
         _ => {
             corrupt_bytes = put_aside(&files)?;
-            let anew = try_open(&files, &options, &setup.clock);
+            forget_lists()?;
+            let anew = try_open(dir, &files, &options, &setup.clock);
             anew.map_err(|error| failed(&files, "open its files", error))?
         }
     };
+    // It is going to be put to.
+    let newest = found.generations.last().map_or(Ok(()), |newest| lists::remove(dir, *newest));
+    newest
+        .and_then(|()| lists::retain(dir, &found.generations))
+        .map_err(|error| DiskError::io(&lists::folder(dir), error))?;
     let report = &mut found.report;
     report.corrupt_bytes += corrupt_bytes;
     report.recovered = found.index.len();
@@ -84,7 +97,12 @@ pub(super) fn open(dir: &Path, setup: Setup) -> Result<(Base, Found), DiskError>
     Ok((Base { db, options, setup, _lock: lock }, found))
 }
 
-fn try_open(files: &Path, options: &Options, clock: &Clock) -> Result<(Db, Found), rocksdb::Error> {
+fn try_open(
+    dir: &Path,
+    files: &Path,
+    options: &Options,
+    clock: &Clock,
+) -> Result<(Db, Found), rocksdb::Error> {
     let names = if files.join("CURRENT").exists() {
         Db::list_cf(options, files)?
     } else {
@@ -101,18 +119,37 @@ fn try_open(files: &Path, options: &Options, clock: &Clock) -> Result<(Db, Found
         db.create_cf(name_of(0), options)?;
         found.generations.push(0);
     }
-    scan(&db, &mut found, now(clock))?;
+    fill(dir, &db, &mut found, now(clock))?;
     Ok((db, found))
 }
 
-/// Reads everything, the newest first, so that what has been replaced is known by being there.
-fn scan(db: &Db, found: &mut Found, now: u64) -> Result<(), rocksdb::Error> {
-    /// In the place of what has ended.
-    const DEAD: Place = Place { generation: PINNED - 1, bytes: 0 };
+/// Takes the lists, or reads the generations that have none, the newest first, so that what has been
+/// replaced is known by being there.
+fn fill(dir: &Path, db: &Db, found: &mut Found, now: u64) -> Result<(), rocksdb::Error> {
     let order: Vec<u32> =
         [PINNED].into_iter().chain(found.generations.iter().rev().copied()).collect();
     for generation in order {
-        let Some(family) = db.cf_handle(&name_of(generation)) else { continue };
+        let Some(entries) = lists::read(dir, generation) else {
+            scan(db, generation, found, now)?;
+            continue;
+        };
+        found.index.reserve(entries.len());
+        for (hash, bytes) in entries {
+            if found.index.place(hash).is_none() {
+                found.index.set(hash, Place { generation, bytes });
+            }
+        }
+    }
+    found.report.dropped += found.index.forget_all(|place| place == DEAD);
+    Ok(())
+}
+
+/// In the place of what has ended.
+const DEAD: Place = Place { generation: PINNED - 1, bytes: 0 };
+
+/// Reads all of a generation.
+fn scan(db: &Db, generation: u32, found: &mut Found, now: u64) -> Result<(), rocksdb::Error> {
+    if let Some(family) = db.cf_handle(&name_of(generation)) {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
         options.set_readahead_size(1 << 20);
@@ -139,7 +176,6 @@ fn scan(db: &Db, found: &mut Found, now: u64) -> Result<(), rocksdb::Error> {
             }
         }
     }
-    found.report.dropped += found.index.forget_all(|place| place == DEAD);
     Ok(())
 }
 
@@ -167,8 +203,13 @@ fn options(setup: &Setup) -> Options {
     options.set_enable_blob_gc(true);
     options.set_blob_file_size(bounded(256 << 10, 4 * PARTS, 64 << 20));
     options.set_target_file_size_base(bounded(256 << 10, 4 * PARTS, 64 << 20));
-    options.set_write_buffer_size(bounded(128 << 10, 2 * PARTS, 16 << 20) as usize);
+    let buffer = bounded(128 << 10, 2 * PARTS, 16 << 20) as usize;
+    options.set_write_buffer_size(buffer);
     options.set_max_write_buffer_number(2);
+    // Of all families together, and charged to the cache, so that one bound holds for all.
+    let cache = setup.cache.clone();
+    let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(2 * buffer, false, cache);
+    options.set_write_buffer_manager(&buffers);
     options.set_max_total_wal_size(bounded(64 << 10, 64, 64 << 20));
     options.set_max_open_files(512);
     options.set_max_background_jobs(2);

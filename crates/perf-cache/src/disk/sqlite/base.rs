@@ -144,7 +144,8 @@ impl Base {
         let old = self.meta(row.key)?;
         if row.terms.pinned {
             let old = old.as_ref().filter(|old| old.pinned).map_or(0, |old| old.bytes);
-            if bytes > old && self.counts.pinned_bytes - old + bytes > self.room() / 4 {
+            if bytes > old && self.counts.pinned_bytes.saturating_sub(old) + bytes > self.room() / 4
+            {
                 return Ok(Some(RefusedBecause::PinnedFull));
             }
         }
@@ -222,6 +223,7 @@ impl Base {
         }
         self.keep_within(now)?;
         if self.before.is_some() {
+            self.save_counts()?;
             self.run("COMMIT")?;
             (self.before, self.queued) = (None, (0, 0));
             self.owed = Owed::default();
@@ -340,7 +342,7 @@ impl Base {
         self.change(sql, (), "change its file")
     }
 
-    fn change(
+    pub(super) fn change(
         &mut self,
         sql: &str,
         parameters: impl Params,

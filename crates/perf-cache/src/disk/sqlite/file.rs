@@ -1,6 +1,7 @@
 //! The file: opening it, and putting it aside when it is damaged.
 
 use super::base::{Base, Counts};
+use super::counts;
 use crate::disk::{DiskError, OpenReport};
 use rusqlite::{Connection, ErrorCode};
 use std::fs;
@@ -87,10 +88,10 @@ impl Base {
         let marks =
             format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};");
         base.connection
-            .execute_batch(&(TABLES.to_owned() + &marks))
+            .execute_batch(&[TABLES, counts::TABLE, &marks].concat())
             .map_err(at("make its tables"))?;
         base.bound()?;
-        base.recount()?;
+        base.read_counts()?;
         Ok(base)
     }
 
@@ -113,23 +114,6 @@ impl Base {
             ..self.counts
         };
         self.run("INSERT OR REPLACE INTO state VALUES ('closed', 0)").map(drop)
-    }
-
-    /// Reads all rows, so that damage shows and the counts are right.
-    fn recount(&mut self) -> Result<(), DiskError> {
-        let sql = "SELECT count(*), ifnull(sum(length(key) + length(value)), 0), \
-                   ifnull(sum(pinned), 0), ifnull(sum(pinned * (length(key) + length(value))), 0), \
-                   ifnull(max(id), 0) FROM entries";
-        let read = |row: &rusqlite::Row<'_>| {
-            let number = |at| Ok::<u64, rusqlite::Error>(row.get::<_, i64>(at)?.unsigned_abs());
-            Ok(([number(0)?, number(1)?, number(2)?, number(3)?], row.get(4)?))
-        };
-        let numbers = self.connection.query_row(sql, (), read);
-        let ([entries, live_bytes, pinned, pinned_bytes], last) =
-            numbers.map_err(|error| failed(&self.file, "count its entries", error))?;
-        self.counts = Counts { entries, live_bytes, pinned, pinned_bytes, ..self.counts };
-        self.last_id = last;
-        Ok(())
     }
 }
 

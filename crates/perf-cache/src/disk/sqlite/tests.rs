@@ -179,3 +179,46 @@ fn damage_that_is_met_puts_the_file_aside_at_once() {
     let _ = store.put(b"after", b"1", PutTerms::default()).unwrap();
     assert_eq!(value(&store, b"after"), Some(b"1".to_vec()));
 }
+
+/// As a kill leaves it at any moment: the file and SQLite's log.
+#[test]
+fn the_counts_in_the_file_are_those_of_its_rows() {
+    let directory = tempdir().unwrap();
+    let (clock, hand) = Clock::manual();
+    let builder = SqliteStore::builder(directory.path()).max_bytes(ByteSize::mib(1));
+    let store = builder.clock(clock).open().unwrap();
+    for step in 0..900_u64 {
+        let key = (step * 7 % 300).to_le_bytes();
+        let value = vec![1; (step * 977 % 9_000) as usize];
+        let terms = PutTerms::until(store.now() + 100 + step % 400);
+        match step % 9 {
+            0 => _ = store.remove(&key).unwrap(),
+            1 => _ = store.put(&key, &value[..value.len() / 20], PutTerms::pinned()).unwrap(),
+            2 => _ = store.put(&key, &value, PutTerms::default()).unwrap(),
+            3 => _ = store.get(&key, &mut Vec::new()).unwrap(),
+            _ => _ = store.put(&key, &value, terms).unwrap(),
+        }
+        hand.advance(Duration::from_millis(1));
+        if step == 200 {
+            store.clear().unwrap();
+        }
+        if step % 45 > 0 {
+            continue;
+        }
+        store.flush().unwrap();
+        let copy = tempdir().unwrap();
+        for name in ["store.sqlite", "store.sqlite-wal"] {
+            fs::copy(directory.path().join(name), copy.path().join(name)).unwrap();
+        }
+        let (clock, _) = Clock::manual();
+        let killed = SqliteStore::builder(copy.path()).clock(clock.clone()).open().unwrap();
+        let kept = killed.usage();
+        killed.with(|base| base.run_batch("UPDATE counts SET entries = entries + 7")).unwrap();
+        drop(killed);
+        let counted = SqliteStore::builder(copy.path()).clock(clock).open().unwrap().usage();
+        let of = |usage: DiskUsage| (usage.entries, usage.live_bytes, usage.pinned);
+        assert_eq!((of(kept), of(kept)), (of(counted), of(store.usage())), "at {step}");
+    }
+    let usage = store.usage();
+    assert!(usage.pinned > 0 && usage.expired > 0 && usage.evicted > 0, "{usage:?}");
+}
