@@ -30,15 +30,22 @@
 //!   back empty. Each value carries the epoch of the records that say what was invalidated; where
 //!   the server has lost the records, by a restart or by eviction, the epoch is gone with them, and
 //!   so is every value that it still has.
+//! - **What is late is nothing**: a write that the server gets after its caller has given up, by a
+//!   network that was slow, is not taken. The next call claims a new token first, which every write
+//!   has to name.
 //! - **The server's clock ends values**, by `PEXPIRE`'s own measure: they come back with what is left
 //!   of their life, so the clocks of the server and of this process may differ. Lives are shortened
 //!   by a random share, so that what was put at the same time does not end at the same time.
 //! - Values above [a bound](RedisTierBuilder::max_value) are refused and counted, and so is what a
 //!   server that is out of memory does not take; what it had for the key before is removed.
 //!
-//! **One cache at a time has a prefix.** Nothing is told to other processes yet: two that use the
-//! same prefix and [namespace](crate::tiered::TieredCacheBuilder::namespace) at the same time do not
-//! hear of each other's invalidations.
+//! - **One tier at a time has a prefix**: the one that was made last, in whatever process, from its
+//!   first call on. The one before it, as of a release that is being replaced, finds that out with
+//!   its next call: its reads are misses, its values are not taken, what it removes is removed, and
+//!   whatever it invalidates ends every value of the prefix.
+//!
+//! That keeps two processes from undoing each other's invalidations. It is no way to share a cache:
+//! what the memory of another process holds, and what it loads just then, it is not told about.
 //!
 //! # What is lost
 //!
@@ -49,7 +56,7 @@
 //!
 //! # Cost
 //!
-//! A read is one round trip of three short commands, a write of two, a batch of
+//! A read is one round trip of three short commands, a write of one script, a batch of
 //! [`get_many`](RedisTier::get_many) one for each 128 keys. Beside a bare client on the same machine a
 //! read of 1 KiB takes 1.08 times as long, and 1.40 times through a cache without memory, which hands
 //! it to another thread; a batch of 100 takes 2.3 times as long as one, as it does for the client
@@ -58,6 +65,7 @@
 //! how many there are. No runtime is needed.
 
 mod builder;
+mod claim;
 mod error;
 mod link;
 mod request;

@@ -39,6 +39,11 @@ pub enum RemoteError {
         /// The rest of it.
         why: String,
     },
+    /// Another tier has the prefix by now, in this process or another: this one is not used any more.
+    Deposed {
+        /// The server.
+        server: String,
+    },
     /// The server answered something that is no answer to what it was asked.
     Unexpected {
         /// The server.
@@ -62,6 +67,9 @@ impl fmt::Display for RemoteError {
             }
             RemoteError::Refused { server, code, why } => {
                 write!(f, "{server} answered {code} {why}: see its log, and its settings")
+            }
+            RemoteError::Deposed { server } => {
+                write!(f, "another cache uses the prefix on {server}: give each its own")
             }
             RemoteError::Unexpected { server, command } => {
                 write!(f, "{server} answered {command} with something else: is it a Redis?")

@@ -58,6 +58,8 @@ impl std::fmt::Debug for State {
 pub(super) enum Trouble {
     TimedOut,
     Closed,
+    /// A connection broke that another call had used before: another one may do.
+    Broken(RemoteError),
     Failed(RemoteError),
 }
 
@@ -97,28 +99,36 @@ impl Link {
 
     /// Sends commands and waits for all their answers, each of which may be an error of the server.
     /// Where a connection turns out to have broken since it was last used, once more on a new one:
-    /// so all of them must be such that twice is as good as once.
+    /// so all of them must be such that twice is as good as once, and late as good as never.
     pub(super) fn ask(&self, request: &Request) -> Result<Vec<Value>, Trouble> {
-        let mut taken = self.take()?;
-        loop {
-            match self.exchange(&mut taken.connection, request) {
-                Ok(answers) => {
-                    self.give_back(taken, &answers);
-                    return Ok(answers);
-                }
-                Err(error) if error.is_timeout() => {
-                    self.counts.timed_out.increment();
-                    return Err(Trouble::TimedOut);
-                }
-                Err(error) => {
-                    self.counts.broken.increment();
-                    // The others are as old, or older.
-                    self.drop_idle();
-                    if !taken.is_used {
-                        return Err(Trouble::Failed(self.failure(&error)));
-                    }
-                    taken = self.connect()?;
-                }
+        match self.ask_once(request) {
+            Err(Trouble::Broken(_)) => self.ask_by(self.connect()?, request),
+            other => other,
+        }
+    }
+
+    /// The same, only once.
+    pub(super) fn ask_once(&self, request: &Request) -> Result<Vec<Value>, Trouble> {
+        self.ask_by(self.take()?, request)
+    }
+
+    fn ask_by(&self, mut taken: Taken, request: &Request) -> Result<Vec<Value>, Trouble> {
+        match self.exchange(&mut taken.connection, request) {
+            Ok(answers) => {
+                self.give_back(taken, &answers);
+                Ok(answers)
+            }
+            Err(error) if error.is_timeout() => {
+                self.counts.timed_out.increment();
+                Err(Trouble::TimedOut)
+            }
+            Err(error) => {
+                self.counts.broken.increment();
+                // The others are as old, or older.
+                self.drop_idle();
+                let failure = self.failure(&error);
+                let kind = if taken.is_used { Trouble::Broken } else { Trouble::Failed };
+                Err(kind(failure))
             }
         }
     }
@@ -262,6 +272,11 @@ impl Link {
             "NOAUTH" | "NOPERM" | "WRONGPASS" => RemoteError::Denied { server, why },
             _ => RemoteError::Refused { server, code, why },
         })
+    }
+
+    /// The records are another's by now.
+    pub(super) fn deposed(&self) -> Trouble {
+        Trouble::Failed(RemoteError::Deposed { server: self.server.clone() })
     }
 
     /// An answer that makes no sense.

@@ -1,6 +1,7 @@
 //! The tier: what is asked of the server, and what its answers mean.
 
 use super::builder::RedisTierBuilder;
+use super::claim::{Claim, EPOCH, OWNER};
 use super::link::{Link, Trouble};
 use super::request::Request;
 use super::stats::RedisStats;
@@ -15,12 +16,11 @@ use std::time::{Duration, SystemTime};
 /// A Redis or Valkey server as a tier. See the [module page](super).
 #[derive(Debug)]
 pub struct RedisTier {
-    link: Link,
+    pub(super) link: Link,
     settings: Settings,
     /// Where the records are: a hash of its own, with the epoch.
-    records: Vec<u8>,
-    /// The last that was seen; zero for none.
-    epoch: AtomicU64,
+    pub(super) records: Vec<u8>,
+    pub(super) claim: Claim,
     /// Draws what is to be random, from keys that the system gave.
     random: (RandomState, AtomicU64),
 }
@@ -43,12 +43,13 @@ impl RedisTier {
     }
 
     pub(super) fn new(link: Link, settings: Settings) -> RedisTier {
+        let random = RandomState::new();
         RedisTier {
             link,
             records: [&settings.prefix[..], b"g"].concat(),
             settings,
-            epoch: AtomicU64::new(0),
-            random: (RandomState::new(), AtomicU64::new(0)),
+            claim: Claim::new(random.hash_one(std::process::id())),
+            random: (random, AtomicU64::new(0)),
         }
     }
 
@@ -65,15 +66,17 @@ impl RedisTier {
     ///
     /// As [`get`](OuterTier::get); nothing is answered then.
     pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, TierError> {
+        self.claim()?;
         let mut all = Vec::with_capacity(keys.len());
         for keys in keys.chunks(BATCH) {
             let names: Vec<Vec<u8>> = keys.iter().map(|key| self.value_key(key)).collect();
             let mut request = Request::new();
             let mut words = vec![b"MGET".as_slice()];
             words.extend(names.iter().map(Vec::as_slice));
-            request.command(words).command([b"HGET", &self.records[..], EPOCH]);
-            let [values, epoch] = self.ask(&request)?;
-            let epoch = self.take_in(&epoch)?;
+            request.command(words).command([b"HMGET", &self.records[..], EPOCH, OWNER]);
+            let [values, state] = self.ask(&request)?;
+            let [epoch, owner] = self.array("HMGET", state)?;
+            let epoch = self.take_in(&epoch, &owner)?;
             let Value::Array(values) = values else { return Err(self.unexpected("MGET")) };
             if values.len() != keys.len() {
                 return Err(self.unexpected("MGET"));
@@ -94,7 +97,7 @@ impl RedisTier {
     }
 
     /// Asks, and takes every answer that is an error for one.
-    fn ask<const N: usize>(&self, request: &Request) -> Result<[Value; N], TierError> {
+    pub(super) fn ask<const N: usize>(&self, request: &Request) -> Result<[Value; N], TierError> {
         let answers = self.ask_all(request)?;
         for answer in &answers {
             if let Value::ServerError(error) = answer {
@@ -109,58 +112,28 @@ impl RedisTier {
         <[Value; N]>::try_from(answers).map_err(|_| self.unexpected("a request"))
     }
 
-    fn error(&self, trouble: Trouble) -> TierError {
+    pub(super) fn error(&self, trouble: Trouble) -> TierError {
         match trouble {
             Trouble::TimedOut => TierError::TimedOut { tier: REDIS },
             Trouble::Closed => TierError::Closed,
-            Trouble::Failed(error) => TierError::new(REDIS, error),
+            Trouble::Broken(error) | Trouble::Failed(error) => TierError::new(REDIS, error),
         }
     }
 
-    fn unexpected(&self, command: &'static str) -> TierError {
+    pub(super) fn unexpected(&self, command: &'static str) -> TierError {
         self.error(self.link.unexpected(command))
     }
 
-    /// The epoch in an answer; a new one if the server has lost it.
-    fn take_in(&self, answer: &Value) -> Result<u64, TierError> {
-        match answer {
-            Value::Nil => self.begin_epoch(),
-            Value::BulkString(bytes) => {
-                let epoch = u64::from_le_bytes(
-                    bytes.as_slice().try_into().map_err(|_| self.unexpected("HGET"))?,
-                );
-                self.epoch.store(epoch, Ordering::Relaxed);
-                Ok(epoch)
-            }
-            _ => Err(self.unexpected("HGET")),
-        }
+    pub(super) fn array<const N: usize>(
+        &self,
+        command: &'static str,
+        answer: Value,
+    ) -> Result<[Value; N], TierError> {
+        let Value::Array(all) = answer else { return Err(self.unexpected(command)) };
+        <[Value; N]>::try_from(all).map_err(|_| self.unexpected(command))
     }
 
-    /// Begins an epoch, unless another process is faster.
-    fn begin_epoch(&self) -> Result<u64, TierError> {
-        let mut request = Request::new();
-        let new = self.new_epoch().to_le_bytes();
-        request.command([b"HSETNX", &self.records[..], EPOCH, &new]);
-        request.command([b"HGET", &self.records[..], EPOCH]);
-        let [was_new, epoch] = self.ask(&request)?;
-        if was_new == Value::Int(1) {
-            self.link.counts.epochs.increment();
-        }
-        match epoch {
-            // Lost again, in this moment.
-            Value::Nil => Err(self.unexpected("HGET")),
-            epoch => self.take_in(&epoch),
-        }
-    }
-
-    fn known_epoch(&self) -> Result<u64, TierError> {
-        match self.epoch.load(Ordering::Relaxed) {
-            0 => self.begin_epoch(),
-            epoch => Ok(epoch),
-        }
-    }
-
-    fn new_epoch(&self) -> u64 {
+    pub(super) fn new_epoch(&self) -> u64 {
         self.draw().max(1)
     }
 
@@ -196,44 +169,97 @@ impl RedisTier {
             return Ok(Put::Stored);
         };
         let life = life.to_string();
-        let mut epoch = self.known_epoch()?;
-        // Another time only if the epoch has changed since it was seen last.
-        for _ in 0..2 {
-            let frame = [&[VERSION][..], &epoch.to_le_bytes(), bytes].concat();
+        for _ in 0..ATTEMPTS {
+            let known = self.claim()?.to_le_bytes();
+            let frame = [&[VERSION][..], &known, bytes].concat();
+            let token = self.claim.token();
             let mut request = Request::new();
-            request.command([b"SET", &name[..], &frame, b"PX", life.as_bytes()]);
-            request.command([b"HGET", &self.records[..], EPOCH]);
-            let [stored, now] = self.ask_all(&request)?;
-            match stored {
-                Value::Okay => {}
-                Value::ServerError(error) if error.code() == "OOM" => {
+            request.command([
+                b"EVAL".as_slice(),
+                PUT_VALUE,
+                b"2",
+                &self.records,
+                &name,
+                &token,
+                &known,
+                &frame,
+                life.as_bytes(),
+            ]);
+            let state = match self.put_once(&request)? {
+                Some(Value::Int(1)) => return Ok(Put::Stored),
+                Some(Value::ServerError(error)) if is_out_of_memory(&error) => {
                     self.link.counts.out_of_memory.increment();
                     return Ok(Put::Refused(RefusedBecause::DiskFull));
                 }
-                Value::ServerError(error) => return Err(self.error(self.link.refusal(&error))),
-                _ => return Err(self.unexpected("SET")),
-            }
-            let now = self.take_in(&now)?;
-            if now == epoch {
-                break;
-            }
-            epoch = now;
+                Some(Value::ServerError(error)) => {
+                    return Err(self.error(self.link.refusal(&error)));
+                }
+                Some(state) => state,
+                None => continue,
+            };
+            let [epoch, owner] = self.array("EVAL", state)?;
+            self.take_in(&epoch, &owner)?;
+            self.expect_token(&owner, &token);
         }
-        Ok(Put::Stored)
+        // Epoch or owner change all the time.
+        Err(self.unexpected("EVAL"))
     }
 
+    /// A record, or where these are another's by now, a new epoch: that ends whatever the record
+    /// would have ended.
     fn put_record(&self, key: &[u8], bytes: &[u8]) -> Result<Put, TierError> {
-        let mut request = Request::new();
-        let new = self.new_epoch().to_le_bytes();
-        request.command([b"HSETNX", &self.records[..], EPOCH, &new]);
-        request.command([b"HSET", &self.records[..], &field(key), bytes]);
-        request.command([b"HGET", &self.records[..], EPOCH]);
-        let [was_new, _, epoch] = self.ask(&request)?;
-        if was_new == Value::Int(1) {
-            self.link.counts.epochs.increment();
+        for _ in 0..ATTEMPTS {
+            if !self.claim.is_deposed() {
+                self.claim()?;
+            }
+            let mut request = Request::new();
+            request.command([
+                b"EVAL".as_slice(),
+                PUT_RECORD,
+                b"1",
+                &self.records,
+                &self.claim.token(),
+                &field(key),
+                bytes,
+                &self.new_epoch().to_le_bytes(),
+            ]);
+            match self.put_once(&request)? {
+                Some(Value::Int(1)) => return Ok(Put::Stored),
+                Some(Value::Int(0)) => {
+                    self.claim.depose();
+                    self.link.counts.epochs.increment();
+                    return Ok(Put::Stored);
+                }
+                // By an older token of our own.
+                Some(Value::Int(2)) => self.claim.doubt(),
+                Some(Value::ServerError(error)) => {
+                    return Err(self.error(self.link.refusal(&error)));
+                }
+                Some(_) => return Err(self.unexpected("EVAL")),
+                None => {}
+            }
         }
-        self.take_in(&epoch)?;
-        Ok(Put::Stored)
+        Err(self.unexpected("EVAL"))
+    }
+
+    /// Puts. Where nobody knows whether the server has done it, or will yet, another token is claimed
+    /// before anything else is asked, by which it will not; and `None` if it may be tried again.
+    fn put_once(&self, request: &Request) -> Result<Option<Value>, TierError> {
+        match self.link.ask_once(request) {
+            Ok(answers) => {
+                let [answer] =
+                    <[Value; 1]>::try_from(answers).map_err(|_| self.unexpected("EVAL"))?;
+                Ok(Some(answer))
+            }
+            Err(Trouble::Broken(_)) => {
+                self.claim.doubt();
+                Ok(None)
+            }
+            Err(trouble) => {
+                self.claim.doubt();
+                Err(self.error(trouble))
+            }
+        }
     }
 }
 
@@ -259,15 +285,15 @@ impl OuterTier for RedisTier {
     }
 
     fn fetch(&self, key: &[u8], into: &mut Vec<u8>) -> Result<Fetched, TierError> {
+        self.claim()?;
         let name = self.value_key(key);
         let mut request = Request::new();
         request.command([b"GET", &name[..]]);
         request.command([b"PTTL", &name[..]]);
-        request.command([b"HMGET", &self.records[..], EPOCH, &field(key)]);
+        request.command([b"HMGET", &self.records[..], EPOCH, OWNER, &field(key)]);
         let [value, left, both] = self.ask(&request)?;
-        let Value::Array(both) = both else { return Err(self.unexpected("HMGET")) };
-        let [epoch, record] = <[Value; 2]>::try_from(both).map_err(|_| self.unexpected("HMGET"))?;
-        let epoch = self.take_in(&epoch)?;
+        let [epoch, owner, record] = self.array("HMGET", both)?;
+        let epoch = self.take_in(&epoch, &owner)?;
         if let Value::BulkString(record) = record {
             into.extend_from_slice(&record);
             return Ok(Fetched::Found);
@@ -288,14 +314,14 @@ impl OuterTier for RedisTier {
     }
 
     fn contains(&self, key: &[u8]) -> Result<bool, TierError> {
+        self.claim()?;
         let name = self.value_key(key);
         let mut request = Request::new();
         request.command([b"GETRANGE", &name[..], b"0", LAST_OF_FRAME]);
-        request.command([b"HMGET", &self.records[..], EPOCH, &field(key)]);
+        request.command([b"HMGET", &self.records[..], EPOCH, OWNER, &field(key)]);
         let [frame, both] = self.ask(&request)?;
-        let Value::Array(both) = both else { return Err(self.unexpected("HMGET")) };
-        let [epoch, record] = <[Value; 2]>::try_from(both).map_err(|_| self.unexpected("HMGET"))?;
-        let epoch = self.take_in(&epoch)?;
+        let [epoch, owner, record] = self.array("HMGET", both)?;
+        let epoch = self.take_in(&epoch, &owner)?;
         let is_value = match frame {
             Value::BulkString(frame) => !frame.is_empty() && self.is_of(epoch, &frame),
             _ => return Err(self.unexpected("GETRANGE")),
@@ -315,6 +341,8 @@ impl OuterTier for RedisTier {
     }
 
     fn remove(&self, key: &[u8]) -> Result<bool, TierError> {
+        // What is on its way must not come after it.
+        self.settle()?;
         let name = self.value_key(key);
         let mut request = Request::new();
         request.command([b"DEL", &name[..]]);
@@ -330,7 +358,6 @@ impl OuterTier for RedisTier {
         let new = self.new_epoch();
         request.command([b"HSET", &self.records[..], EPOCH, &new.to_le_bytes()]);
         let [_] = self.ask(&request)?;
-        self.epoch.store(new, Ordering::Relaxed);
         self.link.counts.epochs.increment();
         Ok(0)
     }
@@ -354,14 +381,28 @@ impl OuterTier for RedisTier {
     }
 }
 
+/// Before version 7, a server says of an error in a script where it was first.
+fn is_out_of_memory(error: &redis::ServerError) -> bool {
+    error.code() == "OOM" || error.details().is_some_and(|details| details.contains("-OOM "))
+}
+
 /// What holds a record in the hash.
 fn field(key: &[u8]) -> Vec<u8> {
     [b"r", key].concat()
 }
 
 const REDIS: &str = "redis";
-/// The field of the hash of records that holds the epoch; those of records begin with an `r`.
-const EPOCH: &[u8] = b"e";
+/// Puts a value if the owner and the epoch are what they were; else what they are.
+const PUT_VALUE: &[u8] = b"local s = redis.call('HMGET', KEYS[1], 'e', 'o') \
+    if s[1] ~= ARGV[2] or s[2] ~= ARGV[1] then return s end \
+    redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) return 1";
+/// Puts a record if the owner is who it was; 2 if it is so by another token; else begins an epoch.
+const PUT_RECORD: &[u8] = b"local o = redis.call('HGET', KEYS[1], 'o') or '' \
+    if o == ARGV[1] then redis.call('HSET', KEYS[1], ARGV[2], ARGV[3]) return 1 end \
+    if o:sub(1, 8) == ARGV[1]:sub(1, 8) then return 2 end \
+    redis.call('HSET', KEYS[1], 'e', ARGV[4]) return 0";
+/// Epoch and owner may change under a call so often.
+const ATTEMPTS: usize = 4;
 /// What is before each value: a version and the epoch.
 const FRAME: usize = 9;
 const LAST_OF_FRAME: &[u8] = b"8";

@@ -27,7 +27,7 @@ fn until_well(cache: &Texts, hand: &ManualClock) {
     }
 }
 
-fn why(error: &TierError) -> RemoteError {
+pub(super) fn why(error: &TierError) -> RemoteError {
     let TierError::Failed { source, .. } = error else { panic!("{error:?}") };
     source.downcast_ref::<RemoteError>().unwrap().clone()
 }
@@ -147,18 +147,49 @@ fn answers_that_come_too_late_are_nobodys() {
         until_well(&cache, &hand);
     }
     let before = tier.stats();
-    proxy.delay(Duration::from_millis(500));
+    proxy.delay_answers(Duration::from_millis(500));
     for n in 0..20 {
         assert_eq!(cache.get_with(format!("k{n}"), || text("made")), "made");
     }
     let after = tier.stats();
     assert_eq!(after.timed_out, before.timed_out + 1);
-    proxy.delay(Duration::ZERO);
+    proxy.delay_answers(Duration::ZERO);
     until_well(&cache, &hand);
     for n in 0..5 {
         // A busy machine may be late once more; another's answer it is never.
         let found = cache.get(&n.to_string());
         assert!(found.is_none() || found == Some(format!("value {n}")), "{n}: {found:?}");
+    }
+}
+
+#[test]
+fn what_arrives_after_its_caller_has_given_up_is_not_written() {
+    let Some(server) = Server::start() else { return };
+    let proxy = Proxy::before(server.port);
+    let tier = hasty(proxy.url()).prefix("p:").build().unwrap();
+    for terms in [PutTerms::default(), PutTerms::pinned()] {
+        // Slow as the machine may be, these come through.
+        while tier.put(b"a", b"first", terms).is_err() {}
+        proxy.hold_requests(true);
+        assert_eq!(tier.put(b"a", b"late", terms).unwrap_err().cause(), "timed_out");
+        while proxy.held() == 0 {
+            thread::yield_now();
+        }
+        proxy.hold_requests(false);
+        // By another connection, while that is on its way.
+        while tier.remove(b"a").is_err() {}
+        let before = server.calls("eval");
+        proxy.release();
+        while server.calls("eval") == before {
+            thread::yield_now();
+        }
+        while tier.contains(b"a").unwrap_or_else(|error| {
+            assert_eq!(error.cause(), "timed_out");
+            true
+        }) {
+            assert_eq!(server.number(&["EXISTS", "p:v:a"]), 0);
+            assert_eq!(server.number(&["HEXISTS", "p:g", "ra"]), 0);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A Redis server for one test: on a port of its own, with a temporary folder, ended by its own
 //! process id.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -64,7 +64,27 @@ impl Server {
         self.try_ask(words).unwrap()
     }
 
+    /// How often it has run a command.
+    pub(super) fn calls(&self, command: &str) -> u64 {
+        let mut answer = self.send(&["INFO", "commandstats"]).unwrap();
+        let mut line = String::new();
+        answer.read_line(&mut line).unwrap();
+        let len = line.trim_start_matches('$').trim_end().parse().unwrap();
+        let mut text = vec![0; len];
+        answer.read_exact(&mut text).unwrap();
+        let start = format!("cmdstat_{command}:calls=");
+        let text = String::from_utf8(text).unwrap();
+        let calls = text.lines().find_map(|line| line.strip_prefix(&start)?.split(',').next());
+        calls.map_or(0, |calls| calls.parse().unwrap())
+    }
+
     fn try_ask(&self, words: &[&str]) -> std::io::Result<String> {
+        let mut line = String::new();
+        self.send(words)?.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    }
+
+    fn send(&self, words: &[&str]) -> std::io::Result<BufReader<TcpStream>> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut bytes = format!("*{}\r\n", words.len());
@@ -72,9 +92,7 @@ impl Server {
             bytes += &format!("${}\r\n{word}\r\n", word.len());
         }
         stream.write_all(bytes.as_bytes())?;
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line)?;
-        Ok(line.trim_end().to_owned())
+        Ok(BufReader::new(stream))
     }
 
     /// The same for commands that answer an integer.

@@ -5,7 +5,7 @@ use super::{over, patient};
 use crate::tiered::text;
 use perf_cache::Terms;
 use perf_cache::disk::{Put, PutTerms, RefusedBecause};
-use perf_cache::remote::RedisTier;
+use perf_cache::remote::{RedisTier, RemoteError};
 use perf_cache::tiered::{Fetched, OuterTier};
 use perf_core::{ByteSize, Clock, Ratio};
 use std::collections::BTreeSet;
@@ -162,6 +162,54 @@ fn values_and_invalidations_outlive_the_process() {
 }
 
 #[test]
+fn of_two_caches_with_one_prefix_the_later_has_it_and_the_earlier_undoes_nothing() {
+    let Some(server) = Server::start() else { return };
+    let (tier, builder, _hand) = over(patient(&server));
+    let earlier = builder.build().unwrap();
+    earlier.insert_with(text("a"), text("1"), Terms::new().tags(["t"]));
+    for key in ["b", "c"] {
+        earlier.insert(text(key), text("1"));
+    }
+    let later = over(patient(&server)).1.build().unwrap();
+    assert_eq!(later.get("b"), Some(text("1")));
+    later.invalidate_tag("t").unwrap();
+    let error = tier.get(b"x", &mut Vec::new()).unwrap_err();
+    assert!(matches!(super::faults::why(&error), RemoteError::Deposed { .. }), "{error:?}");
+    assert_eq!((earlier.get("a"), earlier.get("b")), (None, None));
+    // It puts nothing there, also what it finds itself.
+    earlier.insert(text("c"), text("2"));
+    assert_ne!(later.get("c"), Some(text("2")));
+    assert!(tier.put(b"x", b"1", PutTerms::default()).is_err());
+    // What it removes and invalidates is gone.
+    assert!(tier.remove(b"x").is_ok());
+    later.insert(text("d"), text("1"));
+    assert_eq!(later.get("d"), Some(text("1")));
+    assert_eq!(tier.put(b"record", b"1", PutTerms::pinned()).unwrap(), Put::Stored);
+    assert_eq!(later.get("d"), None);
+    later.insert(text("d"), text("2"));
+    assert_eq!(later.get("d"), Some(text("2")));
+    drop((earlier, later));
+    let last = over(patient(&server)).1.build().unwrap();
+    let there = ["a", "b", "c", "d"].map(|key| last.get(key));
+    assert_eq!(there, [None, None, None, Some(text("2"))]);
+    assert_eq!(server.number(&["HEXISTS", "perf-cache:g", "rrecord"]), 0);
+}
+
+#[test]
+fn a_cache_whose_records_were_lost_has_them_again() {
+    let Some(server) = Server::start() else { return };
+    let tier = patient(&server).prefix("p:").build().unwrap();
+    let terms = in_a_minute(&Clock::system());
+    let _ = tier.put(b"a", b"1", terms).unwrap();
+    assert_eq!(server.number(&["DEL", "p:g"]), 1);
+    // It clears before it finds out, so there is an epoch and no owner.
+    tier.clear().unwrap();
+    assert_eq!(read(&tier, b"a"), None);
+    let _ = tier.put(b"a", b"2", terms).unwrap();
+    assert_eq!(read(&tier, b"a"), Some(vec![b'2']));
+}
+
+#[test]
 fn a_clock_that_is_wrong_neither_ends_values_nor_lets_them_live_longer() {
     let Some(server) = Server::start() else { return };
     let ahead = |hours: u32| {
@@ -178,6 +226,34 @@ fn a_clock_that_is_wrong_neither_ends_values_nor_lets_them_live_longer() {
         let left = entry.time_to_live.unwrap();
         assert!(left > MINUTE && left <= 10 * MINUTE, "{left:?}");
     }
+}
+
+#[test]
+fn a_user_needs_no_more_rights_than_are_said() {
+    let Some(server) = Server::start() else { return };
+    // As docs/operations.md has them.
+    let rights = "~p:* +get +mget +pttl +getrange +set +del +eval +hget +hmget +hset +hsetnx +hdel";
+    let words = ["ACL", "SETUSER", "u", "on", ">w"].into_iter().chain(rights.split(' '));
+    assert_eq!(server.ask(&words.collect::<Vec<_>>()), "+OK");
+    let url = format!("redis://u:w@127.0.0.1:{}", server.port);
+    let open = |prefix: &str| {
+        let tier = RedisTier::builder(&url).prefix(prefix);
+        tier.deadline(super::PATIENCE).connect_timeout(super::PATIENCE)
+    };
+    let (tier, builder, _hand) = over(open("p:"));
+    let cache = builder.build().unwrap();
+    cache.insert(text("a"), text("1"));
+    cache.insert(text("b"), text("1"));
+    assert_eq!(cache.get("a"), Some(text("1")));
+    cache.remove("a").unwrap();
+    cache.invalidate_tag("t").unwrap();
+    assert_eq!((cache.get("a"), cache.get("b")), (None, Some(text("1"))));
+    assert_eq!(tier.get_many(&[b"x"]).unwrap(), [None]);
+    assert!(!tier.contains(b"x").unwrap());
+    tier.clear().unwrap();
+    assert_eq!((cache.get("b"), tier.stats().errors), (None, 0));
+    let error = open("q:").build().unwrap().get(b"a", &mut Vec::new()).unwrap_err();
+    assert!(matches!(super::faults::why(&error), RemoteError::Denied { .. }), "{error:?}");
 }
 
 #[test]
