@@ -259,6 +259,19 @@
 //! other policies, stands in `docs/benchmarks.md` and `docs/caching.md` of the repository, with the
 //! commands that measure it again.
 //!
+//! # Examples
+//!
+//! Small programs in the folder `examples` of the crate:
+//!
+//! | tier | `cargo run -p perf-cache` … |
+//! |---|---|
+//! | memory | `--example read_through` |
+//! | `#[cached]` | `--features macros --example cached_function` |
+//! | memory over a disk | `--features tiered,serde,lz4 --example tiered` |
+//! | the log store alone | `--features disk --example disk_log` |
+//! | a store over SQLite | `--features bundled-sqlite --example disk_sqlite` |
+//! | a store over RocksDB | `--features rocksdb --example disk_rocksdb` |
+//!
 //! # Features
 //!
 //! | feature | brings | default |
@@ -268,7 +281,10 @@
 //! | `crypto` | ciphers for these; and aes-gcm, chacha20poly1305, getrandom, zeroize | no |
 //! | `serde`, `bytes` | values that serde serializes, `Bytes`; and postcard, bytes | no |
 //! | `derive` | `#[derive(Plain)]`, and syn and a reader of manifests | no |
-//! | `disk` | stores on disk, and xxhash-rust | no |
+//! | `disk` | stores on disk: the trait, the log store; and xxhash-rust | no |
+//! | `sqlite`, `bundled-sqlite` | a store over SQLite, of the system or built from source; and crc32c, rusqlite | no |
+//! | `rocksdb` | a store over RocksDB, built from source; and crc32c, rocksdb | no |
+//! | `conformance` | the tests that a store has to pass | no |
 //! | `macros` | `#[cached]`, and syn with all of the language, and a reader of manifests | no |
 //! | `redis`, `redis-tls` | a Redis or Valkey server as a tier of these, over TLS as well; and redis, with rustls and ring (C code) | no |
 //! | `tiered` | `TieredCache`: memory and a disk as one cache, and perf-guard | no |
