@@ -207,7 +207,7 @@ fn browser(counts: &mut Counts) -> Result<()> {
     let mut node = program("node", &["--test", "--test-reporter=tap"]);
     node.current_dir(root().join(BROWSER_TEST)).env("PERFKIT_BIN", program_path);
     if let Some(browser) = setup::browser() {
-        node.env("PERFKIT_BROWSER", browser);
+        node.env("PERFKIT_CHROMIUM", browser);
     }
     counted(&mut node, counts)
 }
