@@ -153,7 +153,7 @@ const KINDS = { key: ["Key", "example.org/page?x=1"], tag: ["Tag", "product-42"]
 function Invalidate({ chosen, done }) {
   const [kind, setKind] = useState("pattern");
   const [what, setWhat] = useState("");
-  const [counted, setCounted] = useState(null);
+  const [counted, setCounted] = useState(null); // how many, and what is not among them
   const [problem, setProblem] = useState(null);
   const [busy, setBusy] = useState(false);
   const field = useRef(null);
@@ -170,10 +170,10 @@ function Invalidate({ chosen, done }) {
     setBusy(true);
     setProblem(null);
     try {
-      const { entries } = await live.ask(`${ADDRESS}/invalidate`, { method: "POST", body: { [kind]: what.trim(), dry_run: dry } });
-      if (dry) setCounted(entries);
+      const { entries, note } = await live.ask(`${ADDRESS}/invalidate`, { method: "POST", body: { [kind]: what.trim(), dry_run: dry } });
+      if (dry) setCounted({ entries, note });
       else {
-        tell(`${many(entries, "entry", "entries")} invalidated`);
+        tell(`${many(entries, "entry", "entries")}${note ? " of memory" : ""} invalidated`);
         setCounted(null);
         setWhat("");
         done();
@@ -181,6 +181,7 @@ function Invalidate({ chosen, done }) {
     } catch (refused) {
       setCounted(null);
       setProblem(refused.status === 401 ? "You are no longer signed in. Sign in above and try again." : refused.message);
+      if (refused.status === 503) done(); // forgotten, but maybe not for good: what is shown has changed
       requestAnimationFrame(() => field.current?.focus());
     }
     setBusy(false);
@@ -197,8 +198,8 @@ function Invalidate({ chosen, done }) {
       <div class="row"><input id=${id} ref=${field} type="text" autocomplete="off" spellcheck="false" value=${what} aria-invalid=${problem ? "true" : undefined} aria-describedby=${`${id}-problem`} onInput=${(event) => change(() => setWhat(event.target.value))} />
         <button type="submit" class="button" disabled=${busy}>Count</button></div>
       <p class="problem" id=${`${id}-problem`} role="alert">${problem && html`<${Icon} name="degraded" /> <span>${problem}</span>`}</p>
-      ${counted !== null && html`<div class="row" role="group" aria-label="Confirm the invalidation"><p>${counted === 0 ? "Nothing has it now." : html`That is <b>${many(counted, "entry", "entries")}</b>.`}</p>
-        <button type="button" ref=${confirm} class="button primary" disabled=${busy} onClick=${() => send(false)}>${busy ? "Invalidating" : counted === 0 ? "Invalidate anyway" : `Invalidate ${many(counted, "entry", "entries")}`}</button>
+      ${counted !== null && html`<div class="row" role="group" aria-label="Confirm the invalidation"><p>${counted.entries === 0 ? (counted.note ? "Nothing in memory has it now." : "Nothing has it now.") : html`That is <b>${many(counted.entries, "entry", "entries")}</b>.`} ${counted.note}</p>
+        <button type="button" ref=${confirm} class="button primary" disabled=${busy} onClick=${() => send(false)}>${busy ? "Invalidating" : counted.entries === 0 ? "Invalidate anyway" : `Invalidate ${many(counted.entries, "entry", "entries")}`}</button>
         <button type="button" class="button" onClick=${() => setCounted(null)}>Back</button></div>`}
     </form>`}
   <//>`;

@@ -63,8 +63,12 @@ impl InspectCache for Answers {
             Selection::Pattern(pattern) => self.0.invalidate_matching(&glob(pattern)?),
         };
         forgotten.map_err(|error| {
-            let why = error.source().map(|cause| format!(" ({cause})")).unwrap_or_default();
-            let cause = format!("{error}{why}");
+            let (mut why, mut next) = (Vec::new(), error.source());
+            while let Some(cause) = next {
+                why.push(cause.to_string());
+                next = cause.source();
+            }
+            let cause = format!("{error} ({})", why.join(": "));
             InvalidateFailure::NotDurable { entries: error.forgotten(), cause }
         })
     }

@@ -2,7 +2,7 @@
 
 use super::course::{self, CHART_POINTS, Course, series};
 use super::shapes::{Chart, Series};
-use super::traffic::{FETCHED, MEMORY, PROCESS, SERVED, answer_time, answers, latency};
+use super::traffic::{DISK, FETCHED, MEMORY, PROCESS, SERVED, answer_time, answers, latency};
 use perf_analytics::{History, Points, Select, Span};
 
 /// Requests per second by outcome.
@@ -88,13 +88,18 @@ pub(super) fn hit_ratio(history: &History, span: Span) -> Chart {
 
 /// The p95 of the time to an answer's head, by outcome.
 pub(super) fn answer_times(history: &History, span: Span) -> Chart {
-    let lines = [("hit", "Hit"), ("stale", "Stale"), ("miss", "Miss")].map(|(id, title)| {
-        let mut points = history.quantiles(&answer_time(id), 0.95, span, CHART_POINTS);
-        for value in points.values.iter_mut().flatten() {
-            *value *= 1e-6;
-        }
-        (id, title, vec![points])
-    });
+    let disk = has_disk(history, span).then_some(("disk", "Disk"));
+    let outcomes = [("hit", if disk.is_some() { "Memory" } else { "Hit" })].into_iter().chain(disk);
+    let outcomes = outcomes.chain([("stale", "Stale"), ("miss", "Miss")]);
+    let lines: Vec<_> = outcomes
+        .map(|(id, title)| {
+            let mut points = history.quantiles(&answer_time(id), 0.95, span, CHART_POINTS);
+            for value in points.values.iter_mut().flatten() {
+                *value *= 1e-6;
+            }
+            (id, title, vec![points])
+        })
+        .collect();
     chart(
         "latency",
         "Time to answer, p95",
@@ -102,6 +107,11 @@ pub(super) fn answer_times(history: &History, span: Span) -> Chart {
         "Until the head of the answer is ready, by outcome; 95 of 100 were at least this fast.",
         &lines,
     )
+}
+
+/// Whether a disk is behind the memory.
+pub(super) fn has_disk(history: &History, span: Span) -> bool {
+    history.gauge(&Select::new(DISK, "tier_entries"), span).is_some()
 }
 
 /// What the memory tier holds against what it may.

@@ -5,19 +5,16 @@
 // PERFKIT_CHROMIUM names another browser; PERFKIT_SCREENSHOTS a folder for pictures of every view, theme and width.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
-import { PATIENCE, makeSite, startLoad, startProgram, until } from "./program.mjs";
+import { THEMES, WIDTHS, assertAccessible, assertFits, openPage, startBrowser } from "./browser.mjs";
+import { makeSite, startLoad, startProgram, until } from "./program.mjs";
 import { assemble, vendorFolder } from "./vendor.mjs";
 
 const MOST_REQUESTS = 8;
 const MOST_BYTES = 60_000; // of compressed bodies
 const VIEWS = { overview: "/", caching: "/caching" };
-const THEMES = ["light", "dark"];
-const WIDTHS = [1440, 390, 320];
-const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 
 let site;
 let program;
@@ -25,15 +22,10 @@ let load;
 let browser;
 
 before(async () => {
-  const executablePath = [process.env.PERFKIT_CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => path && existsSync(path));
-  assert.ok(executablePath, "no Chromium found: install one or name it in PERFKIT_CHROMIUM");
   site = makeSite();
   program = await startProgram(site.folder);
   load = startLoad(program.listen);
-  browser = await chromium.launch({
-    executablePath,
-    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await startBrowser();
 });
 
 after(async () => {
@@ -43,29 +35,7 @@ after(async () => {
   site?.remove();
 });
 
-/** A fresh browser profile on one view. Whatever the browser complains about is kept, to be nothing in the end. */
-async function open(t, { path = "/", theme = "light", width = 1280, height = 900, token, expect = [] } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: "reduce" });
-  context.setDefaultTimeout(PATIENCE);
-  const page = await context.newPage();
-  const complaints = [];
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type()) && !expect.some((pattern) => pattern.test(message.text()))) complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.message));
-  await page.addInitScript(() => {
-    addEventListener("securitypolicyviolation", (event) => console.error(`policy violated: ${event.violatedDirective} ${event.blockedURI}`));
-  });
-  t.after(async () => {
-    await context.close();
-    assert.deepEqual(complaints, [], "the browser complained");
-  });
-  await page.goto(program.admin + path + (token ? `#token=${token}` : ""));
-  await page.getByText("Healthy", { exact: true }).first().waitFor();
-  if (token) await until("a session", () => page.evaluate(() => localStorage.getItem("perfkit.session") === "yes"));
-  return page;
-}
-
+const open = (t, options) => openPage(t, browser, program, options);
 const chart = (page, title) => page.locator(".chart", { has: page.getByRole("heading", { name: title, exact: true }) });
 const capacity = async () => (await program.get("knobs")).knobs.find((knob) => knob.id === "memory/capacity");
 const background = (page) => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
@@ -258,10 +228,7 @@ for (const [view, path] of Object.entries(VIEWS)) {
   for (const theme of THEMES) {
     test(`${view}, ${theme}: the accessibility checker finds nothing`, async (t) => {
       const page = await open(t, { path, theme, token: program.token });
-      await page.locator("canvas").first().waitFor();
-      await page.evaluate(axe);
-      const { violations } = await page.evaluate(() => globalThis.axe.run(document, { preload: false }));
-      assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`), []);
+      await assertAccessible(page);
     });
   }
 }
@@ -273,15 +240,7 @@ test("every view fits every width, and has its picture taken", async (t) => {
     for (const theme of THEMES) {
       for (const width of WIDTHS) {
         const page = await open(t, { path, theme, width, token: program.token });
-        await page.locator("canvas").first().waitFor();
-        const { inner, outer } = await page.evaluate(() => ({ inner: document.documentElement.scrollWidth, outer: innerWidth }));
-        assert.ok(inner <= outer, `${view} at ${width} px scrolls sideways: ${inner} px`);
-        // Only what can be seen is drawn: for a picture of all of it, all of it has to be seen.
-        await page.setViewportSize({ width, height: await page.evaluate(() => document.documentElement.scrollHeight) });
-        const updated = page.locator(".updated time");
-        const before = await updated.textContent();
-        await until("newer numbers", async () => (await updated.textContent()) !== before);
-        await page.screenshot({ path: join(folder, `${view}-${theme}-${width}.png`), fullPage: true });
+        await assertFits(page, width, join(folder, `${view}-${theme}-${width}.png`));
         await page.close();
       }
     }

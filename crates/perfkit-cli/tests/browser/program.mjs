@@ -32,10 +32,10 @@ export function makeSite() {
 }
 
 /** Starts `perfkit serve` and reads where it listens. */
-export async function startProgram(origin, { listen = "127.0.0.1:0", admin = "127.0.0.1:0" } = {}) {
+export async function startProgram(origin, { listen = "127.0.0.1:0", admin = "127.0.0.1:0", more = [] } = {}) {
   const program = process.env.PERFKIT_BIN;
   if (!program || !existsSync(program)) throw new Error("set PERFKIT_BIN to the perfkit program to test");
-  const child = spawn(program, ["serve", "--origin", origin, "--listen", listen, "--admin", admin, "--json"], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, ["serve", "--origin", origin, "--listen", listen, "--admin", admin, "--json", ...more], { stdio: ["ignore", "pipe", "pipe"] });
   let complaints = "";
   child.stderr.on("data", (text) => { complaints = (complaints + text).slice(-4_000); });
   const ended = new Promise((resolve) => child.once("exit", resolve));
