@@ -39,6 +39,11 @@ fn terminal_width() -> Option<usize> {
     None
 }
 
+/// So many of something.
+pub(crate) fn many(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 /// Writes a line to standard error. Nobody reading it is no reason to end.
 pub(crate) fn tell(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");

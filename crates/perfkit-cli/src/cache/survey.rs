@@ -2,7 +2,7 @@
 
 use super::arguments::{InspectArguments, VerifyArguments};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, many};
 use crate::stores::StoreKind;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perf_cache::disk::{DiskError, DiskStore, LogStore, LogSurvey, PutTerms, Stored};
@@ -195,17 +195,20 @@ fn described(survey: &LogSurvey, now: u64, directory: &Path) -> String {
     };
     line("entries", format!("{}{pinned}", survey.entries));
     line("live", bytes(survey.live_bytes).to_string());
-    line("files", format!("{} in {} segments", bytes(survey.file_bytes), survey.segments));
+    let segments = many(survey.segments, "segment", "segments");
+    line("files", format!("{} in {segments}", bytes(survey.file_bytes)));
     line("expired", survey.expired.to_string());
     if let Some((oldest, newest)) = survey.written {
         line("oldest", format!("{} ago", span(now.saturating_sub(oldest))));
         line("newest", format!("{} ago", span(now.saturating_sub(newest))));
     }
     if survey.damaged > 0 {
-        line("damaged", format!("{} records, {}", survey.damaged, bytes(survey.damaged_bytes)));
+        let records = many(survey.damaged, "record", "records");
+        line("damaged", format!("{records}, {}", bytes(survey.damaged_bytes)));
     }
     if !survey.largest.is_empty() {
-        text.push_str("\n       bytes  expires in  key\n");
+        // Longer than they are fresh: for as long as the origin can be asked about them.
+        text.push_str("\n       bytes    kept for  key\n");
     }
     for (key, stored) in &survey.largest {
         let left = match stored.expires_at {
@@ -220,10 +223,10 @@ fn described(survey: &LogSurvey, now: u64, directory: &Path) -> String {
 fn judged(survey: &LogSurvey, directory: &Path) -> String {
     let bytes = ByteSize::from_bytes;
     let mut text = format!(
-        "{}: {} records in {} segments, {} read\n",
+        "{}: {} in {}, {} read\n",
         directory.display(),
-        survey.records,
-        survey.segments,
+        many(survey.records, "record", "records"),
+        many(survey.segments, "segment", "segments"),
         bytes(survey.file_bytes)
     );
     if survey.cut_bytes > 0 {
@@ -234,11 +237,11 @@ fn judged(survey: &LogSurvey, directory: &Path) -> String {
         );
     }
     let _ = match survey.damaged {
-        0 => writeln!(text, "clean: {} entries can be read", survey.entries),
+        0 => writeln!(text, "clean: {} can be read", many(survey.entries, "entry", "entries")),
         damaged => writeln!(
             text,
-            "damaged: {damaged} records in {} are not as they were written; none of them will be \
-             answered",
+            "damaged: {} in {} not as written; nothing of it will be answered",
+            many(damaged, "record", "records"),
             bytes(survey.damaged_bytes)
         ),
     };

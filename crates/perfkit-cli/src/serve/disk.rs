@@ -1,7 +1,7 @@
 //! The cache on disk, from its opening to its end.
 
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, many};
 use crate::settings::DiskSettings;
 use perf_cache::disk::{CloseReport, DiskError, DiskStore};
 use perf_core::ByteSize;
@@ -13,9 +13,9 @@ pub(super) fn open(settings: &DiskSettings) -> Result<Arc<dyn DiskStore>, Failur
     let (found, usage) = (store.open_report(), store.usage());
     let end = if found.clean_shutdown { "" } else { ", whose process had been killed" };
     let mut line = format!(
-        "perfkit: cache on disk {}: {} entries, {} of at most {}{end}, opened in {:.0?}",
+        "perfkit: cache on disk {}: {}, {} of at most {}{end}, opened in {:.0?}",
         store.path().display(),
-        found.recovered.saturating_sub(usage.pinned),
+        many(found.recovered.saturating_sub(usage.pinned), "entry", "entries"),
         ByteSize::from_bytes(usage.file_bytes),
         ByteSize::from_bytes(usage.max_bytes),
         found.took
@@ -42,9 +42,9 @@ pub(super) async fn close(
                 lost => format!(", {} lost", ByteSize::from_bytes(lost)),
             };
             output::tell(&format!(
-                "perfkit: cache on disk closed in {:.0?}: {} entries kept, {} flushed{lost}",
+                "perfkit: cache on disk closed in {:.0?}: {} kept, {} flushed{lost}",
                 report.took,
-                report.entries,
+                many(report.entries, "entry", "entries"),
                 ByteSize::from_bytes(report.flushed_bytes)
             ));
         }
@@ -53,9 +53,9 @@ pub(super) async fn close(
         }
     }
     if not_removed > 0 {
-        let removals = if not_removed == 1 { "removal" } else { "removals" };
+        let removals = many(not_removed, "removal", "removals");
         output::tell(&format!(
-            "perfkit: {not_removed} {removals} could not be written to the cache on disk: what was \
+            "perfkit: {removals} could not be written to the cache on disk: what was \
              purged may be answered after the next start; purge it again then, or start with an empty \
              directory"
         ));

@@ -55,7 +55,7 @@ fn a_store_is_told_of_and_checked() {
     let seen = json(&["cache", "verify", dir, "--json"], 1);
     assert_eq!((&seen["damaged"], &seen["entries"]), (&1.into(), &19.into()), "{seen}");
     let told = String::from_utf8(run(&["cache", "verify", dir]).stdout).unwrap();
-    assert!(told.contains("damaged: 1 records"), "{told}");
+    assert!(told.contains("damaged: 1 record in"), "{told}");
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn is_kept_by(kind: &str) {
     assert!(ask(&serving, "/a").header("cache-status").contains("fwd=miss"));
     serving.signal("TERM");
     let (status, said) = serving.end();
-    assert!(status.success() && said.contains("1 entries kept"), "{said}");
+    assert!(status.success() && said.contains("1 entry kept"), "{said}");
     let serving = serve(&origin, &folder, &store);
     let answer = ask(&serving, "/a");
     assert!(answer.header("cache-status").contains("detail=disk"), "{answer:?}");
