@@ -228,6 +228,7 @@ mod seeking;
 mod stats;
 mod tier;
 mod volume;
+mod worth;
 mod writing;
 
 pub use builder::{BuildError, Preset, TieredCacheBuilder, WhenBusy};
@@ -236,8 +237,9 @@ pub use entry::TieredEntry;
 pub use explain::{Explanation, KeyState, TierExplanation};
 pub use options::{Strategy, TieredTerms, WritePolicy};
 pub use perf_guard::BreakerState;
-pub use stats::{TierStats, TieredEfficiency, TieredPrices, TieredStats};
+pub use stats::{TierStats, TieredStats};
 pub use tier::{DiskTier, Fetched, OuterTier, TierError, TierGet, TierUsage};
+pub use worth::{TieredEfficiency, TieredPrices};
 
 use self::inner::Core;
 use crate::Cache;

@@ -1,6 +1,7 @@
 //! Memory and tiers beyond it as one cache.
 
 mod crash;
+mod extremes;
 mod faults;
 mod late;
 mod model;

@@ -35,7 +35,7 @@ impl Parked {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Whether the key is a new one, and whether somebody has to be set to try again.
+    /// One more; whether somebody has to be set to try again.
     fn add(&self, hash: u64) -> bool {
         let mut waiting = lock(&self.waiting);
         if waiting.known.insert(hash) {
