@@ -229,7 +229,8 @@
 //!
 //! [`Registry`] finds the caches of a program by their names.
 //!
-//! [`learning`] has what goes beyond that: which keys are worth loading ahead.
+//! [`learning`] has what goes beyond that: which keys are worth loading ahead, and times to live from
+//! how often values change.
 //!
 //! # Cost
 //!

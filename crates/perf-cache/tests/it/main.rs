@@ -22,6 +22,7 @@ mod fetch;
 mod insight;
 mod invalidation;
 mod key_text;
+mod learning;
 mod lifetimes;
 mod loading;
 mod many;
