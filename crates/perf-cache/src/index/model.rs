@@ -10,9 +10,10 @@ struct Shard {
     keys: Vec<AtomicU64>,
 }
 
-/// All keys of these models begin in the same bucket, and have one of two tags.
+/// All keys of these models begin in the first bucket, and have one of two hashes.
 fn hash(key: u64) -> u64 {
-    key % 2
+    let first = |hash: &u64| home(*hash, 64) == 0;
+    (0..).filter(first).nth((key % 2) as usize).unwrap()
 }
 
 impl Shard {
