@@ -50,13 +50,36 @@ impl<K, V> Leavers<'_, K, V> {
     /// Takes in what nobody can look at any more.
     #[inline]
     fn add(&mut self, entry: Entry<K, V>) {
-        if std::mem::needs_drop::<K>() || std::mem::needs_drop::<V>() || entry.extra.is_some() {
+        if needs_drop(&entry) {
             match &mut self.one {
                 None => self.one = Some(entry),
                 Some(_) => self.gone.push(entry),
             }
         }
     }
+
+    /// The same for what was left in a place that is used again.
+    #[inline]
+    pub(crate) fn add_some(&mut self, entry: Option<Entry<K, V>>) {
+        if let Some(entry) = entry {
+            self.add(entry);
+        }
+    }
+}
+
+/// Moves out all that only waits to be dropped.
+fn empty<K, V>(shard: &Shard<K, V>, held: &mut Held<K, V>, gone: &mut Vec<Entry<K, V>>) {
+    while let Some(entry) = shard.slots.vacate(&mut held.ledger) {
+        if needs_drop(&entry) {
+            gone.push(entry);
+        }
+    }
+}
+
+/// Whether it makes a difference that it is dropped.
+#[inline]
+fn needs_drop<K, V>(entry: &Entry<K, V>) -> bool {
+    std::mem::needs_drop::<K>() || std::mem::needs_drop::<V>() || entry.extra.is_some()
 }
 
 /// Places looked at, or entries removed, in one holding of a lock.
@@ -106,7 +129,7 @@ impl<K, V> Inner<K, V> {
     ) {
         drop(gone);
         if let Some(shard) = waits {
-            self.wait_for_barrier(shard);
+            self.wait_for_barrier(shard, false);
         }
         for mut news in told {
             let shard = news.shard;
@@ -133,12 +156,16 @@ impl<K, V> Inner<K, V> {
         self.listeners.tell(&entry.key, &entry.value, cause);
     }
 
+    /// `at_once`: what is free after that is dropped.
     #[cold]
-    fn wait_for_barrier(&self, shard: &Shard<K, V>) {
+    fn wait_for_barrier(&self, shard: &Shard<K, V>, at_once: bool) {
         barrier::heavy();
         let mut gone = Vec::new();
         let mut held = shard.lock();
         self.harvest(shard, &mut held, false, &mut gone);
+        if at_once {
+            empty(shard, &mut held, &mut gone);
+        }
         drop(held);
         drop(gone);
     }
@@ -163,15 +190,16 @@ impl<K, V> Inner<K, V> {
             }
             self.last_reclaimed.store(now, Ordering::Relaxed);
         }
-        let needs_barrier = self.harvest(shard, &mut held, true, &mut gone);
+        let needs_barrier = self.harvest_now(shard, &mut held, &mut gone);
         drop(held);
         drop(gone);
         if needs_barrier {
-            self.wait_for_barrier(shard);
+            self.wait_for_barrier(shard, true);
         }
     }
 
-    /// Frees what can be freed; whether that takes a barrier.
+    /// Finds out what is free; whether that takes a barrier. What is free goes to `gone` if it is
+    /// much, or nobody else reads; the rest is dropped with the next insertions, one with each.
     pub(crate) fn harvest(
         &self,
         shard: &Shard<K, V>,
@@ -179,11 +207,27 @@ impl<K, V> Inner<K, V> {
         all: bool,
         gone: &mut Vec<Entry<K, V>>,
     ) -> bool {
-        let harvest = shard.slots.harvest(&mut held.ledger, &self.readers, all, gone);
+        let harvest = shard.slots.harvest(&mut held.ledger, &self.readers, all);
         if held.ledger.waiting() == 0 {
             held.retired_weight = 0;
         }
+        let most = self.limbo.weight.saturating_mul(2);
+        if self.readers.may_be_alone() || (most < u64::MAX && held.unread_weight() > most) {
+            empty(shard, held, gone);
+        }
         harvest == Harvest::NeedsBarrier
+    }
+
+    /// The same for all that has left; what is free goes to `gone`.
+    pub(crate) fn harvest_now(
+        &self,
+        shard: &Shard<K, V>,
+        held: &mut Held<K, V>,
+        gone: &mut Vec<Entry<K, V>>,
+    ) -> bool {
+        let needs_barrier = self.harvest(shard, held, true, gone);
+        empty(shard, held, gone);
+        needs_barrier
     }
 
     /// Removes an entry for another reason than room, and gives its room back.
@@ -282,7 +326,7 @@ impl<K, V> Inner<K, V> {
                 Err(new) => entry = new,
             }
         }
-        shard.replace_found(held, old, hash, era, entry, weight);
+        left.add_some(shard.replace_found(held, old, hash, era, entry, weight));
         self.retire(shard, held, old.slot, Cause::Replaced, left);
     }
 
@@ -295,6 +339,12 @@ impl<K, V> Inner<K, V> {
     ) {
         let waiting = held.ledger.waiting();
         let limbo = self.limbo;
+        if held.ledger.unread().len() > limbo.entries
+            && let Some(entry) = shard.slots.vacate(&mut held.ledger)
+        {
+            // More leave than come in.
+            left.add(entry);
+        }
         let is_heavy = held.retired_weight > limbo.weight;
         let is_too_heavy = held.retired_weight / PATIENCE as u64 > limbo.weight;
         let is_due = waiting >= limbo.entries

@@ -201,7 +201,7 @@ impl<K, V> Inner<K, V> {
                 let mut gone = Vec::new();
                 let mut held = shard.lock();
                 if held.ledger.retired() > 0 {
-                    needs_barrier |= self.harvest(shard, &mut held, true, &mut gone);
+                    needs_barrier |= self.harvest_now(shard, &mut held, &mut gone);
                 }
                 drop(held);
                 drop(gone);

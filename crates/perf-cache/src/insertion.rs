@@ -152,11 +152,13 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     }
                     if let Some(entry) = entry.take() {
                         if let Some(slot) = kept {
-                            shard.replace(&mut held, slot, hash, era, entry, weight);
+                            let freed = shard.replace(&mut held, slot, hash, era, entry, weight);
+                            left.add_some(freed);
                             self.retire(shard, &mut held, slot, Cause::Replaced, &mut left);
                         } else {
                             let choice = self.choosing.choice();
-                            shard.insert(&mut held, hash, era, entry, weight, choice);
+                            let freed = shard.insert(&mut held, hash, era, entry, weight, choice);
+                            left.add_some(freed);
                         }
                     }
                     let outgrown = held.has_outgrown();
@@ -216,6 +218,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         // What leaves is dropped after the lock: these are declared before the guard.
         let mut ended = None;
         let mut gone = None;
+        let mut freed = None;
         let mut left = None;
         let mut held = shard.lock();
         let is_calm =
@@ -237,7 +240,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             match new {
                 Ok(old) => gone = Some(old),
                 Err(entry) => {
-                    shard.replace_found(&mut held, found, hash, era, entry, weight);
+                    freed = shard.replace_found(&mut held, found, hash, era, entry, weight);
                     let left = left.insert(self.leavers());
                     self.retire(shard, &mut held, found.slot, Cause::Replaced, left);
                 }
@@ -245,7 +248,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
         } else {
             let choice = self.choosing.choice();
             if self.entries.exchange(0, 1, false) {
-                shard.insert(&mut held, hash, era, plain(key, value), weight, choice);
+                freed = shard.insert(&mut held, hash, era, plain(key, value), weight, choice);
             } else {
                 // One goes and one comes: what is used stays as it is.
                 if !self.entries.exchange(1, 1, false) || !self.is_at_its_share(index, false) {
@@ -263,7 +266,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
                     Err(entry) => {
                         let left = left.insert(self.leavers());
                         self.unlink(shard, &mut held, victim, Cause::Size, left);
-                        shard.insert(&mut held, hash, era, entry, weight, choice);
+                        freed = shard.insert(&mut held, hash, era, entry, weight, choice);
                     }
                 }
                 shard.foresee_victims(&held);
@@ -273,7 +276,7 @@ impl<K: Hash + Eq, V> Inner<K, V> {
             extra.marks.leave();
         }
         drop(held);
-        drop((ended, gone));
+        drop((ended, gone, freed));
         if let Some(left) = left {
             self.see_off(left);
         }

@@ -70,9 +70,13 @@
 //!   own, and the function of a [`Clock`](perf_core::Clock) that was made of one.
 //! - A value is dropped when it has left the cache and no thread can be reading it. Where only one
 //!   thread uses a cache that is at once. Where several do, finding out takes a barrier on all
-//!   processors, so it is done for many values together: as a rule up to 1 in 32 of the entries or
-//!   of the bytes wait for it, in small caches up to 16 values for each shard, and four times as
-//!   many where writers are faster than barriers. They do not count as usage. [`Cache::clear`],
+//!   processors, so it is done for many values together, and what is found free is dropped as its
+//!   place is used again: one value with each insertion, two where more leave than come in. So a
+//!   destructor may run as many insertions into the same shard later as values wait there, and
+//!   without insertions not before one of the calls below: as a rule up to 1 in 32 of the entries or
+//!   of the bytes wait, in small caches up to 16 values for each shard, and four times as many where
+//!   writers are faster than barriers. They do not count as usage. What is found free and
+//!   weighs more than 1 in 32 of the bytes of its shard is dropped at once. [`Cache::clear`],
 //!   [`Cache::retain`], [`Cache::set_capacity`] and [`Cache::reclaim`] drop at once all that nobody
 //!   reads; [`Cache::remove`] does so unless it has just been done, within a tenth of a millisecond.
 //!

@@ -63,6 +63,12 @@ impl<K, V> Held<K, V> {
         let (here, in_all) = self.expected;
         (self.ledger.len() > here.saturating_add(here / 8)).then_some(in_all)
     }
+
+    /// What the entries weigh that only wait to be dropped.
+    pub(crate) fn unread_weight(&self) -> u64 {
+        let weights = self.ledger.unread().map(|slot| self.weights.get(slot));
+        weights.fold(0, u64::saturating_add)
+    }
 }
 
 /// In the place of a number of hits: each one is told to the policy.
@@ -198,7 +204,7 @@ impl<K, V> Shard<K, V> {
         })
     }
 
-    /// Puts in an entry whose key is not there.
+    /// Puts in an entry whose key is not there, and answers what was left to be dropped in its place.
     pub(crate) fn insert(
         &self,
         held: &mut Held<K, V>,
@@ -207,18 +213,19 @@ impl<K, V> Shard<K, V> {
         entry: Entry<K, V>,
         weight: u64,
         choice: Choice,
-    ) {
-        let slot = self.place(held, hash, era, entry, weight);
+    ) -> Option<Entry<K, V>> {
+        let (slot, left) = self.place(held, hash, era, entry, weight);
         let rehash = |slot| u64::from(self.slots.tag(slot));
         self.index.insert(u64::from(tag_of(hash)), slot, rehash);
         let view = View { slots: &self.slots, weights: &held.weights };
         held.policy.choose(choice);
         held.policy.insert(slot, &view);
         self.publish(held);
+        left
     }
 
     /// Puts a value in the place of another of the same key, which is unlinked then and has to
-    /// be retired.
+    /// be retired. Answers what was left to be dropped where the value lies now.
     pub(crate) fn replace(
         &self,
         held: &mut Held<K, V>,
@@ -227,10 +234,9 @@ impl<K, V> Shard<K, V> {
         era: u32,
         entry: Entry<K, V>,
         weight: u64,
-    ) {
-        if let Some(found) = self.index.seek(u64::from(tag_of(hash)), |slot| slot == old) {
-            self.replace_found(held, found, hash, era, entry, weight);
-        }
+    ) -> Option<Entry<K, V>> {
+        let found = self.index.seek(u64::from(tag_of(hash)), |slot| slot == old)?;
+        self.replace_found(held, found, hash, era, entry, weight)
     }
 
     /// The same where it has just been found.
@@ -243,13 +249,14 @@ impl<K, V> Shard<K, V> {
         era: u32,
         entry: Entry<K, V>,
         weight: u64,
-    ) {
-        let slot = self.place(held, hash, era, entry, weight);
+    ) -> Option<Entry<K, V>> {
+        let (slot, left) = self.place(held, hash, era, entry, weight);
         self.index.replace(old, slot);
         let view = View { slots: &self.slots, weights: &held.weights };
         held.policy.replace(old.slot, slot, &view);
         self.count_out(held, old.slot, Cause::Replaced);
         // Not published before the old one is retired: there is never one more than before.
+        left
     }
 
     /// Puts a value where another of the same key and weight is, and answers that; `Err` where
@@ -344,14 +351,14 @@ impl<K, V> Shard<K, V> {
         era: u32,
         entry: Entry<K, V>,
         weight: u64,
-    ) -> Slot {
+    ) -> (Slot, Option<Entry<K, V>>) {
         held.counts.insertions += 1;
         held.bytes = held.bytes.wrapping_add(weight);
         let life = entry.extra.as_ref().map(|extra| &extra.life);
         held.sweep.note(end_of(entry.look_at(), life));
-        let slot = self.slots.put(&mut held.ledger, tag_of(hash), era, entry);
+        let (slot, left) = self.slots.put(&mut held.ledger, tag_of(hash), era, entry);
         held.weights.set(slot, weight);
-        slot
+        (slot, left)
     }
 
     /// The next entry to make room; the policy has let go of it, so it must be unlinked.

@@ -23,14 +23,14 @@
 //! | 1. word := place | a. tag := not live |
 //! | 2. light half | b. heavy half |
 //! | 3. tag live? then look | c. some word = place? then wait |
-//! | 4. word := none (release) | d. move out, after all that released (acquire) |
+//! | 4. word := none (release) | d. move out, now or later, after all that released (acquire) |
 //!
 //! If 3 finds the tag live, then a came later than 3 in the order that the two fences make, so c
 //! finds what 1 stored, or what came after 4.
 //!
 //! What waits is bounded. Each time a number of entries has been retired they are *sealed*: a stamp
-//! is taken, and once a barrier has passed since, those that nobody protects are freed together. A
-//! thread that is the only one to read needs no barrier at all: it has a place to
+//! is taken, and once a barrier has passed since, those that nobody protects are free: each is
+//! moved out when its place is used again, and dropped after the lock. A thread that is the only one to read needs no barrier at all: it has a place to
 //! [itself](Readers::exclude) if no word of its own names it, and others that begin to read wait
 //! for the moment that it takes to put another entry there, or to move it out.
 #![expect(unsafe_code, reason = "readers without locks need places that others can empty")]
@@ -107,7 +107,7 @@ impl<K, V> Place<K, V> {
         self.seen.with(|_| ());
         // SAFETY: occupied, as the caller says, so initialized: it was written before the tag was
         // set (release), which the caller has read (acquire) or is ordered after by the lock. While
-        // it may not be moved out nobody writes to it, see `Slots::put` and `Slots::free`.
+        // it may not be moved out nobody writes to it, see `Slots::put` and `Slots::vacate`.
         unsafe { (*self.entry.get()).assume_init_ref() }
     }
 
@@ -167,6 +167,7 @@ impl<K, V> Slots<K, V> {
             sealed: Vec::new(),
             stamp: 0,
             pinned: Vec::new(),
+            unread: Vec::new(),
             barrier_is_coming: false,
         };
         (Slots { first, more, used: AtomicU32::new(0), id }, ledger)
@@ -207,30 +208,41 @@ impl<K, V> Slots<K, V> {
         is_live.then(|| Pinned { place, _pin: readers.pin(place.address()) })
     }
 
-    /// Puts an entry in, for readers to see.
+    /// Puts an entry in, for readers to see. Answers what was left in its place: to be dropped after
+    /// the lock.
     ///
     /// # Panics
     ///
     /// Where a shard would have more than 2^32 places.
     #[inline]
-    pub(crate) fn put(&self, ledger: &mut Ledger, tag: u32, era: u32, entry: Entry<K, V>) -> Slot {
+    pub(crate) fn put(
+        &self,
+        ledger: &mut Ledger,
+        tag: u32,
+        era: u32,
+        entry: Entry<K, V>,
+    ) -> (Slot, Option<Entry<K, V>>) {
         assert_eq!(self.id, ledger.id, "a ledger belongs to its slots");
+        let left = self.vacate(ledger);
         let slot = Slot::new(ledger.vacant.pop().unwrap_or_else(|| self.fresh()));
         let place = self.place(slot);
         debug_assert_eq!(place.tag.load(Ordering::Relaxed) & OCCUPIED, 0);
         #[cfg(perf_loom)]
         place.seen.with_mut(|_| ());
         let peculiar = if entry.is_plain() { 0 } else { PECULIAR };
-        // SAFETY: the place is vacant: it was never used, or `free` has moved its entry out and
-        // made it vacant, once, since only this call takes it off the list again. Nobody has a
-        // reference to what was there: `free` has seen to that. Nobody gets one before the tag is
-        // set below, and nobody else writes, because that takes the ledger.
+        // SAFETY: the place is vacant: it was never used, or its entry was moved out and it was
+        // made vacant after that, once, since only this call takes it off the list again. Nobody
+        // has a reference to what was there: `vacate` or `take` have seen to that. Nobody gets one
+        // before the tag is set below, and nobody else writes, because that takes the ledger.
         unsafe { (*place.entry.get()).write(entry) };
         place.notes.store(era << ERA_SHIFT | peculiar, Ordering::Relaxed);
         // Release: with what was written above.
         place.tag.store(tag | LIVE | OCCUPIED, Ordering::Release);
         ledger.live += 1;
-        slot
+        if let Some(&next) = ledger.unread.last() {
+            self.foresee(Slot::new(next));
+        }
+        (slot, left)
     }
 
     /// Ends the life of an entry: readers who come from now on pass by. It is freed by a later
@@ -360,39 +372,27 @@ impl<K, V> Slots<K, V> {
         Some(entry)
     }
 
-    /// Moves out what no hazard word names, and leaves the rest in the list. All of it was retired,
-    /// and after that a barrier has passed or is not needed.
-    fn free(
-        &self,
-        ledger: &mut Ledger,
-        readers: &Readers,
-        retired: &mut Vec<u32>,
-        gone: &mut Vec<Entry<K, V>>,
-    ) {
-        let protected = readers.protected();
-        retired.retain(|&index| {
-            let place = self.place(Slot::new(index));
-            if protected.binary_search(&place.address()).is_ok() {
-                return true;
-            }
-            let tag = place.tag.load(Ordering::Relaxed);
-            assert_eq!(tag & (LIVE | OCCUPIED), OCCUPIED, "what is freed was retired before");
-            place.tag.store(tag & !OCCUPIED, Ordering::Relaxed);
-            #[cfg(perf_loom)]
-            place.seen.with_mut(|_| ());
-            // SAFETY: occupied, so initialized, and not again after this: the tag says so from now
-            // on. No reference to it is left: whoever protected it before it was retired would be
-            // named now, since a barrier has passed since, or nobody but this thread has ever read,
-            // or has let go of it (release; read by acquire). Nobody new can protect it, because it
-            // is not live. References that were got by the ledger have ended, since this call
-            // has it for itself.
-            let entry = unsafe { (*place.entry.get()).assume_init_read() };
-            if std::mem::needs_drop::<K>() || std::mem::needs_drop::<V>() || entry.extra.is_some() {
-                gone.push(entry);
-            }
-            ledger.vacant.push(index);
-            false
-        });
+    /// Moves out an entry that only waits to be dropped, and makes its place vacant; `None` if there
+    /// is none.
+    #[inline]
+    pub(crate) fn vacate(&self, ledger: &mut Ledger) -> Option<Entry<K, V>> {
+        assert_eq!(self.id, ledger.id, "a ledger belongs to its slots");
+        let index = ledger.unread.pop()?;
+        let place = self.place(Slot::new(index));
+        let tag = place.tag.load(Ordering::Relaxed);
+        assert_eq!(tag & (LIVE | OCCUPIED), OCCUPIED, "what is freed was retired before");
+        place.tag.store(tag & !OCCUPIED, Ordering::Relaxed);
+        #[cfg(perf_loom)]
+        place.seen.with_mut(|_| ());
+        // SAFETY: occupied, so initialized, and not again after this: the tag says so from now on.
+        // No reference to it is left. It is in this list because `harvest` found no word that names
+        // it: whoever protected it before it was retired would have been named there, since a
+        // barrier had passed, or nobody but that thread had ever read, or has let go of it (release;
+        // read by acquire). Nobody new can protect it, because it is not live. References that were
+        // got by the ledger have ended, since this call has it for itself.
+        let entry = unsafe { (*place.entry.get()).assume_init_read() };
+        ledger.vacant.push(index);
+        Some(entry)
     }
 
     /// The entry at a slot, for whoever holds the lock; `None` unless it is live.
@@ -442,9 +442,9 @@ impl<K, V> Deref for Pinned<'_, K, V> {
     type Target = Entry<K, V>;
 
     fn deref(&self) -> &Entry<K, V> {
-        // SAFETY: `pin` found it live while it had the ledger, and named it meanwhile. `free` takes
+        // SAFETY: `pin` found it live while it had the ledger, and named it meanwhile. `harvest` takes
         // the ledger for itself, so it came before, and not to what is live, or comes after and
-        // finds the name, which is there until this is dropped.
+        // finds the name, which is there until this is dropped; `vacate` comes after `harvest`.
         unsafe { self.place.entry() }
     }
 }
@@ -453,7 +453,7 @@ impl<K, V> Deref for Detached<'_, K, V> {
     type Target = Entry<K, V>;
 
     fn deref(&self) -> &Entry<K, V> {
-        // SAFETY: occupied, and in no list of the ledger, so that `free` does not come by before
+        // SAFETY: occupied, and in no list of the ledger, so that `vacate` does not come by before
         // the release, which takes this.
         unsafe { self.place.entry() }
     }

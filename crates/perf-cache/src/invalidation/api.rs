@@ -310,7 +310,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         left: &mut Leavers<'a, K, V>,
     ) {
         let weight = held.weights.get(slot);
-        shard.replace(held, slot, hash, era, copy, weight);
+        left.add_some(shard.replace(held, slot, hash, era, copy, weight));
         self.retire(shard, held, slot, Cause::Replaced, left);
     }
 }

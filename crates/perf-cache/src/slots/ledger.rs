@@ -1,8 +1,11 @@
 //! The accounts of a shard: which places are vacant, and which wait to be freed.
+//!
+//! What nobody can read any more is not dropped at once, but left where it is until its place is
+//! used again: memory that came piece by piece goes back piece by piece. Allocators keep a few
+//! pieces for each thread; hundreds that come back together go where threads wait for each other.
 
 use super::{Detached, Slots};
 use crate::barrier;
-use crate::entry::Entry;
 use crate::hazard::Readers;
 use crate::policy::Slot;
 
@@ -21,6 +24,8 @@ pub(crate) struct Ledger {
     pub(super) stamp: u64,
     /// Retired places that have had their barrier, but somebody still reads them.
     pub(super) pinned: Vec<u32>,
+    /// Retired places that nobody reads any more nor will, with what is to be dropped in them.
+    pub(super) unread: Vec<u32>,
     /// Whether somebody has gone to make a barrier.
     pub(super) barrier_is_coming: bool,
 }
@@ -33,7 +38,12 @@ impl Ledger {
 
     /// How many entries have left and are not freed yet.
     pub(crate) const fn retired(&self) -> usize {
-        self.waiting.len() + self.sealed.len() + self.pinned.len()
+        self.waiting.len() + self.sealed.len() + self.pinned.len() + self.unread.len()
+    }
+
+    /// Slots of entries that only wait to be dropped.
+    pub(crate) fn unread(&self) -> impl ExactSizeIterator<Item = Slot> {
+        self.unread.iter().copied().map(Slot::new)
     }
 
     /// How many entries have left since the last sealing.
@@ -75,20 +85,14 @@ impl<K, V> Slots<K, V> {
         ledger.waiting.push(detached.slot.as_u32());
     }
 
-    /// Frees retired entries that nobody can look at: they go to `gone`, to be dropped after the
-    /// lock. `readers` is the one that all reads were made with.
+    /// Finds the retired entries that nobody can look at. They are dropped as their places are used
+    /// again, or by [`vacate`](Slots::vacate). `readers` is the one that all reads were made with.
     ///
-    /// Each call frees what was sealed by an earlier one, if a barrier has passed since, and then
+    /// Each call finds what was sealed by an earlier one, if a barrier has passed since, and then
     /// seals what was retired after that. Where that barrier is missing the answer is
     /// [`Harvest::NeedsBarrier`]; with `all`, what was retired is sealed in any case, and the
     /// answer is the same if there is any.
-    pub(crate) fn harvest(
-        &self,
-        ledger: &mut Ledger,
-        readers: &Readers,
-        all: bool,
-        gone: &mut Vec<Entry<K, V>>,
-    ) -> Harvest {
+    pub(crate) fn harvest(&self, ledger: &mut Ledger, readers: &Readers, all: bool) -> Harvest {
         assert_eq!(self.id, ledger.id, "a ledger belongs to its slots");
         let alone = readers.is_alone();
         let passed = alone || ledger.sealed.is_empty() || barrier::has_passed(ledger.stamp);
@@ -100,7 +104,15 @@ impl<K, V> Slots<K, V> {
             free.append(&mut ledger.waiting);
         }
         if !free.is_empty() {
-            self.free(ledger, readers, &mut free, gone);
+            let protected = readers.protected();
+            free.retain(|&index| {
+                let at = self.place(Slot::new(index)).address();
+                let is_read = protected.binary_search(&at).is_ok();
+                if !is_read {
+                    ledger.unread.push(index);
+                }
+                is_read
+            });
         }
         ledger.pinned = free;
         if (all || passed) && !ledger.waiting.is_empty() {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::barrier;
 use crate::index::Index;
-use loom::sync::{Arc, Mutex};
+use loom::sync::{Arc, Mutex, MutexGuard};
 use loom::thread;
 
 /// A value that knows whether it lives. Loom sees every access to it.
@@ -56,8 +56,10 @@ impl Model {
     fn insert(&self, key: u64, number: u64) {
         let mut ledger = self.ledger.lock().unwrap();
         let entry = Entry::plain(key, self.witness(number));
-        let slot = self.slots.put(&mut ledger, tag_of(key), 0, entry);
+        let (slot, left) = self.slots.put(&mut ledger, tag_of(key), 0, entry);
         self.index.insert(u64::from(tag_of(key)), slot, self.rehash());
+        drop(ledger);
+        drop(left);
     }
 
     fn find(&self, ledger: &Ledger, key: u64) -> Option<Slot> {
@@ -69,28 +71,35 @@ impl Model {
 
     fn remove(&self, key: u64) {
         let mut gone = Vec::new();
+        let mut ledger = self.leave(key);
+        gone.extend(std::iter::from_fn(|| self.slots.vacate(&mut ledger)));
+        drop(ledger);
+        drop(gone);
+    }
+
+    /// Takes out what a key has, to be dropped when its place is used again.
+    fn leave(&self, key: u64) -> MutexGuard<'_, Ledger> {
         let mut ledger = self.ledger.lock().unwrap();
         if let Some(slot) = self.find(&ledger, key) {
             self.index.remove(u64::from(tag_of(key)), slot, self.rehash());
             self.slots.retire(&mut ledger, slot);
         }
-        self.harvest(&mut ledger, &mut gone);
-        drop(ledger);
-        drop(gone);
+        self.harvest(&mut ledger);
+        ledger
     }
 
     fn replace(&self, key: u64, number: u64) {
-        let mut gone = Vec::new();
         let mut ledger = self.ledger.lock().unwrap();
         let old = self.find(&ledger, key).unwrap();
         let entry = Entry::plain(key, self.witness(number));
-        let slot = self.slots.put(&mut ledger, tag_of(key), 0, entry);
+        let (slot, left) = self.slots.put(&mut ledger, tag_of(key), 0, entry);
         let found = self.index.seek(u64::from(tag_of(key)), |slot| slot == old).unwrap();
         self.index.replace(found, slot);
         self.slots.retire(&mut ledger, old);
-        self.harvest(&mut ledger, &mut gone);
+        self.harvest(&mut ledger);
+        let gone = self.slots.vacate(&mut ledger);
         drop(ledger);
-        drop(gone);
+        drop((left, gone));
     }
 
     /// As [`replace`](Model::replace), where the old value is if this thread is alone.
@@ -134,10 +143,10 @@ impl Model {
         }
     }
 
-    fn harvest(&self, ledger: &mut Ledger, gone: &mut Vec<Entry<u64, Witness>>) {
-        if self.slots.harvest(ledger, &self.readers, true, gone) == Harvest::NeedsBarrier {
+    fn harvest(&self, ledger: &mut Ledger) {
+        if self.slots.harvest(ledger, &self.readers, true) == Harvest::NeedsBarrier {
             barrier::heavy();
-            let _ = self.slots.harvest(ledger, &self.readers, true, gone);
+            let _ = self.slots.harvest(ledger, &self.readers, true);
         }
     }
 
@@ -214,6 +223,26 @@ fn loom_a_place_that_is_used_again_is_not_mistaken() {
         model.insert(1, 11);
         reader.join().unwrap();
         assert_eq!((model.read(1), model.read(2)), (Some(11), Some(20)));
+    });
+}
+
+#[test]
+fn loom_what_is_left_in_a_place_is_dropped_as_it_is_used_again() {
+    model(|| {
+        let model = Arc::new(Model::new(4));
+        model.insert(1, 10);
+        let reader = {
+            let model = Arc::clone(&model);
+            thread::spawn(move || {
+                assert!(matches!(model.read(1), None | Some(10)));
+                assert!(matches!(model.read(2), None | Some(20)));
+            })
+        };
+        drop(model.leave(1));
+        assert_eq!(model.dropped.load(Ordering::Relaxed), 0);
+        model.insert(2, 20);
+        reader.join().unwrap();
+        assert_eq!((model.read(1), model.read(2)), (None, Some(20)));
     });
 }
 

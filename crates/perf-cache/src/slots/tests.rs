@@ -17,6 +17,19 @@ fn entry(key: u64) -> Entry<u64, String> {
     Entry::plain(key, key.to_string())
 }
 
+/// Finds what is free and moves it out.
+fn harvest<V>(
+    slots: &Slots<u64, V>,
+    ledger: &mut Ledger,
+    readers: &Readers,
+    all: bool,
+    gone: &mut Vec<Entry<u64, V>>,
+) -> Harvest {
+    let harvest = slots.harvest(ledger, readers, all);
+    gone.extend(std::iter::from_fn(|| slots.vacate(ledger)));
+    harvest
+}
+
 #[test]
 fn a_pair_takes_forty_bytes() {
     assert_eq!(place_size::<u64, u64>(), 40);
@@ -39,7 +52,7 @@ fn what_was_put_in_is_read_until_it_is_retired() {
     let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(2));
     let record = readers.own().unwrap();
     let placed: Vec<_> =
-        (0..300).map(|key| slots.put(&mut ledger, tag_of(key), 7, entry(key))).collect();
+        (0..300).map(|key| slots.put(&mut ledger, tag_of(key), 7, entry(key)).0).collect();
     for (key, &slot) in (0..).zip(&placed) {
         let Look::Live(found) = slots.protect(slot, tag_of(key), &readers, record) else {
             panic!("{key} is there")
@@ -58,21 +71,21 @@ fn what_was_put_in_is_read_until_it_is_retired() {
 fn what_somebody_reads_is_not_freed() {
     let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(8));
     let dropped = Arc::new(AtomicUsize::new(0));
-    let slot = slots.put(&mut ledger, 5, 0, Entry::plain(5, Dropped(Arc::clone(&dropped))));
+    let slot = slots.put(&mut ledger, 5, 0, Entry::plain(5, Dropped(Arc::clone(&dropped)))).0;
     let record = readers.own().unwrap();
     let Look::Live(read) = slots.protect(slot, tag_of(5), &readers, record) else {
         panic!("it is there")
     };
     let mut gone = Vec::new();
     slots.retire(&mut ledger, slot);
-    assert_eq!(slots.harvest(&mut ledger, &readers, true, &mut gone), Harvest::Done);
+    assert_eq!(harvest(&slots, &mut ledger, &readers, true, &mut gone), Harvest::Done);
     assert_eq!((gone.len(), ledger.retired(), read.key), (0, 1, 5));
     drop(read);
-    assert_eq!(slots.harvest(&mut ledger, &readers, true, &mut gone), Harvest::Done);
+    assert_eq!(harvest(&slots, &mut ledger, &readers, true, &mut gone), Harvest::Done);
     assert_eq!((gone.len(), ledger.retired(), dropped.load(SeqCst)), (1, 0, 0));
     gone.clear();
     assert_eq!(dropped.load(SeqCst), 1);
-    assert_eq!(slots.put(&mut ledger, 6, 0, Entry::plain(6, Dropped(dropped))), slot);
+    assert_eq!(slots.put(&mut ledger, 6, 0, Entry::plain(6, Dropped(dropped))).0, slot);
 }
 
 #[test]
@@ -82,7 +95,7 @@ fn where_others_read_a_barrier_frees() {
         let found = slots.protect(slot, tag, &readers, readers.own().unwrap());
         matches!(found, Look::Live(_))
     };
-    let slot = slots.put(&mut ledger, 1, 0, entry(1));
+    let slot = slots.put(&mut ledger, 1, 0, entry(1)).0;
     assert!(read(slot, tag_of(1)));
     std::thread::scope(|scope| {
         let other = scope.spawn(|| read(slot, tag_of(1)));
@@ -92,19 +105,37 @@ fn where_others_read_a_barrier_frees() {
     });
     let mut gone = Vec::new();
     slots.retire(&mut ledger, slot);
-    assert_eq!(slots.harvest(&mut ledger, &readers, false, &mut gone), Harvest::Done);
+    assert_eq!(harvest(&slots, &mut ledger, &readers, false, &mut gone), Harvest::Done);
     assert!(gone.is_empty(), "it was only sealed");
-    if slots.harvest(&mut ledger, &readers, false, &mut gone) == Harvest::NeedsBarrier {
+    if harvest(&slots, &mut ledger, &readers, false, &mut gone) == Harvest::NeedsBarrier {
         assert!(barrier::heavy());
-        assert_eq!(slots.harvest(&mut ledger, &readers, false, &mut gone), Harvest::Done);
+        assert_eq!(harvest(&slots, &mut ledger, &readers, false, &mut gone), Harvest::Done);
     }
     assert_eq!((gone.len(), ledger.retired()), (1, 0));
 }
 
 #[test]
+fn what_nobody_reads_is_handed_out_as_its_place_is_used_again() {
+    let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(8));
+    let placed: Vec<_> =
+        (0..3).map(|key| slots.put(&mut ledger, tag_of(key), 0, entry(key)).0).collect();
+    placed.iter().for_each(|&slot| slots.retire(&mut ledger, slot));
+    assert_eq!(slots.harvest(&mut ledger, &readers, true), Harvest::Done);
+    assert_eq!((ledger.len(), ledger.retired(), ledger.unread().len()), (0, 3, 3));
+    let mut left: Vec<_> =
+        (3..7).map(|key| slots.put(&mut ledger, tag_of(key), 0, entry(key))).collect();
+    assert_eq!((ledger.len(), ledger.retired(), slots.used()), (4, 0, 4));
+    assert!(left.pop().is_some_and(|(slot, left)| slot.index() == 3 && left.is_none()));
+    for (slot, left) in left {
+        assert_eq!(left.unwrap().key, slot.index() as u64, "of that place");
+        assert_eq!(slots.get(&ledger, slot).unwrap().key, 5 - slot.index() as u64);
+    }
+}
+
+#[test]
 fn hits_and_era_do_not_meet() {
     let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(8));
-    let slot = slots.put(&mut ledger, 1, 0xabcdef, entry(1));
+    let slot = slots.put(&mut ledger, 1, 0xabcdef, entry(1)).0;
     let Look::Live(read) = slots.protect(slot, tag_of(1), &readers, readers.own().unwrap()) else {
         panic!("it is there")
     };
@@ -120,8 +151,8 @@ fn hits_and_era_do_not_meet() {
 fn readers_are_told_by_one_word_what_needs_a_closer_look() {
     let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(8));
     let timed = Entry { look_at: 5.into(), ..entry(2) };
-    let plain = slots.put(&mut ledger, 1, 7, entry(1));
-    let timed = slots.put(&mut ledger, 2, 7, timed);
+    let plain = slots.put(&mut ledger, 1, 7, entry(1)).0;
+    let timed = slots.put(&mut ledger, 2, 7, timed).0;
     let record = readers.own().unwrap();
     let Look::Live(read) = slots.protect(plain, tag_of(1), &readers, record) else {
         panic!("it is there")
@@ -146,13 +177,13 @@ fn readers_are_told_by_one_word_what_needs_a_closer_look() {
 #[test]
 fn what_is_detached_is_freed_after_its_release() {
     let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(8));
-    let slot = slots.put(&mut ledger, 1, 0, entry(1));
+    let slot = slots.put(&mut ledger, 1, 0, entry(1)).0;
     let detached = slots.detach(&mut ledger, slot);
     let mut gone = Vec::new();
-    assert_eq!(slots.harvest(&mut ledger, &readers, true, &mut gone), Harvest::Done);
+    assert_eq!(harvest(&slots, &mut ledger, &readers, true, &mut gone), Harvest::Done);
     assert_eq!((gone.len(), &*detached.value, ledger.len()), (0, "1", 0));
     slots.release(&mut ledger, detached);
-    assert_eq!(slots.harvest(&mut ledger, &readers, true, &mut gone), Harvest::Done);
+    assert_eq!(harvest(&slots, &mut ledger, &readers, true, &mut gone), Harvest::Done);
     assert_eq!(gone.len(), 1);
 }
 
@@ -161,12 +192,12 @@ fn everything_is_dropped_once_with_the_slots() {
     let dropped = Arc::new(AtomicUsize::new(0));
     let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(10));
     let place = |ledger: &mut Ledger, key| {
-        slots.put(ledger, tag_of(key), 0, Entry::plain(key, Dropped(Arc::clone(&dropped))))
+        slots.put(ledger, tag_of(key), 0, Entry::plain(key, Dropped(Arc::clone(&dropped)))).0
     };
     let placed: Vec<_> = (0..100).map(|key| place(&mut ledger, key)).collect();
     placed[..50].iter().for_each(|&slot| slots.retire(&mut ledger, slot));
     let mut gone = Vec::new();
-    assert_eq!(slots.harvest(&mut ledger, &readers, true, &mut gone), Harvest::Done);
+    assert_eq!(harvest(&slots, &mut ledger, &readers, true, &mut gone), Harvest::Done);
     placed[50..70].iter().for_each(|&slot| slots.retire(&mut ledger, slot));
     drop(gone);
     assert_eq!(dropped.load(SeqCst), 50);
@@ -186,7 +217,7 @@ fn a_ledger_of_other_slots_is_refused() {
 #[should_panic(expected = "only what is live")]
 fn nothing_is_retired_twice() {
     let (slots, mut ledger) = Slots::new(1);
-    let slot = slots.put(&mut ledger, 1, 0, entry(1));
+    let slot = slots.put(&mut ledger, 1, 0, entry(1)).0;
     slots.retire(&mut ledger, slot);
     slots.retire(&mut ledger, slot);
 }
@@ -194,7 +225,7 @@ fn nothing_is_retired_twice() {
 #[test]
 fn the_only_reader_replaces_and_takes_at_once_what_it_does_not_look_at() {
     let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(2));
-    let slot = slots.put(&mut ledger, tag_of(5), 0, entry(5));
+    let slot = slots.put(&mut ledger, tag_of(5), 0, entry(5)).0;
     let new = || Entry::plain(5, String::from("new"));
     assert!(slots.swap(&mut ledger, &readers, slot, 3, (1, new())).is_err(), "it has not read yet");
     let record = readers.own().unwrap();
@@ -209,7 +240,7 @@ fn the_only_reader_replaces_and_takes_at_once_what_it_does_not_look_at() {
     assert_eq!(slots.take(&mut ledger, &readers, slot).unwrap().value, "new");
     assert!(matches!(look(), Look::Gone));
     assert_eq!((ledger.len(), ledger.retired()), (0, 0));
-    assert_eq!(slots.put(&mut ledger, tag_of(6), 0, entry(6)), slot, "used again");
+    assert_eq!(slots.put(&mut ledger, tag_of(6), 0, entry(6)).0, slot, "used again");
     let new = |key| (tag_of(key), 2, entry(key));
     let record = readers.own().unwrap();
     let guard = slots.protect(slot, tag_of(6), &readers, record);
@@ -226,7 +257,7 @@ fn the_only_reader_replaces_and_takes_at_once_what_it_does_not_look_at() {
 #[test]
 fn with_another_reader_nothing_is_replaced_where_it_is() {
     let (readers, (slots, mut ledger)) = (Readers::new(), Slots::new(2));
-    let slot = slots.put(&mut ledger, tag_of(5), 0, entry(5));
+    let slot = slots.put(&mut ledger, tag_of(5), 0, entry(5)).0;
     let read = || {
         let look = slots.protect(slot, tag_of(5), &readers, readers.own().unwrap());
         assert!(matches!(look, Look::Live(_)));

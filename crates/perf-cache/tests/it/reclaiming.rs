@@ -1,7 +1,8 @@
 //! Values are dropped once, when they have left and nobody reads them.
 
 use perf_cache::policy::PolicyKind;
-use perf_cache::{Cache, Capacity};
+use perf_cache::{Cache, CacheBuilder, Capacity};
+use perf_core::ByteSize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
@@ -120,6 +121,50 @@ fn reclaiming_is_at_once_where_one_thread_is_alone() {
     }
     drop(cache.remove(&25));
     assert_eq!(made.load(SeqCst) - dropped.load(SeqCst), 9);
+}
+
+/// A cache that two threads have read, so that nothing is freed without a barrier.
+fn shared(builder: CacheBuilder<u64, Witness>, first: Witness) -> Cache<u64, Witness> {
+    let cache = builder.shards(1).build().unwrap();
+    cache.insert(1, first);
+    let read = || cache.with(&1, |first| first.check(1)).unwrap();
+    read();
+    thread::scope(|scope| scope.spawn(read).join().unwrap());
+    cache
+}
+
+#[test]
+fn reclaiming_is_a_value_or_two_with_each_write_where_several_read() {
+    let [made, dropped] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
+    let builder = Cache::builder().max_entries(4_096);
+    let cache = shared(builder, Witness::new(1, &made, &dropped));
+    let mut most = 0;
+    for write in 0..40_000 {
+        let before = dropped.load(SeqCst);
+        cache.insert(write % 5_000, Witness::new(write % 5_000, &made, &dropped));
+        most = most.max(dropped.load(SeqCst) - before);
+    }
+    assert!((1..=2).contains(&most), "{most} at once");
+    let waiting = made.load(SeqCst) - dropped.load(SeqCst) - cache.len() as u64;
+    assert!(waiting <= 4_096 / 32 + 8, "{waiting} wait");
+    cache.reclaim();
+    assert_eq!(made.load(SeqCst) - dropped.load(SeqCst), cache.len() as u64);
+    cache.clear();
+    assert_eq!(made.load(SeqCst), dropped.load(SeqCst));
+}
+
+#[test]
+fn reclaiming_is_at_once_where_values_are_heavy() {
+    let [made, dropped] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
+    let bound = ByteSize::from_bytes(1 << 20);
+    let builder = Cache::builder().max_bytes(bound).weigher(|_, _| 100 << 10);
+    let cache = shared(builder, Witness::new(1, &made, &dropped));
+    for write in 0..200 {
+        cache.insert(write, Witness::new(write, &made, &dropped));
+        let live = made.load(SeqCst) - dropped.load(SeqCst);
+        // The bound has room for ten.
+        assert!(live <= 12, "{live} live");
+    }
 }
 
 #[test]
