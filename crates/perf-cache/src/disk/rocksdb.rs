@@ -3,8 +3,7 @@
 //! Values go to the newest of some twelve generations, each a column family, and the oldest is
 //! dropped as a whole when room is needed: first in, first out, and no compaction has to run for
 //! it. An index in memory, of 17 bytes an entry and what is free in it, tells which generation has
-//! the newest value of a key, so that a read asks one, and a miss none. Of each full generation it
-//! is kept in a file, so that opening does not read what is in the database.
+//! the newest value of a key, so that a read asks one, and a miss none.
 //!
 //! # What a kill leaves
 //!
@@ -20,7 +19,6 @@
 mod builder;
 mod header;
 mod index;
-mod lists;
 mod open;
 mod writer;
 
@@ -84,8 +82,6 @@ enum Read {
     Found(Stored),
     Ended,
     Damaged,
-    /// Its generation has no such key.
-    Missing,
     /// Its generation has gone since.
     Gone,
 }
@@ -130,8 +126,8 @@ impl RocksDbStore {
         };
         let record = match base.db.get_pinned_cf(&family, key) {
             Ok(Some(record)) => record,
-            // Removed before a kill, or lost, or another's of that hash.
-            Ok(None) => return Ok(Read::Missing),
+            // Compaction has taken it away when it had ended, or it is another's of that hash.
+            Ok(None) => return Ok(Read::Ended),
             Err(error) if error.kind() == ErrorKind::Corruption => return Ok(Read::Damaged),
             Err(error) => return Err(failed(&self.path, "read a value", error)),
         };
@@ -151,15 +147,12 @@ impl RocksDbStore {
     fn settle(&self, key: &[u8]) -> Result<(), DiskError> {
         self.change(|_, at| {
             let Some(place) = self.place(key) else { return Ok(()) };
-            let (ended, damaged) = match self.read(at.base, place, key, None)? {
-                Read::Ended => (1, 0),
-                Read::Damaged => (0, 1),
-                // After a kill it may have been removed; otherwise it was there.
-                Read::Missing => (0, u64::from(self.report.clean_shutdown)),
+            let count = match self.read(at.base, place, key, None)? {
+                Read::Ended => &self.expired,
+                Read::Damaged => &self.corrupt,
                 Read::Found(_) | Read::Gone => return Ok(()),
             };
-            self.expired.fetch_add(ended, Ordering::Relaxed);
-            self.corrupt.fetch_add(damaged, Ordering::Relaxed);
+            count.fetch_add(1, Ordering::Relaxed);
             self.index.write().unwrap_or_else(PoisonError::into_inner).forget(hash_of(key));
             Ok(())
         })
@@ -191,7 +184,7 @@ impl DiskStore for RocksDbStore {
         match self.read(&base, place, key, Some(into))? {
             Read::Found(stored) => Ok(Some(stored)),
             Read::Gone => Ok(None),
-            Read::Ended | Read::Damaged | Read::Missing => self.settle(key).map(|()| None),
+            Read::Ended | Read::Damaged => self.settle(key).map(|()| None),
         }
     }
 
@@ -280,7 +273,7 @@ impl DiskStore for RocksDbStore {
             entries: index.len(),
             pinned: index.pinned,
             live_bytes: index.live_bytes,
-            file_bytes: bytes_in(&self.path.join("db")) + bytes_in(&lists::folder(&self.path)),
+            file_bytes: bytes_in(&self.path.join("db")),
             max_bytes: writer.max_bytes(),
             index_bytes: index.memory() + base.setup.cache_bytes,
             queued_bytes: buffers.sum(),
@@ -309,10 +302,7 @@ impl DiskStore for RocksDbStore {
         let base = self.base()?;
         let at = At { base: &base, index: &self.index, dir: &self.path };
         let entries = self.index.read().unwrap_or_else(PoisonError::into_inner).len();
-        let done = writer.flush(at).and_then(|()| {
-            writer.list_all(at);
-            set_marker(&self.path, entries)
-        });
+        let done = writer.flush(at).and_then(|()| set_marker(&self.path, entries));
         let lost_bytes = if done.is_ok() { 0 } else { queued };
         *self.base.write().unwrap_or_else(PoisonError::into_inner) = None;
         // The directory is let go of here, or by the last call that is still reading.

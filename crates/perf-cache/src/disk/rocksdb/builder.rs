@@ -53,8 +53,7 @@ impl RocksDbStoreBuilder {
         self
     }
 
-    /// Opens the store, or makes it. Takes 12 bytes of reading an entry; after a kill a twelfth of
-    /// what is in it is read, and what is pinned.
+    /// Opens the store, or makes it. Reads all that is in it: O(file bytes).
     ///
     /// # Errors
     ///

@@ -79,17 +79,6 @@ impl Index {
         (before - self.places.len()) as u64
     }
 
-    /// Hash and bytes of what is in a generation. Takes O(entries).
-    pub(super) fn in_generation(&self, generation: u32) -> impl Iterator<Item = (u64, u32)> {
-        let here = move |slot: &&Slot| slot.place.generation == generation;
-        self.places.iter().filter(here).map(|slot| (slot.hash, slot.place.bytes))
-    }
-
-    /// Makes room for that many more.
-    pub(super) fn reserve(&mut self, entries: usize) {
-        self.places.reserve(entries, |slot| slot.hash);
-    }
-
     pub(super) fn len(&self) -> u64 {
         self.places.len() as u64
     }

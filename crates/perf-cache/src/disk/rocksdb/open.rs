@@ -2,7 +2,6 @@
 
 use super::header::{self, Record};
 use super::index::{Index, PINNED, Place, hash_of};
-use super::lists;
 use crate::disk::log::directory::DirectoryLock;
 use crate::disk::{DiskError, OpenReport};
 use perf_core::Clock;
@@ -60,16 +59,11 @@ pub(super) fn open(dir: &Path, setup: Setup) -> Result<(Base, Found), DiskError>
     let files = dir.join("db");
     let is_new = !files.exists();
     let mut corrupt_bytes = 0;
-    let forget_lists =
-        || lists::retain(dir, &[]).map_err(|error| DiskError::io(&lists::folder(dir), error));
-    if is_new {
-        forget_lists()?;
-    }
     // Its first file is gone, so that RocksDB would take it for new, and clear it away.
     let opened = if !is_new && !files.join("CURRENT").exists() {
         None
     } else {
-        Some(try_open(dir, &files, &options, &setup.clock))
+        Some(try_open(&files, &options, &setup.clock))
     };
     let (db, mut found) = match opened {
         Some(Ok(opened)) => opened,
@@ -78,16 +72,10 @@ pub(super) fn open(dir: &Path, setup: Setup) -> Result<(Base, Found), DiskError>
         }
         _ => {
             corrupt_bytes = put_aside(&files)?;
-            forget_lists()?;
-            let anew = try_open(dir, &files, &options, &setup.clock);
+            let anew = try_open(&files, &options, &setup.clock);
             anew.map_err(|error| failed(&files, "open its files", error))?
         }
     };
-    // It is going to be put to.
-    let newest = found.generations.last().map_or(Ok(()), |newest| lists::remove(dir, *newest));
-    newest
-        .and_then(|()| lists::retain(dir, &found.generations))
-        .map_err(|error| DiskError::io(&lists::folder(dir), error))?;
     let report = &mut found.report;
     report.corrupt_bytes += corrupt_bytes;
     report.recovered = found.index.len();
@@ -97,12 +85,7 @@ pub(super) fn open(dir: &Path, setup: Setup) -> Result<(Base, Found), DiskError>
     Ok((Base { db, options, setup, _lock: lock }, found))
 }
 
-fn try_open(
-    dir: &Path,
-    files: &Path,
-    options: &Options,
-    clock: &Clock,
-) -> Result<(Db, Found), rocksdb::Error> {
+fn try_open(files: &Path, options: &Options, clock: &Clock) -> Result<(Db, Found), rocksdb::Error> {
     let names = if files.join("CURRENT").exists() {
         Db::list_cf(options, files)?
     } else {
@@ -119,37 +102,18 @@ fn try_open(
         db.create_cf(name_of(0), options)?;
         found.generations.push(0);
     }
-    fill(dir, &db, &mut found, now(clock))?;
+    scan(&db, &mut found, now(clock))?;
     Ok((db, found))
 }
 
-/// Takes the lists, or reads the generations that have none, the newest first, so that what has been
-/// replaced is known by being there.
-fn fill(dir: &Path, db: &Db, found: &mut Found, now: u64) -> Result<(), rocksdb::Error> {
+/// Reads everything, the newest first, so that what has been replaced is known by being there.
+fn scan(db: &Db, found: &mut Found, now: u64) -> Result<(), rocksdb::Error> {
+    /// In the place of what has ended.
+    const DEAD: Place = Place { generation: PINNED - 1, bytes: 0 };
     let order: Vec<u32> =
         [PINNED].into_iter().chain(found.generations.iter().rev().copied()).collect();
     for generation in order {
-        let Some(entries) = lists::read(dir, generation) else {
-            scan(db, generation, found, now)?;
-            continue;
-        };
-        found.index.reserve(entries.len());
-        for (hash, bytes) in entries {
-            if found.index.place(hash).is_none() {
-                found.index.set(hash, Place { generation, bytes });
-            }
-        }
-    }
-    found.report.dropped += found.index.forget_all(|place| place == DEAD);
-    Ok(())
-}
-
-/// In the place of what has ended.
-const DEAD: Place = Place { generation: PINNED - 1, bytes: 0 };
-
-/// Reads all of a generation.
-fn scan(db: &Db, generation: u32, found: &mut Found, now: u64) -> Result<(), rocksdb::Error> {
-    if let Some(family) = db.cf_handle(&name_of(generation)) {
+        let Some(family) = db.cf_handle(&name_of(generation)) else { continue };
         let mut options = ReadOptions::default();
         options.fill_cache(false);
         options.set_readahead_size(1 << 20);
@@ -176,6 +140,7 @@ fn scan(db: &Db, generation: u32, found: &mut Found, now: u64) -> Result<(), roc
             }
         }
     }
+    found.report.dropped += found.index.forget_all(|place| place == DEAD);
     Ok(())
 }
 

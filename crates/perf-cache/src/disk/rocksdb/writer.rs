@@ -2,7 +2,6 @@
 
 use super::header;
 use super::index::{Index, PINNED, Place, hash_of};
-use super::lists;
 use super::open::{Base, PARTS, bytes_of, failed, name_of, now};
 use crate::disk::{CloseReport, DiskError, PutTerms, RefusedBecause};
 use rocksdb::{FlushOptions, WriteBatch, WriteOptions};
@@ -160,7 +159,7 @@ impl Writer {
         let Some(family) = at.base.db.cf_handle(&name_of(generation)) else { return 0 };
         let [tables, blobs] = [c"rocksdb.total-sst-files-size", c"rocksdb.total-blob-file-size"]
             .map(|name| at.base.db.property_int_value_cf(&family, name).ok().flatten());
-        tables.unwrap_or(0) + blobs.unwrap_or(0) + lists::bytes_of(at.dir, generation)
+        tables.unwrap_or(0) + blobs.unwrap_or(0)
     }
 
     pub(super) fn measure(&mut self, at: At<'_>) {
@@ -210,28 +209,14 @@ impl Writer {
         let next = self.newest + 1;
         let made = at.base.db.create_cf(name_of(next), &at.base.options);
         made.map_err(at.failed("begin a generation"))?;
-        self.list(at, self.newest);
-        self.older.push_back((self.newest, bytes + lists::bytes_of(at.dir, self.newest)));
+        self.older.push_back((self.newest, bytes));
         (self.newest, self.filled) = (next, 0);
         Ok(())
     }
 
     fn drop_generation(&mut self, at: At<'_>, generation: u32) -> Result<(), DiskError> {
         let dropped = at.base.db.drop_cf(&name_of(generation));
-        dropped.map_err(at.failed("drop a generation"))?;
-        // One that stays is of nothing, and goes with the next opening.
-        drop(lists::remove(at.dir, generation));
-        Ok(())
-    }
-
-    /// Lists all that is in the generations, before the end.
-    pub(super) fn list_all(&self, at: At<'_>) {
-        self.generations().for_each(|generation| self.list(at, generation));
-    }
-
-    fn list(&self, at: At<'_>, generation: u32) {
-        let index = at.index.read().unwrap_or_else(PoisonError::into_inner);
-        lists::write(at.dir, generation, index.in_generation(generation));
+        dropped.map_err(at.failed("drop a generation"))
     }
 
     fn batch_put(
