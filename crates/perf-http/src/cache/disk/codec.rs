@@ -169,8 +169,9 @@ impl ResponseCodec {
         Some(Variant::assemble(vary, status, headers, freshness, body, now, self.min_encoded))
     }
 
-    /// How old it is by now; `None` if the clock has gone back since, so that nobody can know. What
-    /// the origin said of when it was made counts too: the clock may have gone back by less.
+    /// How old it is by now; `None` if it came in a time that has not come, so that nobody can know:
+    /// the clock has gone back. It may have gone back by less, so what the origin said of when it was
+    /// made counts too.
     fn age(&self, then: Duration, received: SystemTime, headers: &HeaderMap) -> Option<Duration> {
         let now = self.clock.wall();
         let stored = match now.duration_since(received) {
