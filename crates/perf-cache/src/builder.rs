@@ -1,7 +1,10 @@
 //! How a cache is made.
 
+mod basics;
 #[cfg(feature = "tiered")]
 mod holding;
+
+pub(crate) use basics::Basics;
 
 use crate::budget::Budget;
 use crate::cache::entry_overhead;
@@ -32,20 +35,13 @@ use std::time::Duration;
 /// [`max_bytes`](CacheBuilder::max_bytes); all else has a default.
 #[must_use]
 pub struct CacheBuilder<K, V, S = DefaultHashBuilder> {
-    name: String,
-    max_entries: Option<u64>,
-    max_bytes: Option<ByteSize>,
+    basics: Basics<S>,
     weigher: Option<Weigher<K, V>>,
-    ttl: Duration,
-    jitter: Ratio,
     pub(crate) expiry: ExpirySettings<K, V>,
     pub(crate) insight: bool,
-    clock: Clock,
-    shards: Option<usize>,
     policy: Chosen,
     cold_share: Option<Ratio>,
     adaptive_min_capacity: u64,
-    hasher: S,
     pub(crate) loading: LoadOptions<K>,
     pub(crate) declared: Declared<K>,
     pub(crate) listeners: Listeners<K, V>,
@@ -77,20 +73,13 @@ impl Chosen {
 impl<K, V> CacheBuilder<K, V> {
     pub(crate) fn new() -> CacheBuilder<K, V> {
         CacheBuilder {
-            name: "cache".to_owned(),
-            max_entries: None,
-            max_bytes: None,
+            basics: Basics::new(),
             weigher: None,
-            ttl: Duration::ZERO,
-            jitter: Ratio::ZERO,
             expiry: ExpirySettings::new(),
             insight: true,
-            clock: Clock::system(),
-            shards: None,
             policy: Chosen::Kind(PolicyKind::Adaptive),
             cold_share: None,
             adaptive_min_capacity: ADAPTIVE_MIN_CAPACITY,
-            hasher: DefaultHashBuilder::default(),
             loading: LoadOptions::new(),
             declared: Declared::default(),
             listeners: Listeners::new(),
@@ -101,19 +90,19 @@ impl<K, V> CacheBuilder<K, V> {
 impl<K, V, S> CacheBuilder<K, V, S> {
     /// What the cache is called where several are shown. `cache` if not set.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.basics.name = name.into();
         self
     }
 
     /// Holds at most so many entries.
     pub fn max_entries(mut self, entries: u64) -> Self {
-        self.max_entries = Some(entries);
+        self.basics.capacity.entries = Some(entries);
         self
     }
 
     /// Holds at most so many bytes, as the [`weigher`](CacheBuilder::weigher) counts them.
     pub fn max_bytes(mut self, bytes: ByteSize) -> Self {
-        self.max_bytes = Some(bytes);
+        self.basics.capacity.bytes = Some(bytes);
         self
     }
 
@@ -131,7 +120,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// for ever.
     #[doc(alias = "ttl")]
     pub fn time_to_live(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl;
+        self.basics.ttl = ttl;
         self
     }
 
@@ -139,13 +128,13 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// that entries that came together do not leave together. Times to live that are given for one
     /// entry stay exact. Zero is the default.
     pub fn jitter(mut self, jitter: Ratio) -> Self {
-        self.jitter = jitter;
+        self.basics.jitter = jitter;
         self
     }
 
     /// Where the time comes from. The system if not set.
     pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
+        self.basics.clock = clock;
         self
     }
 
@@ -154,7 +143,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// Not set: four for each core, but fewer where that would leave a shard less than 512 entries
     /// or 256 KiB, and one below 2048 entries. With one shard the order of eviction is exact.
     pub fn shards(mut self, shards: usize) -> Self {
-        self.shards = Some(shards);
+        self.basics.shards = Some(shards);
         self
     }
 
@@ -249,39 +238,25 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// a copy of it.
     pub fn hasher<H>(self, hasher: H) -> CacheBuilder<K, V, H> {
         let CacheBuilder {
-            name,
-            max_entries,
-            max_bytes,
+            basics,
             weigher,
-            ttl,
-            jitter,
             expiry,
             insight,
-            clock,
-            shards,
             policy,
             cold_share,
             adaptive_min_capacity,
-            hasher: _,
             loading,
             declared,
             listeners,
         } = self;
         CacheBuilder {
-            name,
-            max_entries,
-            max_bytes,
+            basics: basics.hasher(hasher),
             weigher,
-            ttl,
-            jitter,
             expiry,
             insight,
-            clock,
-            shards,
             policy,
             cold_share,
             adaptive_min_capacity,
-            hasher,
             loading,
             declared,
             listeners,
@@ -298,20 +273,12 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// [`adaptive_min_capacity`](CacheBuilder::adaptive_min_capacity) out of its range, and with settings for loaders that
     /// contradict each other.
     pub fn build(self) -> Result<Cache<K, V, S>, ConfigError> {
-        match (self.max_entries, self.max_bytes) {
-            (None, None) => {
-                let remedy = "set `max_entries`, or `max_bytes` with a `weigher`";
-                return Err(ConfigError::new("max_entries", "unbounded", remedy));
-            }
-            (Some(0), _) => return Err(ConfigError::new("max_entries", 0, "use 1 or more")),
-            (_, Some(bytes)) if bytes.as_u64() == 0 => {
-                return Err(ConfigError::new("max_bytes", bytes, "use 1 B or more"));
-            }
-            (_, Some(bytes)) if self.weigher.is_none() => {
-                let remedy = "it needs a `weigher` that says how many bytes an entry takes";
-                return Err(ConfigError::new("max_bytes", bytes, remedy));
-            }
-            _ => {}
+        let remedy = "set `max_entries`, or `max_bytes` with a `weigher`";
+        self.basics.check_bounds(remedy)?;
+        let bounds = self.basics.capacity;
+        if let (Some(bytes), None) = (bounds.bytes, &self.weigher) {
+            let remedy = "it needs a `weigher` that says how many bytes an entry takes";
+            return Err(ConfigError::new("max_bytes", bytes, remedy));
         }
         if !ADAPTIVE_MIN_CAPACITIES.contains(&self.adaptive_min_capacity) {
             let remedy = "use 16 to 65536 entries, or leave it out for 1024";
@@ -320,30 +287,25 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         }
         self.loading.check()?;
         self.declared.check()?;
-        let max_bytes = self.max_bytes.map(ByteSize::as_u64);
-        let shards = match self.shards {
-            Some(n) if n.is_power_of_two() && n <= MAX_SHARDS => n,
-            Some(n) => {
-                return Err(ConfigError::new("shards", n, "use a power of two from 1 to 1024"));
-            }
-            None => default_shards(self.max_entries, max_bytes),
-        };
-        let share = self.max_entries.map(|entries| entries.div_ceil(shards as u64));
+        let shards = self.basics.shards(bounds)?;
+        let max_bytes = bounds.bytes.map(ByteSize::as_u64);
+        let Basics { name, ttl, jitter, clock, hasher, .. } = self.basics;
+        let share = bounds.entries.map(|entries| entries.div_ceil(shards as u64));
         let share = share.map(|share| usize::try_from(share).unwrap_or(usize::MAX));
         let limbo = limbo::<K, V>(share, max_bytes, shards);
         let default_weight = entry_overhead::<K, V>() as u64;
         let of_each = if self.weigher.is_none() { Some(default_weight) } else { None };
         let places = first_places::<K, V>(share, &limbo);
         let shard = |seed| Shard::new(share, places, Weights::new(of_each), self.policy.make(seed));
-        let since = self.clock.now().as_nanos();
+        let since = clock.now().as_nanos();
         let cold_share = self.cold_share.map(|share| Choice::from_cold_share(share.as_f64()));
         let choosing = Choosing::full_up_to(self.adaptive_min_capacity as usize);
         choosing.settle_on(cold_share);
         let settings = Settings {
             cold_share,
             own_cold_share: cold_share,
-            capacity: max_bytes.or(self.max_entries).unwrap_or(u64::MAX),
-            ttl: self.ttl,
+            capacity: max_bytes.or(bounds.entries).unwrap_or(u64::MAX),
+            ttl,
             first_policy: self.policy.kind().unwrap_or(PolicyKind::Adaptive),
             policy: self.policy.kind(),
         };
@@ -362,17 +324,17 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             limbo,
             listeners: self.listeners,
             last_reclaimed: AtomicU64::new(0),
-            name: self.name,
-            clock: self.clock,
+            name,
+            clock,
             weigher: self.weigher,
             default_weight,
-            entries: Budget::new(self.max_entries),
+            entries: Budget::new(bounds.entries),
             bytes: Budget::new(max_bytes),
             is_plain,
             tracks_entries: self.expiry.tracks_entries,
             lifetimes: self
                 .expiry
-                .lifetimes(self.ttl, self.jitter.as_f64())
+                .lifetimes(ttl, jitter.as_f64())
                 .refreshed_after(self.loading.refresh_share()),
             since: AtomicU64::new(since),
             counted_before: Mutex::new((0, 0)),
@@ -381,7 +343,7 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             loading: self.loading,
         };
         inner.expect_entries(self.policy.kind() == Some(PolicyKind::Adaptive));
-        Ok(Cache::new(Arc::new(inner), self.hasher))
+        Ok(Cache::new(Arc::new(inner), hasher))
     }
 }
 
@@ -410,7 +372,7 @@ fn first_places<K, V>(share: Option<usize>, limbo: &Limbo) -> usize {
 /// 64 MiB, which are not touched before they are used.
 const FIRST_PIECE: usize = 64 << 20;
 
-pub(crate) fn default_shards(max_entries: Option<u64>, max_bytes: Option<u64>) -> usize {
+fn default_shards(max_entries: Option<u64>, max_bytes: Option<u64>) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let wanted = (4 * cores).next_power_of_two().min(MAX_SHARDS);
     let sensible =
@@ -420,7 +382,7 @@ pub(crate) fn default_shards(max_entries: Option<u64>, max_bytes: Option<u64>) -
     wanted.min(1 << sensible.ilog2())
 }
 
-pub(crate) const MAX_SHARDS: usize = 1024;
+const MAX_SHARDS: usize = 1024;
 /// Fewer entries than this have one shard.
 const SMALL: u64 = 2_048;
 /// Fewer entries than this cost hit ratio, since each shard evicts by its own order: of a loop that
@@ -430,15 +392,11 @@ const MIN_SHARD_BYTES: u64 = 256 << 10;
 
 impl<K, V, S> fmt::Debug for CacheBuilder<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CacheBuilder")
-            .field("name", &self.name)
-            .field("max_entries", &self.max_entries)
-            .field("max_bytes", &self.max_bytes)
-            .field("time_to_live", &self.ttl)
-            .field("jitter", &self.jitter)
+        let mut shown = f.debug_struct("CacheBuilder");
+        self.basics.show(&mut shown);
+        shown
             .field("expiry", &self.expiry)
             .field("insight", &self.insight)
-            .field("shards", &self.shards)
             .field("loading", &self.loading)
             .finish_non_exhaustive()
     }

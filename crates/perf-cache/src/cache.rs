@@ -243,27 +243,13 @@ impl<K, V, S> Cache<K, V, S> {
     pub fn stats(&self) -> CacheStats {
         let (counts, loading) = self.inner.counts();
         CacheStats {
-            hits: counts.hits,
-            misses: counts.misses,
-            insertions: counts.insertions,
-            evictions: counts.evictions(),
-            loads: counts.loads,
-            load_failures: counts.load_failures,
-            abandoned: counts.loading.abandoned,
-            refreshes: counts.loading.refreshes,
-            refreshes_skipped: counts.loading.refreshes_skipped,
-            stale_served: counts.loading.stale_served,
-            timed_out: counts.loading.timed_out,
-            negative_hits: counts.loading.negative_hits,
-            negatives_dropped: counts.loading.negatives_dropped,
-            joins: counts.joins,
             loading,
-            load_duration: counts.load_duration,
             invalidations: self.inner.invalidations.counts.read(),
             listener_panics: self.inner.listeners.panics(),
             entries: self.inner.len(),
             bytes: self.memory_usage(),
             since: Instant::from_nanos(self.inner.since.load(Ordering::Relaxed)),
+            ..counts.stats()
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::inner::Settings;
 use crate::policy::{Choice, PolicyKind};
 use crate::ruling::Ruling;
+use crate::stats::Counts;
 use crate::{Cache, Capacity};
 use perf_core::{
     Bounds, ByteSize, Component, Direction, Instant, Knob, KnobError, KnobValue, Observe, Signal,
@@ -17,15 +18,10 @@ impl<K, V, S> Observe for Cache<K, V, S> {
     fn observe(&self, visit: &mut dyn FnMut(Signal<'_>)) {
         let (counts, _) = self.inner.counts();
         let since = Instant::from_nanos(self.inner.since.load(Ordering::Relaxed));
+        observe_counts(&counts, since, visit);
         let mut counter = |name, value, help| {
             visit(Signal::counter(name, value, since).help(help));
         };
-        counter("hits", counts.hits, "Lookups that found a value.");
-        counter("misses", counts.misses, "Lookups that found none, or an expired one.");
-        counter("insertions", counts.insertions, "Values taken in.");
-        counter("loads", counts.loads, "Loaders that ended, in whatever way.");
-        counter("load_failures", counts.load_failures, "Loaders that gave no value.");
-        counter("joins", counts.joins, "Lookups that waited for the load of another caller.");
         let dropped = self.inner.choosing.dropped();
         counter("samples_dropped", dropped, "Accesses of the policy's sample that were left out.");
         if let Some(observer) = &self.inner.observer {
@@ -34,10 +30,6 @@ impl<K, V, S> Observe for Cache<K, V, S> {
         }
         for (name, value, help) in counts.loading.by_name() {
             counter(name, value, help);
-        }
-        for (cause, n) in counts.evictions().by_cause() {
-            let signal = Signal::counter("evictions", n, since).help("Entries that left.");
-            visit(signal.labels(&[("cause", cause)]));
         }
         for (kind, n) in self.inner.invalidations.counts.read().by_kind() {
             let signal = Signal::counter("invalidations", n, since);
@@ -68,10 +60,27 @@ impl<K, V, S> Observe for Cache<K, V, S> {
         if let Some(max) = self.inner.bytes.max() {
             gauge("capacity_bytes", Unit::Bytes, max, "What the entries may weigh.");
         }
-        let help = "How long loaders ran that gave a value or an error.";
-        let durations = &counts.load_duration;
-        visit(Signal::histogram("load_duration", Unit::Nanoseconds, durations, since).help(help));
     }
+}
+
+/// What every cache in memory counts.
+pub(crate) fn observe_counts(counts: &Counts, since: Instant, visit: &mut dyn FnMut(Signal<'_>)) {
+    let mut counter = |name, value, help| {
+        visit(Signal::counter(name, value, since).help(help));
+    };
+    counter("hits", counts.hits, "Lookups that found a value.");
+    counter("misses", counts.misses, "Lookups that found none, or an expired one.");
+    counter("insertions", counts.insertions, "Values taken in.");
+    counter("loads", counts.loads, "Loaders that ended, in whatever way.");
+    counter("load_failures", counts.load_failures, "Loaders that gave no value.");
+    counter("joins", counts.joins, "Lookups that waited for the load of another caller.");
+    for (cause, n) in counts.evictions().by_cause() {
+        let signal = Signal::counter("evictions", n, since).help("Entries that left.");
+        visit(signal.labels(&[("cause", cause)]));
+    }
+    let help = "How long loaders ran that gave a value or an error.";
+    let durations = &counts.load_duration;
+    visit(Signal::histogram("load_duration", Unit::Nanoseconds, durations, since).help(help));
 }
 
 /// Knobs: `capacity`, in bytes where those are bounded, else in entries, from a sixteenth to sixteen
@@ -127,7 +136,8 @@ where
 
 impl<K, V, S> Cache<K, V, S> {
     fn knobs_of(&self, settings: &Settings) -> Vec<Knob> {
-        let mut knobs = vec![self.capacity_knob(settings.capacity), self.ttl_knob(settings.ttl)];
+        let ttl = self.time_to_live();
+        let mut knobs = vec![self.capacity_knob(settings.capacity), ttl_knob(ttl, settings.ttl)];
         knobs.extend(settings.policy.map(|now| policy_knob(now, settings.first_policy)));
         if settings.policy == Some(PolicyKind::Adaptive) {
             knobs.push(cold_share_knob(self.inner.choosing.settled(), settings));
@@ -138,37 +148,50 @@ impl<K, V, S> Cache<K, V, S> {
     fn capacity_knob(&self, default: u64) -> Knob {
         let in_bytes = self.inner.bytes.max();
         let now = in_bytes.or(self.inner.entries.max()).unwrap_or(default);
-        // Whoever sets it by `set_capacity` may go beyond; the bounds follow.
-        let min = (default / RANGE).max(1).min(now);
-        let max = default.saturating_mul(RANGE).max(now);
-        let step = min;
-        let (value, default, bounds) = if in_bytes.is_some() {
-            let bytes = |n| KnobValue::Bytes(ByteSize::from_bytes(n));
-            let [min, max, step] = [min, max, step].map(ByteSize::from_bytes);
-            (bytes(now), bytes(default), Bounds::Bytes { min, max, step })
-        } else {
-            let count = KnobValue::Count;
-            (count(now), count(default), Bounds::Count { min, max, step })
-        };
-        let pending = self.inner.has_excess().then(|| value.clone());
-        Knob::new("capacity", "Capacity", value, default, bounds)
-            .trades("More memory for a higher hit ratio.")
-            .moves("hits", Direction::Up)
-            .moves("misses", Direction::Down)
-            .moves("bytes", Direction::Up)
-            .pending(pending)
+        let most = default.saturating_mul(RANGE);
+        capacity_knob(now, default, most, in_bytes.is_some(), self.inner.has_excess())
     }
+}
 
-    fn ttl_knob(&self, default: Duration) -> Knob {
-        let now = self.time_to_live().unwrap_or_default();
-        let max = LONGEST_TTL.max(now).max(default);
-        let bounds = Bounds::Duration { min: Duration::ZERO, max, step: Duration::from_secs(1) };
-        let (now, default) = (KnobValue::Duration(now), KnobValue::Duration(default));
-        Knob::new("time_to_live", "Time to live", now, default, bounds)
-            .trades("Older answers for fewer loads. Zero: for ever. Holds for what comes in next.")
-            .moves("hits", Direction::Up)
-            .moves("misses", Direction::Down)
-    }
+/// A bound in bytes or in entries, from a sixteenth of what was built to `most`.
+pub(crate) fn capacity_knob(
+    now: u64,
+    default: u64,
+    most: u64,
+    in_bytes: bool,
+    has_excess: bool,
+) -> Knob {
+    // Whoever sets it by `set_capacity` may go beyond; the bounds follow.
+    let min = (default / RANGE).max(1).min(now);
+    let max = most.max(now);
+    let step = min;
+    let (value, default, bounds) = if in_bytes {
+        let bytes = |n| KnobValue::Bytes(ByteSize::from_bytes(n));
+        let [min, max, step] = [min, max, step].map(ByteSize::from_bytes);
+        (bytes(now), bytes(default), Bounds::Bytes { min, max, step })
+    } else {
+        let count = KnobValue::Count;
+        (count(now), count(default), Bounds::Count { min, max, step })
+    };
+    let pending = has_excess.then(|| value.clone());
+    Knob::new("capacity", "Capacity", value, default, bounds)
+        .trades("More memory for a higher hit ratio.")
+        .moves("hits", Direction::Up)
+        .moves("misses", Direction::Down)
+        .moves("bytes", Direction::Up)
+        .pending(pending)
+}
+
+/// A time to live, `None` being for ever.
+pub(crate) fn ttl_knob(now: Option<Duration>, default: Duration) -> Knob {
+    let now = now.unwrap_or_default();
+    let max = LONGEST_TTL.max(now).max(default);
+    let bounds = Bounds::Duration { min: Duration::ZERO, max, step: Duration::from_secs(1) };
+    let (now, default) = (KnobValue::Duration(now), KnobValue::Duration(default));
+    Knob::new("time_to_live", "Time to live", now, default, bounds)
+        .trades("Older answers for fewer loads. Zero: for ever. Holds for what comes in next.")
+        .moves("hits", Direction::Up)
+        .moves("misses", Direction::Down)
 }
 
 impl<K, V, S> Cache<K, V, S> {
@@ -226,5 +249,5 @@ fn cold_share_knob(now: Option<Choice>, settings: &Settings) -> Knob {
 const COLD_SHARE: &str = "cold_share";
 const AUTO: &str = "auto";
 /// How far from its default the capacity can be turned, as a factor.
-const RANGE: u64 = 16;
+pub(crate) const RANGE: u64 = 16;
 const LONGEST_TTL: Duration = Duration::from_secs(30 * 24 * 3_600);

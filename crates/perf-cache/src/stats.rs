@@ -60,29 +60,7 @@ impl CacheStats {
     /// Nothing yet.
     #[cfg(feature = "tiered")]
     pub(crate) fn none(since: Instant) -> CacheStats {
-        CacheStats {
-            hits: 0,
-            misses: 0,
-            insertions: 0,
-            evictions: Evictions::default(),
-            loads: 0,
-            load_failures: 0,
-            abandoned: 0,
-            refreshes: 0,
-            refreshes_skipped: 0,
-            stale_served: 0,
-            timed_out: 0,
-            negative_hits: 0,
-            negatives_dropped: 0,
-            joins: 0,
-            loading: 0,
-            load_duration: Histogram::new(),
-            invalidations: InvalidationCounts::default(),
-            listener_panics: 0,
-            entries: 0,
-            bytes: ByteSize::from_bytes(0),
-            since,
-        }
+        CacheStats { since, ..Counts::new().stats() }
     }
 
     /// Hits among lookups, `None` before the first.
@@ -223,6 +201,33 @@ impl Counts {
         self.joins += other.joins;
         self.load_duration.merge(&other.load_duration);
         self.loading.merge(&other.loading);
+    }
+
+    /// As callers see them; what is not counted by shards is left at zero.
+    pub(crate) fn stats(self) -> CacheStats {
+        CacheStats {
+            hits: self.hits,
+            misses: self.misses,
+            insertions: self.insertions,
+            evictions: self.evictions(),
+            loads: self.loads,
+            load_failures: self.load_failures,
+            abandoned: self.loading.abandoned,
+            refreshes: self.loading.refreshes,
+            refreshes_skipped: self.loading.refreshes_skipped,
+            stale_served: self.loading.stale_served,
+            timed_out: self.loading.timed_out,
+            negative_hits: self.loading.negative_hits,
+            negatives_dropped: self.loading.negatives_dropped,
+            joins: self.joins,
+            loading: 0,
+            load_duration: self.load_duration,
+            invalidations: InvalidationCounts::default(),
+            listener_panics: 0,
+            entries: 0,
+            bytes: ByteSize::from_bytes(0),
+            since: Instant::from_nanos(0),
+        }
     }
 
     pub(crate) fn evictions(&self) -> Evictions {

@@ -44,7 +44,7 @@ impl<K, V, H> Expiry<K, H> for Within<dyn Expiry<K, V>, V, H> {
 impl<K: 'static, V: 'static> CacheBuilder<K, V> {
     /// Whether a number of bytes is its bound that nobody can count.
     pub(crate) const fn needs_weigher(&self) -> bool {
-        self.max_bytes.is_some() && self.weigher.is_none()
+        self.basics.capacity.bytes.is_some() && self.weigher.is_none()
     }
 
     pub(crate) const fn refreshes_after(&self) -> Option<RefreshAfter> {
@@ -62,20 +62,13 @@ impl<K: 'static, V: 'static> CacheBuilder<K, V> {
             listeners.add(Box::new(Within { value, of }));
         }
         let builder = CacheBuilder {
-            name: self.name,
-            max_entries: self.max_entries,
-            max_bytes: self.max_bytes,
+            basics: self.basics,
             weigher: None,
-            ttl: self.ttl,
-            jitter: self.jitter,
             expiry: self.expiry.with_custom(|of| Box::new(Within { value, of })),
             insight: self.insight,
-            clock: self.clock,
-            shards: self.shards,
             policy: self.policy,
             cold_share: self.cold_share,
             adaptive_min_capacity: self.adaptive_min_capacity,
-            hasher: self.hasher,
             loading: self.loading,
             declared: self.declared,
             listeners,

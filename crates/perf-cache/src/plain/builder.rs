@@ -5,7 +5,7 @@ use super::inner::{Defaults, Inner, Lookups};
 use super::shard::Shard;
 use super::words::Plain;
 use crate::budget::Budget;
-use crate::builder::{MAX_SHARDS, default_shards};
+use crate::builder::Basics;
 use crate::choosing::Choosing;
 use crate::inner::SAMPLE_NONE;
 use crate::policy::PolicyKind;
@@ -26,50 +26,34 @@ use std::time::Duration;
 /// [`max_bytes`](PlainCacheBuilder::max_bytes); all else has a default.
 #[must_use]
 pub struct PlainCacheBuilder<K, V, S = DefaultHashBuilder> {
-    name: String,
-    capacity: Capacity,
+    basics: Basics<S>,
     policy: PolicyKind,
-    ttl: Duration,
-    jitter: Ratio,
-    clock: Clock,
-    shards: Option<usize>,
-    hasher: S,
     pair: PhantomData<fn() -> (K, V)>,
 }
 
 impl<K, V> PlainCacheBuilder<K, V> {
     pub(super) fn new() -> PlainCacheBuilder<K, V> {
-        PlainCacheBuilder {
-            name: "cache".to_owned(),
-            capacity: Capacity::default(),
-            policy: PolicyKind::Adaptive,
-            ttl: Duration::ZERO,
-            jitter: Ratio::ZERO,
-            clock: Clock::system(),
-            shards: None,
-            hasher: DefaultHashBuilder::default(),
-            pair: PhantomData,
-        }
+        PlainCacheBuilder { basics: Basics::new(), policy: PolicyKind::Adaptive, pair: PhantomData }
     }
 }
 
 impl<K, V, S> PlainCacheBuilder<K, V, S> {
     /// What the cache is called where several are shown. `cache` if not set.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.basics.name = name.into();
         self
     }
 
-    /// Holds at most so many entries.
+    /// Holds at most so many entries, no more than 4 294 967 295.
     pub fn max_entries(mut self, entries: u64) -> Self {
-        self.capacity.entries = Some(entries);
+        self.basics.capacity.entries = Some(entries);
         self
     }
 
     /// Holds at most as many entries as fit, at
     /// [`ENTRY_BYTES`](PlainCache::ENTRY_BYTES) each; at least one.
     pub fn max_bytes(mut self, bytes: ByteSize) -> Self {
-        self.capacity.bytes = Some(bytes);
+        self.basics.capacity.bytes = Some(bytes);
         self
     }
 
@@ -83,29 +67,29 @@ impl<K, V, S> PlainCacheBuilder<K, V, S> {
     /// for ever.
     #[doc(alias = "ttl")]
     pub fn time_to_live(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl;
+        self.basics.ttl = ttl;
         self
     }
 
     /// Shortens the cache's time to live for each entry by a random share, at most this one. Times
     /// to live that are given for one entry stay exact. Zero is the default.
     pub fn jitter(mut self, jitter: Ratio) -> Self {
-        self.jitter = jitter;
+        self.basics.jitter = jitter;
         self
     }
 
     /// Where the time comes from. The system if not set.
     pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
+        self.basics.clock = clock;
         self
     }
 
     /// How many parts are locked separately by those who write: a power of two, at most 1024.
     ///
-    /// Not set: four for each core, but fewer where that would leave a shard less than 64 entries.
-    /// With one shard the order of eviction is exact.
+    /// Not set: as many as a [`Cache`](crate::CacheBuilder::shards) of so many entries has. With one
+    /// shard the order of eviction is exact.
     pub fn shards(mut self, shards: usize) -> Self {
-        self.shards = Some(shards);
+        self.basics.shards = Some(shards);
         self
     }
 
@@ -113,14 +97,8 @@ impl<K, V, S> PlainCacheBuilder<K, V, S> {
     /// slow cache. Not set: a fast one with a seed of its own in each cache.
     pub fn hasher<T: BuildHasher>(self, hasher: T) -> PlainCacheBuilder<K, V, T> {
         PlainCacheBuilder {
-            name: self.name,
-            capacity: self.capacity,
+            basics: self.basics.hasher(hasher),
             policy: self.policy,
-            ttl: self.ttl,
-            jitter: self.jitter,
-            clock: self.clock,
-            shards: self.shards,
-            hasher,
             pair: PhantomData,
         }
     }
@@ -131,29 +109,24 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCacheBuilder<K, V, S> 
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] without a bound, with a bound of zero, and with a number of shards that is no
-    /// power of two up to 1024.
+    /// [`ConfigError`] without a bound, with a bound of zero or of more than 4 294 967 295 entries,
+    /// and with a number of shards that is no power of two up to 1024.
     pub fn build(self) -> Result<PlainCache<K, V, S>, ConfigError> {
-        if self.capacity.entries == Some(0) {
-            return Err(ConfigError::new("max_entries", 0, "use 1 or more"));
+        self.basics.check_bounds("set `max_entries` or `max_bytes`")?;
+        let capacity = self.basics.capacity;
+        let entries = PlainCache::<K, V, S>::entries_of(capacity).unwrap_or(MOST_ENTRIES).max(1);
+        if entries > MOST_ENTRIES {
+            let remedy = "use a bound of at most 4294967295 entries";
+            return Err(match capacity.bytes {
+                Some(bytes) => ConfigError::new("max_bytes", bytes, remedy),
+                None => ConfigError::new("max_entries", entries, remedy),
+            });
         }
-        if let Some(bytes) = self.capacity.bytes.filter(|bytes| bytes.as_u64() == 0) {
-            return Err(ConfigError::new("max_bytes", bytes, "use 1 B or more"));
-        }
-        let Some(entries) = PlainCache::<K, V, S>::entries_of(self.capacity) else {
-            let remedy = "set `max_entries` or `max_bytes`";
-            return Err(ConfigError::new("max_entries", "unbounded", remedy));
-        };
-        let entries = entries.max(1);
-        let shards = match self.shards {
-            Some(n) if n.is_power_of_two() && n <= MAX_SHARDS => n,
-            Some(n) => {
-                return Err(ConfigError::new("shards", n, "use a power of two from 1 to 1024"));
-            }
-            None => default_shards(Some(entries), None),
-        };
-        let since = self.clock.now().as_nanos();
-        let ttl = u64::try_from(self.ttl.as_nanos()).unwrap_or(u64::MAX);
+        let shards = self.basics.shards(Capacity::entries(entries))?;
+        let Basics { name, ttl, jitter, clock, hasher, .. } = self.basics;
+        let since = clock.now().as_nanos();
+        let ttl = u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX);
+        let at_once = MADE_AT_ONCE / shards as u64;
         let share = entries.div_ceil(shards as u64);
         let mut hits = 0;
         let shards = (0..shards).map(|seed| {
@@ -161,19 +134,20 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCacheBuilder<K, V, S> 
             hits = Inner::<K, V, S>::noted(&policy);
             // Keys are not spread evenly: three times the root of its share is what one shard in
             // a thousand has more.
-            Shard::new(policy, if shards == 1 { share } else { share + 3 * share.isqrt() })
+            let share = if shards == 1 { share } else { share + 3 * share.isqrt() };
+            Shard::new(policy, share.min(at_once))
         });
         let shards = shards.collect();
         let inner = Inner {
             shards,
-            hasher: self.hasher,
+            hasher,
             hits: AtomicU64::new(hits),
             sample_mask: AtomicU64::new(SAMPLE_NONE),
             choosing: Choosing::new(false, 1),
             lookups: Stripes::default(),
-            clock: self.clock,
-            name: self.name,
-            jitter: self.jitter.as_f64(),
+            clock,
+            name,
+            jitter: jitter.as_f64(),
             entries: Budget::new(Some(entries)),
             bytes: Budget::new(None),
             ttl: AtomicU64::new(ttl),
@@ -191,15 +165,16 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCacheBuilder<K, V, S> 
     }
 }
 
+/// As many as have a slot each, even if all keys fall in one shard.
+pub(super) const MOST_ENTRIES: u64 = u32::MAX as u64;
+/// Entries that all shards together are made for at first, so that many shards under a generous bound
+/// do not take gigabytes before they hold anything.
+const MADE_AT_ONCE: u64 = 16 << 20;
+
 impl<K, V, S> fmt::Debug for PlainCacheBuilder<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PlainCacheBuilder")
-            .field("name", &self.name)
-            .field("capacity", &self.capacity)
-            .field("policy", &self.policy)
-            .field("time_to_live", &self.ttl)
-            .field("jitter", &self.jitter)
-            .field("shards", &self.shards)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("PlainCacheBuilder");
+        self.basics.show(&mut shown);
+        shown.field("policy", &self.policy).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! The handle that callers hold.
 
 use super::PlainCacheBuilder;
+use super::builder::MOST_ENTRIES;
 use super::inner::{CHUNK, Inner, Origin};
 use super::slots::Slots;
 use super::words::Plain;
@@ -8,7 +9,7 @@ use crate::expiry::{self, NEVER};
 use crate::policy::{PolicyKind, Slot};
 use crate::ruling::Ruling;
 use crate::stats::{Cause, Counts};
-use crate::{CacheStats, Capacity, InvalidationCounts};
+use crate::{CacheStats, Capacity};
 use hashbrown::DefaultHashBuilder;
 use perf_core::{ByteSize, Instant};
 use std::fmt;
@@ -238,7 +239,8 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCache<K, V, S> {
         Capacity { entries: self.inner.entries.max(), bytes: None }
     }
 
-    /// Moves the bound. Given in entries and bytes, the lower one holds; zero counts as one.
+    /// Moves the bound. Given in entries and bytes, the lower one holds; zero counts as one, and more
+    /// than 4 294 967 295 entries as so many.
     ///
     /// A lower bound takes effect in steps: this call evicts up to 128 entries for each shard,
     /// later insertions go on, each evicting more than it brings, and
@@ -259,7 +261,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCache<K, V, S> {
     }
 
     pub(super) fn move_capacity(&self, entries: u64, policy: PolicyKind) {
-        self.inner.entries.set_max(entries);
+        self.inner.entries.set_max(entries.min(MOST_ENTRIES));
         self.inner.expect_entries(policy);
     }
 
@@ -321,38 +323,28 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCache<K, V, S> {
     /// it was built. O(shards).
     #[must_use]
     pub fn stats(&self) -> CacheStats {
-        let (hits, misses) = self.lookups();
-        let (counts, loading) = self.inner.counts();
+        let (counts, loading) = self.counts();
         CacheStats {
-            hits,
-            misses,
-            insertions: counts.insertions,
-            evictions: counts.evictions(),
-            loads: counts.loads,
-            load_failures: counts.load_failures,
-            abandoned: counts.loading.abandoned,
-            refreshes: counts.loading.refreshes,
-            refreshes_skipped: counts.loading.refreshes_skipped,
-            stale_served: counts.loading.stale_served,
-            timed_out: counts.loading.timed_out,
-            negative_hits: counts.loading.negative_hits,
-            negatives_dropped: counts.loading.negatives_dropped,
-            joins: counts.joins,
             loading,
-            load_duration: counts.load_duration,
-            invalidations: InvalidationCounts::default(),
-            listener_panics: 0,
             entries: self.inner.len(),
             bytes: self.memory_usage(),
-            since: Instant::from_nanos(self.inner.since.load(Ordering::Relaxed)),
+            since: self.counting_since(),
+            ..counts.stats()
         }
     }
 
-    /// Hits and misses since counting began.
-    pub(super) fn lookups(&self) -> (u64, u64) {
+    /// All that was counted since counting began, and the number of running loads.
+    pub(super) fn counts(&self) -> (Counts, u64) {
         let before = self.inner.settings().before;
         let (hits, misses) = self.inner.all_lookups();
-        (hits.saturating_sub(before.0), misses.saturating_sub(before.1))
+        let (mut counts, loading) = self.inner.counts();
+        counts.hits = hits.saturating_sub(before.0);
+        counts.misses = misses.saturating_sub(before.1);
+        (counts, loading)
+    }
+
+    pub(super) fn counting_since(&self) -> Instant {
+        Instant::from_nanos(self.inner.since.load(Ordering::Relaxed))
     }
 
     /// Counts from zero again, from now on.

@@ -116,7 +116,7 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> Inner<K, V, S> {
         let shard = self.shard(hash);
         match shard.index.likely(hash) {
             Likely::Slot(slot) => {
-                if let Some((value, meta)) = shard.slots.glance(slot, hash, key) {
+                if let Some((value, meta)) = shard.slots.glance(slot, key) {
                     self.hit(shard, hash, slot, meta);
                     return Some(value);
                 }

@@ -37,6 +37,7 @@ pub(super) struct Held<K, V> {
 }
 
 impl<K: Plain + Eq, V: Plain> Shard<K, V> {
+    /// With room for so many entries made at once, if it is not too much.
     pub(super) fn new(policy: Ruling, entries: u64) -> Shard<K, V> {
         let held = Held {
             policy,

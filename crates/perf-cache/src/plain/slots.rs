@@ -114,10 +114,10 @@ impl<K: Plain, V: Plain> Slots<K, V> {
         Read::Busy
     }
 
-    /// The entry in a slot if it is of this hash and key, has no deadline, and is not being written:
-    /// all that needs more than one look is left to [`read`](Slots::read).
+    /// The entry in a slot if it is of this key, has no deadline, and is not being written: all that
+    /// needs more than one look is left to [`read`](Slots::read).
     #[inline]
-    pub(crate) fn glance(&self, slot: Slot, hash: u64, key: &K) -> Option<(V, Meta)>
+    pub(crate) fn glance(&self, slot: Slot, key: &K) -> Option<(V, Meta)>
     where
         K: Eq,
     {
@@ -125,7 +125,7 @@ impl<K: Plain, V: Plain> Slots<K, V> {
         let words = self.first.get(start..start + Self::STRIDE)?;
         // Acquire: the words that were written before.
         let meta = words[0].load(Ordering::Acquire);
-        if (meta ^ (hash << HASH | LIVE)) >> WRITING.trailing_zeros() != 0 {
+        if meta & (WRITING | TIMED | LIVE) != LIVE {
             return None;
         }
         let mut rest = words[1..].iter();
@@ -333,8 +333,10 @@ const TRIES: usize = if cfg!(perf_loom) { 2 } else { 100 };
 
 pub(crate) use crate::expiry::NEVER;
 
+/// Memory that is not touched before it is used: words that are zero come as such from the system,
+/// and to make atomics of them in their place is nothing to the compiler.
 fn zeros(words: usize) -> Box<[AtomicU64]> {
-    (0..words).map(|_| AtomicU64::new(0)).collect()
+    vec![0; words].into_iter().map(AtomicU64::new).collect()
 }
 
 fn put(words: &mut std::slice::Iter<'_, AtomicU64>, word: u64) {
@@ -374,12 +376,15 @@ mod tests {
             _ => None,
         };
         assert_eq!(value(5, 0), None);
+        assert_eq!(slots.glance(slot, &0), None);
         slots.fill(slot, 5, &9, &(1, 0.5), NEVER);
+        let glanced = |key| slots.glance(slot, &key).map(|(value, _)| value);
+        assert_eq!((glanced(9), glanced(8)), (Some((1, 0.5)), None));
         assert_eq!((value(5, 9), value(6, 9), value(5, 8)), (Some((1, 0.5)), None, None));
         // The upper half of a hash is not kept.
         assert_eq!(value((1 << 40) + 5, 9), Some((1, 0.5)));
         slots.overwrite(slot, &(2, 1.5), 77);
-        assert_eq!(value(5, 9), Some((2, 1.5)));
+        assert_eq!((value(5, 9), glanced(9)), (Some((2, 1.5)), None), "it has a deadline");
         slots.retire(slot);
         assert_eq!((value(5, 9), slots.get(slot)), (None, None));
     }

@@ -1,7 +1,8 @@
 //! Settings and arguments at the ends of their ranges: refused or taken, but never a panic.
 
-use perf_cache::{Cache, CacheBuilder, Capacity, Prices, Terms, Threads};
-use perf_core::{ByteSize, Clock, Observe, Ratio, Tune};
+use perf_cache::policy::PolicyKind;
+use perf_cache::{Cache, CacheBuilder, Capacity, PlainCache, Prices, Terms, Threads};
+use perf_core::{ByteSize, Clock, KnobValue, Observe, Ratio, Tune, Turn};
 use std::time::Duration;
 
 const ENDS: [Duration; 3] = [Duration::ZERO, Duration::from_nanos(1), Duration::MAX];
@@ -102,4 +103,85 @@ fn times_at_their_ends_are_refused_or_taken() {
     assert!(none.is_err());
     let none = Cache::builder().max_entries(1).max_background_loads(0).spawner(Threads).build();
     assert_eq!(none.unwrap().fetch(1, || Ok::<_, ()>((2, Terms::new()))).unwrap(), 2);
+}
+
+const PAIR: (u64, [i8; 3]) = (1, [-1, 0, 1]);
+
+/// Uses all that a cache of plain pairs has, with times from the ends of their range.
+fn exercise_times(cache: &PlainCache<u64, (u64, [i8; 3])>) {
+    for ttl in ENDS {
+        cache.set_time_to_live(Some(ttl));
+        cache.insert(u64::MAX, PAIR);
+        cache.insert_with_ttl(0, PAIR, ttl);
+        assert_eq!(cache.get_with(2, || PAIR), PAIR);
+        let _ = cache.try_get_with(3, || Err::<_, u8>(1));
+        let _ = (cache.get(&0), cache.peek(&2), cache.remove(&u64::MAX), cache.iter().count());
+        let to = KnobValue::Duration(ttl);
+        let _ = cache.turn(Turn { knob: "time_to_live".into(), to, expect: None });
+        cache.remove_expired(u64::MAX);
+    }
+    let _ = format!("{cache:?} {:?} {}", cache.stats(), cache.memory_usage());
+    cache.retain(|key, _| key % 2 == 0);
+    cache.reset_statistics();
+    cache.clear();
+}
+
+/// Moves its bound from one end of the range to the other. Downwards: what was evicted is
+/// remembered, for as long as the bound is high.
+fn exercise_bounds(cache: &PlainCache<u64, (u64, [i8; 3])>) {
+    let most = u64::from(u32::MAX);
+    for limit in [u64::MAX, most, 1, 0] {
+        let bytes = Some(ByteSize::from_bytes(limit));
+        for bounds in [Capacity::entries(limit), Capacity { entries: None, bytes }] {
+            cache.set_capacity(bounds);
+            assert!((1..=most).contains(&cache.capacity().entries.unwrap()), "{limit}");
+            cache.insert(limit, PAIR);
+            cache.observe(&mut |signal| drop(signal.name.to_owned()));
+            for knob in cache.knobs() {
+                assert!(knob.bounds.contain(&knob.value), "{}", knob.id);
+            }
+        }
+        let to = KnobValue::Count(limit);
+        let _ = cache.turn(Turn { knob: "capacity".into(), to, expect: None });
+        assert!(cache.capacity().entries <= Some(most), "{limit}");
+        cache.evict_excess(limit);
+    }
+}
+
+#[test]
+fn bounds_of_plain_pairs_at_their_ends_are_refused_or_taken() {
+    let most = u64::from(u32::MAX);
+    for policy in PolicyKind::ALL {
+        for (entries, shards) in [(1, 1024), (2, 1), (most, 1), (1 << 40, 1), (u64::MAX, 1024)] {
+            let builder = PlainCache::builder().policy(policy).shards(shards);
+            let built = builder.max_entries(entries).build();
+            if entries > most {
+                let error = built.unwrap_err().to_string();
+                assert!(error.contains("max_entries") && error.contains("4294967295"), "{error}");
+            } else {
+                let cache = built.unwrap();
+                exercise_bounds(&cache);
+                exercise_times(&cache);
+            }
+        }
+    }
+    let bytes = ByteSize::from_bytes(u64::MAX);
+    let error = PlainCache::<u64, u64>::builder().max_bytes(bytes).build().unwrap_err().to_string();
+    assert!(error.contains("max_bytes"), "{error}");
+    let both = PlainCache::<u64, u64>::builder().max_bytes(bytes).max_entries(7).build().unwrap();
+    assert_eq!(both.capacity(), Capacity::entries(7));
+}
+
+#[test]
+fn times_of_plain_pairs_at_their_ends_are_taken() {
+    for ttl in ENDS {
+        for jitter in [Ratio::ZERO, Ratio::ONE] {
+            let (clock, hand) = Clock::manual();
+            let builder = PlainCache::builder().max_entries(10).clock(clock);
+            let cache = builder.time_to_live(ttl).jitter(jitter).build().unwrap();
+            exercise_times(&cache);
+            hand.advance(Duration::MAX);
+            exercise_times(&cache);
+        }
+    }
 }

@@ -52,6 +52,37 @@ fn loom_a_slot_that_is_used_again_never_answers_for_the_wrong_key() {
 }
 
 #[test]
+fn loom_a_glance_is_of_one_value() {
+    loom::model(|| {
+        let slots = filled();
+        let writer = Arc::clone(&slots);
+        let writer = thread::spawn(move || writer.overwrite(SLOT, &(20, 21), NEVER));
+        if let Some((value, _)) = slots.glance(SLOT, &1) {
+            assert!([(10, 11), (20, 21)].contains(&value));
+        }
+        writer.join().unwrap();
+        assert!(matches!(slots.glance(SLOT, &1), Some(((20, 21), _))));
+    });
+}
+
+#[test]
+fn loom_a_glance_is_of_one_key() {
+    loom::model(|| {
+        let slots = filled();
+        let writer = Arc::clone(&slots);
+        let writer = thread::spawn(move || {
+            writer.retire(SLOT);
+            writer.fill(SLOT, 7, &2, &(20, 21), NEVER);
+        });
+        if let Some((value, _)) = slots.glance(SLOT, &1) {
+            assert_eq!(value, (10, 11));
+        }
+        writer.join().unwrap();
+        assert_eq!(slots.glance(SLOT, &1), None);
+    });
+}
+
+#[test]
 fn loom_a_hit_never_undoes_a_change() {
     loom::model(|| {
         let slots = filled();
