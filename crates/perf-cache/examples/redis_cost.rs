@@ -54,9 +54,14 @@ fn start(port: u16) -> Result<Child, Error> {
 }
 
 fn run(url: &str) -> Result<(), Error> {
-    let info = url.into_connection_info()?;
-    let tcp = info.tcp_settings().clone().set_nodelay(true);
-    let mut bare = redis::Client::open(info.set_tcp_settings(tcp))?.get_connection()?;
+    for len in [100, 1_024] {
+        table(url, len)?;
+    }
+    Ok(())
+}
+
+fn table(url: &str, len: usize) -> Result<(), Error> {
+    let mut bare = connect(url)?;
     let second = Duration::from_secs(1);
     let tier = Arc::new(RedisTier::builder(url).deadline(second).build()?);
     let cache: TieredCache<u64, Vec<u8>> = TieredCache::builder()
@@ -65,7 +70,7 @@ fn run(url: &str) -> Result<(), Error> {
         .codec(RawBytes)
         .deadline(second)
         .build()?;
-    let value: Vec<u8> = (0..1_024_u32).map(|n| ((n * n) >> 3) as u8).collect();
+    let value: Vec<u8> = (0..len).map(|n| ((n * n) >> 3) as u8).collect();
     let names: Vec<String> = (0..KEYS).map(|key| format!("key:{key}")).collect();
     for (key, name) in names.iter().enumerate() {
         redis::cmd("SET").arg(name).arg(&value).exec(&mut bare)?;
@@ -82,11 +87,11 @@ fn run(url: &str) -> Result<(), Error> {
     let mut into = Vec::new();
     let mut rows: [(&str, Call); 5] = [
         ("a bare client, GET", {
-            let (names, mut bare) = (&names, redis_again(url)?);
+            let (names, mut bare) = (&names, connect(url)?);
             Box::new(move |n| {
                 let found: Vec<u8> =
                     redis::cmd("GET").arg(&names[n]).query(&mut bare).unwrap_or_default();
-                found.len() == 1_024
+                found.len() == len
             })
         }),
         ("RedisTier::get", {
@@ -127,7 +132,8 @@ fn run(url: &str) -> Result<(), Error> {
             times.push(started.elapsed().as_nanos() as f64 / CALLS as f64 / 1_000.0);
         }
     }
-    println!("{:36} {:>8} {:>16}", "values of 1 KiB, medians", "us", "x a bare GET");
+    let title = format!("values of {len} bytes, medians");
+    println!("{title:36} {:>8} {:>16}", "us", "x a bare GET");
     let bare = times[0].clone();
     for ((name, _), times) in rows.iter().zip(&mut times) {
         // Of each round by itself: the machine is the same then.
@@ -137,7 +143,7 @@ fn run(url: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn redis_again(url: &str) -> Result<redis::Connection, Error> {
+fn connect(url: &str) -> Result<redis::Connection, Error> {
     let info = url.into_connection_info()?;
     let tcp = info.tcp_settings().clone().set_nodelay(true);
     Ok(redis::Client::open(info.set_tcp_settings(tcp))?.get_connection()?)

@@ -98,17 +98,12 @@ impl RedisTier {
 
     /// Asks, and takes every answer that is an error for one.
     pub(super) fn ask<const N: usize>(&self, request: &Request) -> Result<[Value; N], TierError> {
-        let answers = self.ask_all(request)?;
+        let answers = self.link.ask(request).map_err(|trouble| self.error(trouble))?;
         for answer in &answers {
             if let Value::ServerError(error) = answer {
                 return Err(self.error(self.link.refusal(error)));
             }
         }
-        Ok(answers)
-    }
-
-    fn ask_all<const N: usize>(&self, request: &Request) -> Result<[Value; N], TierError> {
-        let answers = self.link.ask(request).map_err(|trouble| self.error(trouble))?;
         <[Value; N]>::try_from(answers).map_err(|_| self.unexpected("a request"))
     }
 

