@@ -30,15 +30,6 @@ impl<K, V: 'static> Observe for TieredCache<K, V> {
         for (name, value, help) in counters {
             visit(Signal::counter(name, value, since).help(help));
         }
-        if let Some(codec) = &stats.codec {
-            let help = "Bytes of values on their way beyond memory, before compression.";
-            visit(
-                Signal::counter("raw_bytes", codec.raw_bytes, since).unit(Unit::Bytes).help(help),
-            );
-            let help = "Bytes that they were sealed into, headers included.";
-            let bytes = codec.stored_bytes;
-            visit(Signal::counter("sealed_bytes", bytes, since).unit(Unit::Bytes).help(help));
-        }
         for lost in &stats.lost {
             let labels = [("tier", lost.tier), ("cause", lost.cause)];
             let signal = Signal::counter("lost", lost.values, since).labels(&labels);
@@ -128,14 +119,19 @@ impl<K, V: 'static> TieredCache<K, V> {
         let (since, built) = (stats.since, self.core.built);
         let saved = codec.raw_bytes.saturating_sub(codec.stored_bytes);
         let counters = [
-            ("codec_sealed", codec.sealed, "Values made into bytes."),
-            ("codec_opened", codec.opened, "Values got back from bytes."),
-            ("codec_raw_bytes", codec.raw_bytes, "Bytes of values before compression."),
-            ("codec_stored_bytes", codec.stored_bytes, "Bytes that they became, with headers."),
-            ("codec_saved_bytes", saved, "Bytes that compression spared."),
+            ("codec_sealed", Unit::Count, codec.sealed, "Values made into bytes."),
+            ("codec_opened", Unit::Count, codec.opened, "Values got back from bytes."),
+            ("codec_raw_bytes", Unit::Bytes, codec.raw_bytes, "Values before compression."),
+            (
+                "codec_stored_bytes",
+                Unit::Bytes,
+                codec.stored_bytes,
+                "What they became, with headers.",
+            ),
+            ("codec_saved_bytes", Unit::Bytes, saved, "What compression spared."),
         ];
-        for (name, value, help) in counters {
-            visit(Signal::counter(name, value, built).help(help));
+        for (name, unit, value, help) in counters {
+            visit(Signal::counter(name, value, built).unit(unit).help(help));
         }
         for (cause, count) in codec.undecodable.by_cause().filter(|(_, count)| *count > 0) {
             let labels = [("cause", cause)];

@@ -113,8 +113,8 @@ fn capacity(scene: &Scene<'_>) -> Option<f64> {
 /// What was sealed for the disk, before and after.
 fn compression(history: &History, span: analytics::Span) -> Option<f64> {
     let bytes = |signal: &str| history.counter(&Select::new(DISK, signal), span) as f64;
-    let sealed = bytes("sealed_bytes");
-    (sealed > 0.0).then(|| bytes("raw_bytes") / sealed)
+    let sealed = bytes("codec_stored_bytes");
+    (sealed > 0.0).then(|| bytes("codec_raw_bytes") / sealed)
 }
 
 /// The state of a circuit breaker by the number of its signal.

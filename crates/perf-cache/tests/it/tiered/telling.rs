@@ -185,6 +185,7 @@ fn what_codecs_did_can_be_watched() {
 }
 
 #[test]
+#[cfg(feature = "zstd")]
 fn how_hard_values_are_compressed_can_be_turned() {
     let store = Store::new();
     let cache = prompt(&store).0.without_memory().compression(Compression::Zstd);
