@@ -30,9 +30,10 @@
 //!
 //! What waits is bounded. Each time a number of entries has been retired they are *sealed*: a stamp
 //! is taken, and once a barrier has passed since, those that nobody protects are free: each is
-//! moved out when its place is used again, and dropped after the lock. A thread that is the only one to read needs no barrier at all: it has a place to
-//! [itself](Readers::exclude) if no word of its own names it, and others that begin to read wait
-//! for the moment that it takes to put another entry there, or to move it out.
+//! moved out when its place is used again, and dropped after the lock. A thread that is the only
+//! one to read needs no barrier at all: it has a place to [itself](Readers::exclude) if no word of
+//! its own names it, and others that begin to read wait for the moment that it takes to put another
+//! entry there, or to move it out.
 #![expect(unsafe_code, reason = "readers without locks need places that others can empty")]
 
 #[deny(unsafe_code)]
