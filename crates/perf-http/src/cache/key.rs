@@ -89,12 +89,12 @@ pub(crate) fn of_parts(authority: &str, path_and_query: &str) -> ResponseKey {
 }
 
 /// The one host that is meant. A request that names two could be answered for either, and the
-/// answer be stored for the other.
+/// answer be stored for the other; one whose host goes on into a path has the key of another URL.
 fn authority(parts: &request::Parts) -> Option<&str> {
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (None, _) => None,
-        (Some(host), None) => Some(host.to_str().ok()?),
+        (Some(host), None) => Some(host.to_str().ok().filter(|host| !host.contains(['/', '?']))?),
         (Some(_), Some(_)) => return None,
     };
     match (parts.uri.authority().map(|a| a.as_str()), host) {
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn keys_are_normalised_conservatively() {
-        let cases: [(&str, &[&str], Option<&str>); 10] = [
+        let cases: [(&str, &[&str], Option<&str>); 12] = [
             ("/a?b=C", &["Example.ORG"], Some("example.org/a?b=C")),
             ("/%c3%a4/%2F?q=%e4", &["h"], Some("h/%C3%A4/%2F?q=%E4")),
             ("/a/../b", &["h"], Some("h/a/../b")),
@@ -316,6 +316,8 @@ mod tests {
             ("http://h/a", &["H"], Some("h/a")),
             ("http://h/a", &["other"], None),
             ("/a", &["h", "i"], None),
+            ("/b", &["h/a"], None),
+            ("/b", &["h?a="], None),
             ("/a", &[], Some("/a")),
         ];
         for (uri, hosts, wanted) in cases {

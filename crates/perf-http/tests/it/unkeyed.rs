@@ -1,6 +1,9 @@
 //! What one request says must not become another's answer (cache poisoning).
 
 use crate::site::{FRESH, Reply, Site, reply};
+use http::Request;
+use http_body_util::Full;
+use tower::ServiceExt;
 
 /// Names what the origin was told in these fields.
 fn echo(parts: &http::request::Parts, names: &[&str], fields: &[(&str, &str)]) -> Reply {
@@ -30,6 +33,18 @@ async fn a_host_that_goes_no_further_is_not_the_one_stored_for() {
     });
     site.get_with("/", &[("connection", "host")]).await;
     assert_eq!(site.get("/").await.text(), "h");
+}
+
+#[tokio::test]
+async fn a_host_with_a_path_in_it_is_not_another_url() {
+    let site = Site::new(|parts, _| reply(&[FRESH], parts.uri.path().to_owned()));
+    for host in ["h/account", "h/account?"] {
+        let request = Request::get("/public").header("host", host).body(Full::default()).unwrap();
+        let answer = site.service().oneshot(request).await.unwrap();
+        assert_eq!(answer.headers()["cache-status"], "perfkit; fwd=bypass", "{host}");
+    }
+    assert!(site.cache.memory().is_empty());
+    assert_eq!(site.get("/account/public").await.text(), "/account/public");
 }
 
 #[tokio::test]
