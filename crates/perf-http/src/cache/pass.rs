@@ -50,9 +50,12 @@ impl Shared {
         }
         std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
         let sent = self.clock.now();
+        let unheard = changes
+            .then(|| Unheard { shared: Arc::clone(&self), keys: ended_by::<R>(&parts, None) });
         let answer = inner.call(request).await;
-        if changes {
+        if let Some(unheard) = unheard {
             let keys = ended_by(&parts, answer.as_ref().ok());
+            unheard.is_over();
             self.invalidate_after(keys).await;
         }
         let response = match answer {
@@ -203,6 +206,27 @@ impl Shared {
             if let (true, Some(origin)) = (ours, &variant.validators.origin_tag) {
                 headers.insert(name, origin.clone());
             }
+        }
+    }
+}
+
+/// A request that may change something, until there is an answer. If nobody waits for that any more,
+/// such as a client that has gone, it may have changed it as well.
+struct Unheard {
+    shared: Arc<Shared>,
+    keys: Vec<ResponseKey>,
+}
+
+impl Unheard {
+    fn is_over(mut self) {
+        self.keys.clear();
+    }
+}
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        for key in self.keys.drain(..) {
+            self.shared.invalidate_aside(key);
         }
     }
 }

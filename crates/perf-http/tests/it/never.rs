@@ -1,6 +1,13 @@
 //! What a shared cache must never do, each with two users and two cookies.
 
 use crate::site::{FRESH, Reply, Site, TestError, reply, reply_with, stream};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::Request;
+use http_body_util::Full;
+use perf_http::RequestBody;
+use std::future::pending;
+use tower::{Layer, ServiceExt, service_fn};
 
 const ADA: (&str, &str) = ("cookie", "user=ada");
 const BOB: (&str, &str) = ("cookie", "user=bob");
@@ -182,6 +189,25 @@ async fn unsafe_methods_end_what_their_answer_names_on_the_same_host() {
     site.ask("POST", "/new", &[]).await;
     assert!(!site.get("/list").await.is_hit());
     assert!(!site.get("/item").await.is_hit());
+    assert!(site.get("/other").await.is_hit());
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_wait_for_its_change_has_changed_it_all_the_same() {
+    let site = Site::new(|_, call| reply(&[FRESH], format!("state {call}")));
+    site.get("/").await;
+    site.get("/other").await;
+    let silent = service_fn(|_: Request<RequestBody<Full<Bytes>>>| pending::<Reply>());
+    let change = |method| {
+        let request = Request::builder().method(method).uri("/").header("host", "h");
+        let answer =
+            site.cache.layer().layer(silent).oneshot(request.body(Full::default()).unwrap());
+        assert!(answer.now_or_never().is_none(), "the origin has said nothing");
+    };
+    change("OPTIONS");
+    assert!(site.get("/").await.is_hit());
+    change("DELETE");
+    assert_eq!(site.get("/").await.text(), "state 3");
     assert!(site.get("/other").await.is_hit());
 }
 
