@@ -58,9 +58,9 @@
 //! A read is one round trip of three short commands, a write of one script, a batch of
 //! [`get_many`](RedisTier::get_many) one for each 128 keys. On one machine a read takes 1.04 to 1.12
 //! times as long as with a bare client; through a cache without memory, which hands it to another
-//! thread, 1.2 times where a round trip takes 70 us, and 2.4 times where it takes 20. A batch of 100
-//! takes as long as 1.7 to 5.4 reads of a bare client, whose own takes as long as 1.5 to 4.7: about a
-//! microsecond for each value, whatever the round trip
+//! thread, 1.2 to 1.4 times where a round trip takes 70 us, and 2.3 to 2.4 times where it takes 20. A
+//! batch of 100 takes as long as 1.7 to 5.4 reads of a bare client, whose own takes as long as 1.5 to
+//! 4.7: about a microsecond for each value, whatever the round trip
 //! (`cargo run --release -p perf-cache --example redis_cost --features redis`). Each thread that waits
 //! has a connection of its own: [`threads`](crate::tiered::TieredCacheBuilder::threads) of a cache is
 //! how many there are. No runtime is needed.

@@ -11,7 +11,7 @@
 //! | a disk alone: [`without_memory`](TieredCacheBuilder::without_memory) | what is large and seldom asked for |
 //! | [any other tier](OuterTier) beside or instead of the disk | whatever maps bytes to bytes |
 //!
-//! Take a [`Cache`](crate::Cache) where memory is enough: it is faster to write to, and loads many
+//! Take a [`Cache`] where memory is enough: it is faster to write to, and loads many
 //! keys at once. Nothing here is a database: a cache drops what it likes.
 //!
 //! Memory and a disk:
@@ -192,12 +192,12 @@
 //!
 //! | call | what it does |
 //! |---|---|
-//! | a hit in memory | as in [`Cache`](crate::Cache) |
+//! | a hit in memory | as in [`Cache`] |
 //! | a hit in a tier that need not wait | encodes the key, takes a lock of its own for a moment, reads, opens, and puts the value in memory |
 //! | one that has to wait | hands the read to one of a few [threads](TieredCacheBuilder::threads) |
 //! | [`insert`](TieredCache::insert) | encodes, compresses and seals the value on the calling thread, then as the [`WritePolicy`] says |
 //! | a value that memory lets go of | nothing while the tiers are known to hold it: since it was read or written there, less has been written than a quarter of the bound, and nothing was lost. Otherwise a look there, and a write where it is missing |
-//! | an entry in memory | some 120 bytes beyond those of [`Cache`](crate::Cache) |
+//! | an entry in memory | some 120 bytes beyond those of [`Cache`] |
 
 mod behind;
 mod builder;

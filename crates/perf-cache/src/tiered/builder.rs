@@ -79,7 +79,7 @@ pub enum Preset {
     Workflow,
 }
 
-/// Makes a [`TieredCache`].
+/// Makes a [`TieredCache`](crate::TieredCache).
 ///
 /// Memory for 100 MiB and an hour if nothing else is said; a disk if one is given, for a day. A cache
 /// with any tier beyond memory needs a [`codec`](TieredCacheBuilder::codec), and so does one whose
@@ -329,8 +329,8 @@ impl<K, V> TieredCacheBuilder<K, V> {
         self
     }
 
-    /// How long [`close`](TieredCache::close), or dropping the last handle, may take. Ten seconds if
-    /// not set.
+    /// How long [`close`](crate::TieredCache::close), or dropping the last handle, may take. Ten
+    /// seconds if not set.
     pub fn close_within(mut self, time: Duration) -> Self {
         self.close_within = time;
         self

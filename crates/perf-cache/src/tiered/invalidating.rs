@@ -80,7 +80,8 @@ where
     K: Hash + Eq + Clone + CacheKey + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Ends all entries with a [tag](Terms::tags), in all tiers; the answer counts those in memory.
+    /// Ends all entries with a [tag](crate::Terms::tags), in all tiers; the answer counts those in
+    /// memory.
     /// O(1), however many that are. When this has returned `Ok`, no crash of the process brings one
     /// back, and whatever was read before is not kept.
     ///
@@ -102,7 +103,7 @@ where
         Ok(Invalidated::new(at_most))
     }
 
-    /// Ends all entries that [depend](Terms::depends_on) on this directly, as
+    /// Ends all entries that [depend](crate::Terms::depends_on) on this directly, as
     /// [`invalidate_tag`](TieredCache::invalidate_tag).
     ///
     /// # Errors

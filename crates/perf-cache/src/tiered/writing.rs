@@ -24,7 +24,7 @@ where
         self.insert_with(key, value, TieredTerms::new());
     }
 
-    /// Puts a value in on terms of its own: [`Terms`], a [`Strategy`](super::Strategy) or
+    /// Puts a value in on terms of its own: [`Terms`](crate::Terms), a [`Strategy`](super::Strategy) or
     /// [`TieredTerms`].
     #[doc(alias = "set_with_ttl")]
     pub fn insert_with(&self, key: K, value: V, terms: impl Into<TieredTerms>) {
