@@ -55,7 +55,7 @@ impl Shared {
         let answer = inner.call(request).await;
         if let Some(unheard) = unheard {
             let keys = ended_by(&parts, answer.as_ref().ok());
-            unheard.is_over();
+            unheard.end();
             self.invalidate_after(keys).await;
         }
         let response = match answer {
@@ -218,7 +218,8 @@ struct Unheard {
 }
 
 impl Unheard {
-    fn is_over(mut self) {
+    /// There is an answer.
+    fn end(mut self) {
         self.keys.clear();
     }
 }
