@@ -22,9 +22,9 @@ use std::time::Duration;
 /// It is told of each reload: after how long it came, and whether it found the value changed. From
 /// these it estimates how often the values of a class change. From how long after the end of the old
 /// value it came, it estimates how often values are asked for. Now and then it makes a plan for all
-/// classes, for 0.85 of the stated share, since estimates are not exact. A class gets a time that is about in proportion to one over the root of both rates, not to
-/// one over the rate of change: a load that would spare a stale answer somewhere is made where it spares
-/// most of them.
+/// classes, for 0.85 of the stated share, since estimates are not exact. A class gets a time that is
+/// about in proportion to one over the root of both rates, not to one over the rate of change: a load
+/// that would spare a stale answer somewhere is made where it spares most of them.
 ///
 /// Until something is known of a class its values live for the [shortest](AdaptiveTtlBuilder::between)
 /// time. By the plan no more than four times the share is stale of the answers from any one class,
@@ -59,7 +59,7 @@ use std::time::Duration;
 /// stale. Where all classes change alike there is nothing to gain, and up to a tenth more is loaded
 /// than with the best fixed time, which nobody knows beforehand.
 ///
-/// A class takes some 3 KiB at most.
+/// A class takes some 4 KiB at most.
 ///
 /// Source: Cho and Garcia-Molina, "Estimating frequency of change", ACM TOIT 2003, and "Effective
 /// page refresh policies for Web crawlers", ACM TODS 2003.
@@ -200,11 +200,8 @@ impl AdaptiveTtlBuilder {
         }
         if self.shortest < Duration::from_micros(1) || self.shortest >= self.longest {
             let times = format!("{:?} to {:?}", self.shortest, self.longest);
-            return Err(ConfigError::new(
-                "between",
-                times,
-                "use times of which the second is longer",
-            ));
+            let remedy = "use a microsecond or more, and a longer second time";
+            return Err(ConfigError::new("between", times, remedy));
         }
         if !(1..=4_096).contains(&self.classes) {
             return Err(ConfigError::new("classes", self.classes, "use 1 to 4096"));
@@ -287,8 +284,9 @@ impl AdaptiveTtl {
 
     fn span(&self, seconds: Option<f64>) -> Duration {
         let AdaptiveTtlBuilder { shortest, longest, .. } = self.settings;
-        let span = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        span.unwrap_or(shortest).clamp(shortest, longest)
+        // What does not fit in a span is too long.
+        let span = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(longest);
+        seconds.map_or(shortest, span).clamp(shortest, longest)
     }
 
     fn plan(&mut self) {

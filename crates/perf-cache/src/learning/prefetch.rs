@@ -279,8 +279,10 @@ impl<K: Clone + Eq + Hash> Prefetch<K> {
         else {
             return dropped;
         };
+        // No more than can be counted, so that what is taken off again is what was added.
+        let weight = weight.min(u64::MAX - self.held);
         ahead.weight = Some(weight);
-        self.held = self.held.saturating_add(weight);
+        self.held += weight;
         while self.held > self.settings.budget {
             let Some(oldest) = self.order.pop_front() else { break };
             self.give_up(&oldest, &mut dropped);

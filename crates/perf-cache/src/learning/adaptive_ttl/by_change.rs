@@ -71,10 +71,11 @@ struct Seen {
 }
 
 impl<F> ByChange<F> {
-    /// With the clock of the cache, memory for the values of so many keys, one at least, 40 bytes
-    /// each, and a function that answers the class of a key.
+    /// With the clock of the cache, memory for the values of so many keys, one at least and 16 777 216
+    /// at most, 40 bytes each, and a function that answers the class of a key.
     pub fn new(learned: AdaptiveTtl, clock: Clock, keys: usize, class_of: F) -> ByChange<F> {
-        let learning = Learning { learned, places: vec![None; keys.max(1)], forgotten: 0 };
+        let places = vec![None; keys.clamp(1, MOST_KEYS)];
+        let learning = Learning { learned, places, forgotten: 0 };
         ByChange { shared: Arc::new(Shared { class_of, clock, learning: Mutex::new(learning) }) }
     }
 
@@ -136,6 +137,10 @@ where
         Some(self.loaded(class, key, value))
     }
 }
+
+/// As many as [`Prefetch`](crate::learning::Prefetch) may know.
+const MOST_KEYS: usize = 1 << 24;
+const _: () = assert!(size_of::<Option<Seen>>() == 40);
 
 /// The same in each run, so that what is learned can be repeated.
 fn hash(of: &impl Hash) -> u64 {

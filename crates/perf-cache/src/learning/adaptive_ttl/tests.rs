@@ -53,6 +53,14 @@ fn what_changes_all_the_time_is_stale_no_more_than_its_class_may_be() {
 }
 
 #[test]
+fn where_no_time_is_too_long_the_longest_is_given() {
+    let (second, longest) = (Duration::from_secs(1), Duration::MAX);
+    let learned = learned(0.05).between(second, longest).build().unwrap();
+    assert_eq!(learned.span(Some(longest.as_secs_f64())), longest);
+    assert_eq!((learned.span(None), learned.span(Some(0.5))), (second, second));
+}
+
+#[test]
 fn the_same_reloads_teach_the_same() {
     let learn = || {
         let mut learned = learned(0.05).build().unwrap();

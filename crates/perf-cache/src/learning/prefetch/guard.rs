@@ -24,7 +24,7 @@ impl Guard {
         } else if self.is_open(least) {
             true
         } else {
-            self.held_back += 1;
+            self.held_back = self.held_back.wrapping_add(1);
             self.held_back.is_multiple_of(ONE_IN)
         };
         self.pending += u32::from(admitted);

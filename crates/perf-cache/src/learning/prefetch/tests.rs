@@ -102,6 +102,25 @@ fn what_is_too_heavy_goes_at_once() {
 }
 
 #[test]
+fn weights_without_end_are_taken() {
+    for budget in [10, u64::MAX] {
+        let mut prefetch = prefetch(budget);
+        for key in [1, 2, 1, 2, 3, 4, 3, 4, 5] {
+            let _ = prefetch.request(&key, false, |_| true);
+        }
+        for (key, next) in [(1, 2), (3, 4)] {
+            assert_eq!(prefetch.request(&key, false, |_| false).load, [next]);
+        }
+        let dropped = [prefetch.loaded(&2, 7), prefetch.loaded(&4, u64::MAX)].concat();
+        assert!(prefetch.held() <= budget);
+        for key in [2, 4] {
+            let _ = prefetch.request(&key, !dropped.contains(&key), |_| true);
+        }
+        assert_eq!((prefetch.held(), prefetch.stats().named), (0, 2));
+    }
+}
+
+#[test]
 fn bad_settings_are_refused() {
     let refused = |builder: PrefetchBuilder| builder.build::<u32>().unwrap_err().to_string();
     let builder = Prefetch::builder;
