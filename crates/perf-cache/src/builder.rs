@@ -296,7 +296,9 @@ impl<K, V, S> CacheBuilder<K, V, S> {
         let default_weight = entry_overhead::<K, V>() as u64;
         let of_each = if self.weigher.is_none() { Some(default_weight) } else { None };
         let places = first_places::<K, V>(share, &limbo);
-        let shard = |seed| Shard::new(share, places, Weights::new(of_each), self.policy.make(seed));
+        let indexed = indexed_at_first(share, shards);
+        let shard =
+            |seed| Shard::new(indexed, places, Weights::new(of_each), self.policy.make(seed));
         let since = clock.now().as_nanos();
         let cold_share = self.cold_share.map(|share| Choice::from_cold_share(share.as_f64()));
         let choosing = Choosing::full_up_to(self.adaptive_min_capacity as usize);
@@ -369,6 +371,21 @@ fn first_places<K, V>(share: Option<usize>, limbo: &Limbo) -> usize {
     wanted.min(FIRST_PIECE / place_size::<K, V>())
 }
 
+/// Entries that the index of a shard is made for at first: all, or so many that it has room for just
+/// as many when it has doubled a few times, where those of all shards together would take too much.
+fn indexed_at_first(share: Option<usize>, shards: usize) -> u64 {
+    let at_once = MADE_AT_ONCE / shards as u64;
+    let mut entries = share.map_or(64, |share| share as u64);
+    while entries > at_once {
+        entries = entries.div_ceil(2);
+    }
+    entries
+}
+
+/// Entries that the indexes of all shards together are made for at first: some 110 MiB, so that many
+/// shards under a generous bound do not take gigabytes before they hold anything.
+pub(crate) const MADE_AT_ONCE: u64 = 16 << 20;
+
 /// 64 MiB, which are not touched before they are used.
 const FIRST_PIECE: usize = 64 << 20;
 
@@ -413,5 +430,16 @@ mod tests {
         assert!(default_shards(Some(4095), None) <= 4);
         assert_eq!(default_shards(Some(1 << 40), Some(1 << 18)), 1);
         assert!(default_shards(Some(1 << 40), None).is_power_of_two());
+    }
+
+    #[test]
+    fn many_shards_under_a_generous_bound_take_little_before_they_hold_anything() {
+        let builder = Cache::<u64, u64>::builder().max_entries(u64::MAX).shards(64);
+        let cache = builder.build().unwrap();
+        let indexes: u64 = cache.inner.shards.iter().map(|shard| shard.index.allocated()).sum();
+        assert!(indexes <= 120 << 20, "{indexes} bytes");
+        assert_eq!(indexed_at_first(Some(1 << 20), 16), 1 << 20);
+        assert_eq!(indexed_at_first(Some(100_001), 1_024), 12_501);
+        assert_eq!(indexed_at_first(None, 1_024), 64);
     }
 }

@@ -104,16 +104,15 @@ impl<K, V> Entries for View<'_, K, V> {
 }
 
 impl<K, V> Shard<K, V> {
-    /// `entries`: how many it is to hold at most, if that is known; `places`: how many of them
-    /// to make room for at once.
+    /// For how many entries to make the index, and how many places.
     pub(crate) fn new(
-        entries: Option<usize>,
+        indexed: u64,
         places: usize,
         weights: Weights,
         policy: Ruling,
     ) -> Shard<K, V> {
         let (slots, ledger) = Slots::new(places);
-        let index = Index::with_capacity(entries.unwrap_or(64) as u64);
+        let index = Index::with_capacity(indexed);
         let held = Held {
             ledger,
             policy,

@@ -5,7 +5,7 @@ use super::inner::{Defaults, Inner, Lookups};
 use super::shard::Shard;
 use super::words::Plain;
 use crate::budget::Budget;
-use crate::builder::Basics;
+use crate::builder::{Basics, MADE_AT_ONCE};
 use crate::choosing::Choosing;
 use crate::inner::SAMPLE_NONE;
 use crate::policy::PolicyKind;
@@ -167,9 +167,6 @@ impl<K: Plain + Hash + Eq, V: Plain, S: BuildHasher> PlainCacheBuilder<K, V, S> 
 
 /// As many as have a slot each, even if all keys fall in one shard.
 pub(super) const MOST_ENTRIES: u64 = u32::MAX as u64;
-/// Entries that all shards together are made for at first, so that many shards under a generous bound
-/// do not take gigabytes before they hold anything.
-const MADE_AT_ONCE: u64 = 16 << 20;
 
 impl<K, V, S> fmt::Debug for PlainCacheBuilder<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
