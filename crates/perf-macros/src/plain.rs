@@ -31,8 +31,8 @@ fn said(input: &DeriveInput) -> Result<Option<Path>> {
             if !meta.path.is_ident("crate") {
                 return Err(meta.error("`crate = path` is all that can be said here"));
             }
-            said = Some(crate_path::parse(meta.value()?)?);
-            Ok(())
+            let before = said.replace(crate_path::parse(meta.value()?)?);
+            if before.is_some() { Err(meta.error("`crate` is said twice")) } else { Ok(()) }
         })?;
     }
     Ok(said)
@@ -136,6 +136,7 @@ mod tests {
         refused(parse_quote! { union A { b: u8 } }, "union");
         refused(parse_quote! { #[plain(words = 2)] struct A; }, "all that can be said");
         refused(parse_quote! { #[plain(crate = "a b")] struct A; }, "not the path of a crate");
+        refused(parse_quote! { #[plain(crate = a)] struct A; }, "said twice");
         assert!(derive(&parse_quote! { struct A; }).is_err(), "nobody knows where the trait is");
     }
 

@@ -11,8 +11,8 @@ pub(super) const PECULIAR: u32 = 0x80;
 pub(super) const ERA_SHIFT: u32 = 8;
 
 /// What a live entry of that hash has as its tag. The index uses it as the hash: these bits are
-/// what is kept of it. Which two are missing matters little: the highest choose the bucket, the
-/// lowest are compared there.
+/// what is kept of it. Which two are missing matters little, but for the lowest eight, which are
+/// compared in a bucket.
 #[inline]
 pub(crate) const fn tag_of(hash: u64) -> u32 {
     hash as u32 | LIVE | OCCUPIED
