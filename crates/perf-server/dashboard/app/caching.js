@@ -107,12 +107,13 @@ function Flow({ data, listen }) {
     return () => watcher.disconnect();
   }, [Boolean(data), data?.requests > 0]);
   const none = data && !data.requests;
+  const unwell = data?.tiers.filter(isUnwell).map((tier) => html`<p class="unwell" role="status"><${Icon} name="degraded" /> <span>${tier.title} ${tier.breaker === "open" ? "failed or took too long and is passed by; it is tried again every few seconds" : "failed and is being tried again"}.</span></p>`);
   return html`<${Panel} title="Who answers" class="flow-panel" help="Every request meets the tiers from left to right. The height of a ribbon is its share of the traffic; latency is measured until the head of the answer is ready."
-    empty=${none && html`<p>No requests in the last ${lengthOf(live.span.value)}.</p><p class="muted">The tiers, their shares and their latency appear here as soon as requests come in${listen ? ` at ${listen}` : ""}.</p>`}>
+    empty=${none && html`<p>No requests in the last ${lengthOf(live.span.value)}.</p><p class="muted">The tiers, their shares and their latency appear here as soon as requests come in${listen ? ` at ${listen}` : ""}.</p>${unwell}`}>
     <div class="flow-box" ref=${box}>${data && width > 0 && (width >= 720 ? html`<${WideFlow} data=${data} width=${width} />` : html`<${NarrowFlow} data=${data} />`)}</div>
     ${data && html`<div class="hidden"><table><caption>Who answers</caption><thead><tr><th scope="col">Tier</th><th scope="col">Share</th><th scope="col">Requests</th><th scope="col">Latency</th><th scope="col">Keeps</th></tr></thead>
       <tbody>${data.tiers.map((tier) => html`<tr><th scope="row">${tier.title}</th><td>${percent(tier.share)}</td><td>${count(tier.requests)}</td><td>${latency(tier)}</td><td>${keeping(tier)}</td></tr>`)}</tbody></table></div>`}
-    ${data?.tiers.filter(isUnwell).map((tier) => html`<p class="unwell" role="status"><${Icon} name="degraded" /> <span>${tier.title} ${tier.breaker === "open" ? "failed or took too long and is passed by; it is tried again every few seconds" : "failed and is being tried again"}.</span></p>`)}
+    ${unwell}
   <//>`;
 }
 

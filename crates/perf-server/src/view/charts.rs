@@ -76,11 +76,15 @@ pub(super) fn hit_ratio(history: &History, span: Span) -> Chart {
         course::sum(&points.iter().map(|points| course.values(points)).collect::<Vec<_>>())
     };
     let ratio = course::part(&total(&served), &total(&fetched));
+    let help = match has_disk(history, span) {
+        true => "(hit + disk + stale) / (hit + disk + stale + miss + revalidated).",
+        false => "(hit + stale) / (hit + stale + miss + revalidated).",
+    };
     Chart {
         id: "hit_ratio",
         title: "Hit ratio",
         unit: "%",
-        help: "(hit + disk + stale) / (hit + disk + stale + miss + revalidated).",
+        help,
         time: course.times(),
         series: vec![series("hit_ratio", "Hit ratio", course::scale(&ratio, 100.0))],
     }
@@ -148,4 +152,25 @@ fn chart(
 
 fn longest<'a>(points: impl Iterator<Item = &'a Points>) -> Course {
     points.max_by_key(|points| points.time.len()).map(Course::of).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use perf_analytics::HistoryConfig;
+    use perf_core::{Instant, Signal, Unit};
+    use std::time::Duration;
+
+    #[test]
+    fn the_disk_is_spoken_of_where_there_is_one() {
+        let history = History::new(HistoryConfig::default());
+        let span = Span::last(Duration::from_secs(300));
+        let titles = |history| answer_times(history, span).series.into_iter().map(|s| s.title);
+        assert!(!hit_ratio(&history, span).help.contains("disk"));
+        assert!(titles(&history).all(|title| title != "Disk"));
+        let entries = Signal::gauge("tier_entries", Unit::Count, 3.0);
+        history.sample(Instant::from_nanos(1_000_000_000), DISK, &entries);
+        assert!(hit_ratio(&history, span).help.contains("disk"));
+        assert!(titles(&history).any(|title| title == "Disk"));
+    }
 }
