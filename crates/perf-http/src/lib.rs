@@ -9,7 +9,8 @@
 //! Generic over bodies, on `http` 1.x and `tower`; no server and no client inside.
 //!
 //! Not for answers that are made for one user: those pass through, and a private cache belongs into
-//! the browser. Not a CDN: one process, one memory, forgotten when it ends.
+//! the browser. Not a CDN: one process and one memory, forgotten when it ends unless a disk is behind
+//! it.
 //!
 //! ```
 //! use bytes::Bytes;

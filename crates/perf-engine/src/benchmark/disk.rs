@@ -89,7 +89,7 @@ impl Section for DiskSection {
 
         // Last: it writes as often as the clock needs.
         let mut refused = 0;
-        context.time("put", "value written, the oldest making room", |n| {
+        context.time("put", "value written over an older one", |n| {
             let key = n.wrapping_mul(7_919) % entries;
             refused += u64::from(put(&plain, key, &values[key as usize]).is_err());
         })?;
@@ -164,7 +164,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // It lies where temporary files do; what cannot be removed is no reason to fail.
+        // What cannot be removed is no reason to fail.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
