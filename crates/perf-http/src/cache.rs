@@ -65,8 +65,9 @@ use store::Store;
 /// `s-maxage` or `must-revalidate`), with `Set-Cookie`, `Vary: *`, `private` or `no-store`, with
 /// status 206, to methods but GET, cut bodies, bodies that take more than ten seconds to come,
 /// event streams, and answers that an unsafe method has overtaken. What a request says in
-/// `X-Forwarded-Host` and its like counts as if `Vary` named it. Where the origin does not say how
-/// long an answer is good, requests with a cookie are neither stored nor answered from the store.
+/// `X-Forwarded-Host` and its like, or in `Forwarded` of host and scheme, counts as if `Vary` named
+/// it. Where the origin does not say how long an answer is good, requests with a cookie are neither
+/// stored nor answered from the store.
 ///
 /// Register the handle with an engine for its signals and knobs, and
 /// [`memory`](ResponseCache::memory) for those of the memory tier.

@@ -251,7 +251,8 @@ impl Vary {
 /// ever naming them in `Vary`. An answer made for one such field must not reach those without it.
 fn told(request: &HeaderMap) -> Option<Box<[u8]>> {
     let tells = |name: &header::HeaderName| {
-        name.as_str().starts_with("x-") && TELLING.contains(&name.as_str())
+        name == header::FORWARDED
+            || name.as_str().starts_with("x-") && TELLING.contains(&name.as_str())
     };
     if !request.keys().any(tells) {
         return None;
@@ -266,7 +267,22 @@ fn told(request: &HeaderMap) -> Option<Box<[u8]>> {
             all.push(b'\n');
         }
     }
-    Some(all.into())
+    for pair in request.get_all(header::FORWARDED).iter().flat_map(told_by_forwarded) {
+        all.extend_from_slice(b"forwarded\n");
+        all.extend_from_slice(pair);
+        all.push(b'\n');
+    }
+    (!all.is_empty()).then(|| all.into())
+}
+
+/// The pairs of a `Forwarded` (RFC 7239) that are not about the client, who may be another one with
+/// each request. Quotes hide nothing: an origin may not know of them.
+fn told_by_forwarded(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    let pairs = value.as_bytes().split(|b| matches!(b, b',' | b';')).map(<[u8]>::trim_ascii);
+    pairs.filter(|pair| {
+        let name = pair.split(|&b| b == b'=').next().unwrap_or_default().trim_ascii();
+        name.eq_ignore_ascii_case(b"host") || name.eq_ignore_ascii_case(b"proto")
+    })
 }
 
 const TELLING: [&str; 7] = [

@@ -48,6 +48,27 @@ async fn a_host_with_a_path_in_it_is_not_another_url() {
 }
 
 #[tokio::test]
+async fn what_forwarded_says_of_host_and_scheme_tells_answers_apart() {
+    let site = Site::new(|parts, _| echo(parts, &["forwarded"], &[FRESH]));
+    let ask = |said| site.get_with("/", &[("forwarded", said)]);
+    for said in [
+        "host=evil",
+        "for=192.0.2.1;HOST=evil;proto=http",
+        "for=192.0.2.1, for=192.0.2.2; host = evil",
+        "for=\"a;host=evil\"",
+        "proto=https",
+    ] {
+        assert_eq!(ask(said).await.text(), said);
+        assert!(ask(said).await.is_hit(), "{said}");
+    }
+    assert_eq!(site.get("/").await.text(), "none");
+    // Whoever is asked for gets the same.
+    for said in ["for=192.0.2.1", "for=\"[2001:db8::1]:4711\";by=_gateway"] {
+        assert!(ask(said).await.is_hit(), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn what_rewrites_the_host_or_the_path_tells_answers_apart() {
     const TELLING: [&str; 7] = [
         "x-forwarded-host",

@@ -1,4 +1,4 @@
-//! Stored answers as bytes, version 2. All numbers are little-endian.
+//! Stored answers as bytes, version 3. All numbers are little-endian.
 //!
 //! ```text
 //! resource  whose 8, variants 2, then each
@@ -36,7 +36,7 @@ pub(super) struct ResponseCodec {
 
 /// Other codecs of values do not have it. The schema is raised with each change of the bytes, and of
 /// what decides which requests an answer is for: the key, and what of a request is compared.
-const FORMAT: CodecId = CodecId { format: 0x7265_7370, schema: 2 };
+const FORMAT: CodecId = CodecId { format: 0x7265_7370, schema: 3 };
 
 const EXPLICIT: u8 = 1;
 const ALWAYS_VALIDATE: u8 = 2;
