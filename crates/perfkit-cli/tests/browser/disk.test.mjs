@@ -90,6 +90,7 @@ const broken = (text) => text.replaceAll('"breaker":"closed"', '"breaker":"open"
 const PASSED_BY = "Disk failed or took too long and is passed by; it is tried again every few seconds.";
 
 test("a disk that is passed by is said so, in words and shape", async (t) => {
+  await ask(PAGES[0]); // the tiers are drawn once there is traffic
   const page = await openPage(t, browser, program, { path: "/caching", token: program.token, prepare: told(broken) });
   const flow = page.getByRole("region", { name: "Who answers" });
   await flow.getByRole("status").getByText(PASSED_BY).waitFor();
