@@ -227,6 +227,15 @@ impl RedisTier {
                 }
                 // By an older token of our own.
                 Some(Value::Int(2)) => self.claim.doubt(),
+                // The server has lost the records, which is nobody's doing: they are claimed again.
+                // Who was deposed before has ended everything by the new epoch.
+                Some(Value::Int(3)) => {
+                    self.link.counts.epochs.increment();
+                    if self.claim.is_deposed() {
+                        return Ok(Put::Stored);
+                    }
+                    self.claim.doubt();
+                }
                 Some(Value::ServerError(error)) => {
                     return Err(self.error(self.link.refusal(&error)));
                 }
@@ -391,11 +400,12 @@ const REDIS: &str = "redis";
 const PUT_VALUE: &[u8] = b"local s = redis.call('HMGET', KEYS[1], 'e', 'o') \
     if s[1] ~= ARGV[2] or s[2] ~= ARGV[1] then return s end \
     redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) return 1";
-/// Puts a record if the owner is who it was; 2 if it is so by another token; else begins an epoch.
+/// Puts a record if the owner is who it was; 2 if it is so by another token; else begins an epoch,
+/// and answers 3 where there is no owner.
 const PUT_RECORD: &[u8] = b"local o = redis.call('HGET', KEYS[1], 'o') or '' \
     if o == ARGV[1] then redis.call('HSET', KEYS[1], ARGV[2], ARGV[3]) return 1 end \
     if o:sub(1, 8) == ARGV[1]:sub(1, 8) then return 2 end \
-    redis.call('HSET', KEYS[1], 'e', ARGV[4]) return 0";
+    redis.call('HSET', KEYS[1], 'e', ARGV[4]) return o == '' and 3 or 0";
 /// Epoch and owner may change under a call so often.
 const ATTEMPTS: usize = 4;
 /// What is before each value: a version and the epoch.

@@ -207,6 +207,13 @@ fn a_cache_whose_records_were_lost_has_them_again() {
     assert_eq!(read(&tier, b"a"), None);
     let _ = tier.put(b"a", b"2", terms).unwrap();
     assert_eq!(read(&tier, b"a"), Some(vec![b'2']));
+
+    // It puts a record before it finds out, as an invalidation does.
+    assert_eq!(server.number(&["DEL", "p:g"]), 1);
+    assert_eq!(tier.put(b"record", b"1", PutTerms::pinned()).unwrap(), Put::Stored);
+    assert_eq!((read(&tier, b"record"), read(&tier, b"a")), (Some(vec![b'1']), None));
+    let _ = tier.put(b"a", b"3", terms).unwrap();
+    assert_eq!(read(&tier, b"a"), Some(vec![b'3']));
 }
 
 #[test]
