@@ -51,13 +51,16 @@ impl RedisTierBuilder {
         self
     }
 
-    /// How long a call waits for the server to answer. 50 ms if not set.
+    /// How long a call waits for the server to answer. 50 ms if not set. An answer that comes in
+    /// pieces, each of them in time, may take longer; callers of a
+    /// [`TieredCache`](crate::TieredCache) go on without it all the same.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// How long making a connection may take, with TLS and log-in. 250 ms if not set. Callers of a
+    /// How long making a connection may take, with TLS and log-in, from when the system has found the
+    /// address of a name. 250 ms if not set. Callers of a
     /// [`TieredCache`](crate::TieredCache) go on without the tier after its
     /// [deadline](RedisTierBuilder::deadline) all the same, while the connection is made.
     pub fn connect_timeout(mut self, time: Duration) -> Self {

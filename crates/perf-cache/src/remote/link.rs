@@ -134,19 +134,24 @@ impl Link {
     }
 
     fn exchange(&self, connection: &mut Connection, request: &Request) -> RedisResult<Vec<Value>> {
-        let until = self.clock.now() + self.limits.deadline;
+        let deadline = self.limits.deadline;
+        let began = self.clock.now();
         connection.send_packed_command(request.bytes())?;
         let mut answers = Vec::with_capacity(request.commands());
+        let mut is_shorter = false;
         for nth in 0..request.commands() {
-            if nth > 0 && nth % LOOK_AT_CLOCK == 0 {
-                // Each answer may come just in time, and all of them too late.
-                let left = until - self.clock.now();
-                connection.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+            let passed = self.clock.now() - began;
+            // Each answer may come just in time, and all of them too late. Most come together: then
+            // the system need not be told.
+            if nth > 0 && passed > deadline / 8 {
+                let left = deadline.saturating_sub(passed).max(Duration::from_millis(1));
+                connection.set_read_timeout(Some(left))?;
+                is_shorter = true;
             }
             answers.push(connection.recv_response()?);
         }
-        if request.commands() > LOOK_AT_CLOCK {
-            connection.set_read_timeout(Some(self.limits.deadline))?;
+        if is_shorter {
+            connection.set_read_timeout(Some(deadline))?;
         }
         Ok(answers)
     }
@@ -290,6 +295,3 @@ impl Link {
 fn is_of_tls(why: &str) -> bool {
     why.to_ascii_lowercase().contains("certificate") || why.contains("fatal alert")
 }
-
-/// Answers between two looks at the clock.
-const LOOK_AT_CLOCK: usize = 16;

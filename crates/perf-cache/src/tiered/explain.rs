@@ -210,14 +210,12 @@ where
             Read::Waits => {
                 let name = KeyBytes::from(name.as_slice());
                 match self.outside.read_waiting(tier, name).await {
-                    Some((found, how)) => {
+                    Ok(Some((found, how))) => {
                         bytes = found;
                         how
                     }
-                    None if outer.is_passed_by() => {
-                        return (seen.unknown("it did not answer in time, or failed"), None);
-                    }
-                    None => Fetched::Missing,
+                    Ok(None) => Fetched::Missing,
+                    Err(error) => return (seen.unknown(&error.to_string()), None),
                 }
             }
         };

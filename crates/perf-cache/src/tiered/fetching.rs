@@ -40,11 +40,11 @@ where
                     started = started.or_else(|| Some(self.clock.now()));
                     let name = KeyBytes::from(scratch.name.as_slice());
                     match self.outside.read_waiting(tier, name).await {
-                        Some((bytes, found)) => {
+                        Ok(Some((bytes, found))) => {
                             scratch.bytes = bytes;
                             found
                         }
-                        None => Fetched::Missing,
+                        Ok(None) | Err(_) => Fetched::Missing,
                     }
                 }
             };

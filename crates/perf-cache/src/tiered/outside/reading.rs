@@ -65,21 +65,24 @@ impl Outside {
         }
     }
 
-    /// Reads on a thread that may wait, until the deadline of the tier.
+    /// Reads on a thread that may wait, until the deadline of the tier; `None` if there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// Nobody knows whether there is: it failed, came too late or found no thread.
     pub(in crate::tiered) async fn read_waiting(
         self: &Arc<Outside>,
         tier: usize,
         key: KeyBytes,
-    ) -> Option<(Vec<u8>, Fetched)> {
+    ) -> Result<Option<(Vec<u8>, Fetched)>, TierError> {
         let outer = &self.outers[tier];
         outer.counts.waited.increment();
         let attempt = Arc::<Attempt>::default();
-        let promise = Promise::<Option<(SharedBytes, Fetched)>>::new();
+        let promise = Promise::<Result<(SharedBytes, Fetched), TierError>>::new();
         let (own, of_it, told) = (Arc::clone(self), Arc::clone(&attempt), Arc::clone(&promise));
         let work = Box::new(move || {
             let mut bytes = Vec::new();
             let found = own.outers[tier].call(Some(&of_it), |tier| tier.fetch(&key, &mut bytes));
-            let found = found.ok().filter(|found| *found != Fetched::Missing);
             told.keep(found.map(|found| (Arc::new(Mutex::new(bytes)), found)));
         });
         let deadline = outer.deadline();
@@ -89,14 +92,13 @@ impl Outside {
             self.pool.submit(work).is_ok()
         };
         if !has_place {
-            return None;
+            return Err(TierError::Busy { tier: outer.name() });
         }
         match promise.wait(Some(deadline), &self.timers).await {
-            Some(found) => found.map(|(bytes, found)| (std::mem::take(&mut *lock(&bytes)), found)),
-            None => {
-                outer.time_out(&attempt);
-                None
-            }
+            Some(Ok((_, Fetched::Missing))) => Ok(None),
+            Some(Ok((bytes, found))) => Ok(Some((std::mem::take(&mut *lock(&bytes)), found))),
+            Some(Err(error)) => Err(error),
+            None => Err(outer.time_out(&attempt)),
         }
     }
 

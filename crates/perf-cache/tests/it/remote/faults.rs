@@ -7,7 +7,7 @@ use crate::tiered::{Texts, text};
 use perf_cache::Terms;
 use perf_cache::disk::{Put, PutTerms, RefusedBecause};
 use perf_cache::remote::{RedisTier, RedisTierBuilder, RemoteError};
-use perf_cache::tiered::{BreakerState, OuterTier, TierError};
+use perf_cache::tiered::{BreakerState, KeyState, OuterTier, TierError};
 use perf_core::ManualClock;
 use std::thread;
 use std::time::Duration;
@@ -17,6 +17,10 @@ const SECOND: Duration = Duration::from_secs(1);
 fn hasty(url: String) -> RedisTierBuilder {
     RedisTier::builder(url).deadline(SHORT).connect_timeout(SHORT)
 }
+
+/// Of one cache: a call of each may be under way when the breaker of the tier opens, be it of one
+/// that is tried again after a machine that was too busy.
+const THREADS: usize = 4;
 
 /// Asks until the tier is well again, however long its breaker and its back-off take.
 fn until_well(cache: &Texts, hand: &ManualClock) {
@@ -73,6 +77,17 @@ fn a_server_that_is_away_is_not_asked_all_the_time() {
 }
 
 #[test]
+fn whether_a_server_that_is_away_has_a_key_nobody_knows() {
+    let Some(mut server) = Server::start() else { return };
+    let cache = over(patient(&server)).1.build().unwrap();
+    assert_eq!(cache.explain("a").tiers[0].state, KeyState::Missing);
+    server.kill();
+    // One failure opens no breaker.
+    let explained = cache.explain("a");
+    assert_eq!(explained.tiers[0].state, KeyState::Unknown, "{explained}");
+}
+
+#[test]
 fn a_connection_that_broke_while_nobody_looked_is_made_anew() {
     let Some(mut server) = Server::start() else { return };
     let tier = patient(&server).build().unwrap();
@@ -84,10 +99,10 @@ fn a_connection_that_broke_while_nobody_looked_is_made_anew() {
 }
 
 #[test]
-fn a_server_that_hangs_costs_the_deadline_once_and_what_it_missed_is_not_answered() {
+fn a_server_that_hangs_costs_no_call_the_deadline_twice_and_what_it_missed_is_not_answered() {
     let Some(server) = Server::start() else { return };
     let (_, builder, hand) = over(hasty(server.url()));
-    let cache = builder.build().unwrap();
+    let cache = builder.threads(THREADS).build().unwrap();
     until_well(&cache, &hand);
     cache.insert(text("a"), text("old"));
     cache.insert(text("b"), text("other"));
@@ -100,8 +115,9 @@ fn a_server_that_hangs_costs_the_deadline_once_and_what_it_missed_is_not_answere
         assert_eq!(cache.get_with(n.to_string(), || text("made")), "made");
     }
     let after = cache.stats().tiers[0].clone();
-    assert_eq!(after.timed_out, before.timed_out + 1);
-    assert_eq!((after.failed, after.breaker), (before.failed, BreakerState::Open));
+    assert_eq!(after.breaker, BreakerState::Open);
+    let failed = after.timed_out + after.failed - before.timed_out - before.failed;
+    assert!(after.timed_out > before.timed_out && failed <= THREADS as u64, "{failed}");
     cache.insert(text("a"), text("new"));
     assert!(cache.remove("b").is_err() && cache.invalidate_tag("t").is_err());
 
@@ -115,7 +131,8 @@ fn a_server_that_hangs_costs_the_deadline_once_and_what_it_missed_is_not_answere
     assert_eq!((cache.get("b"), cache.get("c")), (None, None));
     while cache.stats().parked > 0 {
         until_well(&cache, &hand);
-        cache.remove("well").unwrap();
+        // May come too late once more.
+        let _ = cache.remove("well");
     }
     drop(cache);
     let next = over(patient(&server)).1.build().unwrap();
@@ -140,7 +157,7 @@ fn answers_that_come_too_late_are_nobodys() {
     let Some(server) = Server::start() else { return };
     let proxy = Proxy::before(server.port);
     let (tier, builder, hand) = over(hasty(proxy.url()));
-    let cache = builder.build().unwrap();
+    let cache = builder.threads(THREADS).build().unwrap();
     until_well(&cache, &hand);
     for n in 0..5 {
         cache.insert(n.to_string(), format!("value {n}"));
@@ -151,8 +168,8 @@ fn answers_that_come_too_late_are_nobodys() {
     for n in 0..20 {
         assert_eq!(cache.get_with(format!("k{n}"), || text("made")), "made");
     }
-    let after = tier.stats();
-    assert_eq!(after.timed_out, before.timed_out + 1);
+    let late = tier.stats().timed_out - before.timed_out;
+    assert!((1..=THREADS as u64).contains(&late), "{late}");
     proxy.delay_answers(Duration::ZERO);
     until_well(&cache, &hand);
     for n in 0..5 {
@@ -160,6 +177,18 @@ fn answers_that_come_too_late_are_nobodys() {
         let found = cache.get(&n.to_string());
         assert!(found.is_none() || found == Some(format!("value {n}")), "{n}: {found:?}");
     }
+}
+
+#[test]
+fn answers_that_each_come_in_time_come_too_late_together() {
+    let Some(server) = Server::start() else { return };
+    let proxy = Proxy::before(server.port);
+    let deadline = 5 * SHORT;
+    let tier = RedisTier::builder(proxy.url()).deadline(deadline).build().unwrap();
+    while tier.get(b"a", &mut Vec::new()).is_err() {}
+    // Those to the first two commands of a read that finds nothing are as long as that.
+    proxy.split_answers("$-1\r\n".len(), deadline / 5 * 3);
+    assert_eq!(tier.get(b"a", &mut Vec::new()).unwrap_err().cause(), "timed_out");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -16,8 +16,10 @@ pub(super) struct Proxy {
 
 #[derive(Default)]
 struct Delays {
-    /// Milliseconds.
+    /// Milliseconds before each piece of an answer.
     answers: AtomicU64,
+    /// Bytes of a piece; zero for all that is there.
+    piece: AtomicUsize,
     /// Whether requests that come are held.
     holds: AtomicBool,
     /// How often what was held was let go.
@@ -30,6 +32,13 @@ impl Delays {
     fn answer(&self) {
         // The network that is slow, not a test that waits.
         thread::sleep(Duration::from_millis(self.answers.load(Ordering::SeqCst)));
+    }
+
+    fn piece(&self) -> usize {
+        match self.piece.load(Ordering::SeqCst) {
+            0 => BUFFER,
+            bytes => bytes,
+        }
     }
 
     fn request(&self) {
@@ -60,8 +69,10 @@ impl Proxy {
                 let far = TcpStream::connect(("127.0.0.1", port)).unwrap();
                 let (near_again, far_again) = (near.try_clone().unwrap(), far.try_clone().unwrap());
                 let (there, back) = (Arc::clone(&delays), Arc::clone(&delays));
-                thread::spawn(move || pass_on(near, far, || there.request()));
-                thread::spawn(move || pass_on(far_again, near_again, || back.answer()));
+                thread::spawn(move || pass_on(near, far, || BUFFER, || there.request()));
+                thread::spawn(move || {
+                    pass_on(far_again, near_again, || back.piece(), || back.answer());
+                });
             }
         });
         proxy
@@ -73,6 +84,12 @@ impl Proxy {
 
     pub(super) fn delay_answers(&self, time: Duration) {
         self.delays.answers.store(u64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Sends answers from now on so many bytes at a time, each after that time.
+    pub(super) fn split_answers(&self, bytes: usize, time: Duration) {
+        self.delays.piece.store(bytes, Ordering::SeqCst);
+        self.delay_answers(time);
     }
 
     /// Holds what is asked from now on, or from now on no more.
@@ -90,16 +107,22 @@ impl Proxy {
     }
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, wait: impl Fn()) {
-    let mut buffer = [0; 16 << 10];
+fn pass_on(mut from: TcpStream, mut to: TcpStream, piece: impl Fn() -> usize, wait: impl Fn()) {
+    let mut buffer = [0; BUFFER];
     while let Ok(len @ 1..) = from.read(&mut buffer) {
-        wait();
-        if to.write_all(&buffer[..len]).is_err() {
+        let mut pieces = buffer[..len].chunks(piece());
+        let is_sent = pieces.all(|piece| {
+            wait();
+            to.write_all(piece).is_ok()
+        });
+        if !is_sent {
             break;
         }
     }
     let _ = to.shutdown(Shutdown::Both);
 }
+
+const BUFFER: usize = 16 << 10;
 
 impl Drop for Proxy {
     fn drop(&mut self) {
