@@ -37,21 +37,32 @@ where
     }
 
     fn take_over(&self, key: &K, held: &Held<V>) {
-        let hash = held.stamp.hash;
+        let leaving = Leaving { outside: Arc::clone(&self.outside), hash: held.stamp.hash };
         if self.outside.is_prompt() {
             self.store(key, held);
-            self.outside.has_left(hash);
             return;
         }
         let (own, key, held) = (Arc::clone(self), key.clone(), held.clone());
         let work = Box::new(move || {
+            let _leaving = leaving;
             own.store(&key, &held);
-            own.outside.has_left(hash);
         });
         if self.outside.pool.submit(work).is_err() {
             self.outside.outers.iter().for_each(|outer| outer.counts.lost_busy.increment());
-            self.outside.has_left(hash);
         }
+    }
+}
+
+/// A value that has left memory, until it is stored or will never be: also where a key or a codec
+/// panics.
+struct Leaving {
+    outside: Arc<Outside>,
+    hash: u64,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.outside.has_left(self.hash);
     }
 }
 
@@ -91,5 +102,63 @@ impl<K: CacheKey, V: 'static> Overflow<K, V> {
         let tags = stamp.tags.iter().copied();
         stamp.expires_at <= wall_ms(&self.clock)
             || self.outside.generations.are_past(stamp.era, tags, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::codec::RawBytes;
+    use crate::tiered::WritePolicy;
+    use crate::{Cache, CacheKey, TieredCache};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Cannot be encoded for a while.
+    #[derive(Clone, Debug)]
+    struct Fragile {
+        number: u32,
+        breaks: Arc<AtomicBool>,
+    }
+
+    impl PartialEq for Fragile {
+        fn eq(&self, other: &Fragile) -> bool {
+            self.number == other.number
+        }
+    }
+
+    impl Eq for Fragile {}
+
+    impl std::hash::Hash for Fragile {
+        fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+            self.number.hash(state);
+        }
+    }
+
+    impl CacheKey for Fragile {
+        fn encode(&self, into: &mut Vec<u8>) {
+            assert!(!self.breaks.load(Ordering::Relaxed), "told to");
+            self.number.encode(into);
+        }
+    }
+
+    #[test]
+    fn a_key_that_panics_on_its_way_down_is_forgotten_like_any_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = TieredCache::<Fragile, Vec<u8>>::builder()
+            .memory(Cache::builder().max_entries(4).insight(false))
+            .disk_at(directory.path())
+            .codec(RawBytes)
+            .write(WritePolicy::Aside)
+            .build()
+            .unwrap();
+        let breaks = Arc::<AtomicBool>::default();
+        let fragile = |number| Fragile { number, breaks: Arc::clone(&breaks) };
+        let sound = |number| Fragile { number, breaks: Arc::default() };
+        (0..4).for_each(|number| cache.insert(fragile(number), vec![1]));
+        breaks.store(true, Ordering::Relaxed);
+        (4..40).for_each(|number| cache.insert(sound(number), vec![1]));
+        (0..4).for_each(|number| cache.insert(sound(number), vec![2]));
+        assert_eq!(cache.core.outside.busy_keys(), 0);
+        assert_eq!(cache.get(&sound(3)), Some(vec![2]));
     }
 }

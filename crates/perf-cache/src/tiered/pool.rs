@@ -61,6 +61,7 @@ impl Pool {
         timers: &Timers,
     ) -> bool {
         let mut work = Some(work);
+        let mut alarm = timers.alarm();
         std::future::poll_fn(|context| {
             let Some(now) = work.take() else { return Poll::Ready(true) };
             // The caller's code: not under the lock, as is what is dropped.
@@ -84,7 +85,7 @@ impl Pool {
                 (Err(back), deadline) => {
                     work = Some(back);
                     if let Some(deadline) = deadline {
-                        timers.wake_at(deadline, waker);
+                        alarm.set(deadline, waker);
                     }
                 }
             }

@@ -47,7 +47,7 @@ impl<T: Clone> Promise<T> {
         deadline: Option<Instant>,
         timers: &'a Timers,
     ) -> Wait<'a, T> {
-        Wait { promise: Arc::clone(self), deadline, timers }
+        Wait { promise: Arc::clone(self), deadline, alarm: timers.alarm() }
     }
 
     #[cfg(test)]
@@ -64,13 +64,13 @@ impl<T: Clone> Promise<T> {
 pub(super) struct Wait<'a, T> {
     promise: Arc<Promise<T>>,
     deadline: Option<Instant>,
-    timers: &'a Timers,
+    alarm: Alarm<'a>,
 }
 
 impl<T: Clone> Future for Wait<'_, T> {
     type Output = Option<T>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
         let waker = context.waker().clone();
         let mut state = lock(&self.promise.state);
         match &mut *state {
@@ -83,10 +83,10 @@ impl<T: Clone> Future for Wait<'_, T> {
         }
         drop(state);
         let Some(deadline) = self.deadline else { return Poll::Pending };
-        if self.timers.clock.now() >= deadline {
+        if self.alarm.timers.clock.now() >= deadline {
             return Poll::Ready(None);
         }
-        self.timers.wake_at(deadline, context.waker());
+        self.alarm.set(deadline, context.waker());
         Poll::Pending
     }
 }
@@ -170,6 +170,10 @@ impl Timers {
         Timers { clock, shared: Arc::default() }
     }
 
+    pub(super) const fn alarm(&self) -> Alarm<'_> {
+        Alarm { timers: self, is_set_for: None }
+    }
+
     /// The waker must not run anybody else's code, and not for long.
     pub(super) fn wake_at(&self, at: Instant, waker: &Waker) {
         let timer = Timer { at, waker: waker.clone() };
@@ -185,6 +189,23 @@ impl Timers {
         }
         drop(heap);
         self.shared.changed.notify_one();
+    }
+}
+
+/// What wakes one future at one deadline, set once however often that is polled: one of many that
+/// wait together is polled for each of them.
+#[derive(Debug)]
+pub(super) struct Alarm<'a> {
+    timers: &'a Timers,
+    is_set_for: Option<Waker>,
+}
+
+impl Alarm<'_> {
+    pub(super) fn set(&mut self, at: Instant, waker: &Waker) {
+        if !self.is_set_for.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.timers.wake_at(at, waker);
+            self.is_set_for = Some(waker.clone());
+        }
     }
 }
 
@@ -272,5 +293,26 @@ mod tests {
         assert_eq!(block_on(promise.wait(Some(deadline), &timers)), None);
         promise.keep(3);
         assert_eq!(block_on(promise.wait(Some(deadline), &timers)), Some(3));
+    }
+
+    #[test]
+    fn however_often_a_wait_is_polled_it_has_one_timer() {
+        let (clock, hand) = Clock::manual();
+        let timers = Timers::new(clock.clone());
+        let promise = Promise::<u8>::new();
+        let deadline = clock.now() + Duration::from_millis(5);
+        let mut wait = pin!(promise.wait(Some(deadline), &timers));
+        let wakers: [Waker; 2] =
+            std::array::from_fn(|_| Arc::new(Unpark(thread::current())).into());
+        for waker in &wakers {
+            for _ in 0..100 {
+                let mut context = Context::from_waker(waker);
+                assert!(wait.as_mut().poll(&mut context).is_pending());
+            }
+        }
+        assert_eq!(lock(&timers.shared.heap).timers.len(), wakers.len());
+        hand.advance(Duration::from_millis(5));
+        let mut context = Context::from_waker(&wakers[1]);
+        assert!(wait.as_mut().poll(&mut context).is_ready());
     }
 }
