@@ -72,6 +72,8 @@ use std::time::UNIX_EPOCH;
 ///   were written again, and the next opening finds by the sums what the device has.
 /// - Nothing is answered that was not put under that key: every read compares the key and checks
 ///   the sum of what it read.
+/// - On Unix its files are for the user of the process alone, in whatever directory; one that is
+///   made for them has the rights that new directories have.
 /// - Damage to the files is found by their sums and counted. What was removed can come back by it
 ///   only where it hits both the record of the removal and the footer that names it again.
 /// - Nobody waits for a lock while another reads or writes a file, but who finds the queue full, or

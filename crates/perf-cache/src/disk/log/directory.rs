@@ -21,13 +21,7 @@ impl DirectoryLock {
         fs::create_dir_all(dir).map_err(|error| DiskError::io(dir, error))?;
         let path = dir.join("LOCK");
         let at = |error| DiskError::io(&path, error);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(at)?;
+        let mut file = own_file().create(true).truncate(false).open(&path).map_err(at)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -73,8 +67,19 @@ pub(super) fn take_clean_marker(dir: &Path) -> Result<bool, DiskError> {
 /// Says that everything was written before the end.
 pub(super) fn set_clean_marker(dir: &Path) -> Result<(), DiskError> {
     let path = marker(dir);
-    let made = File::create(&path).and_then(|file| file.sync_all());
+    let made = own_file().create(true).truncate(true).open(&path);
+    let made = made.and_then(|file| file.sync_all());
     made.map_err(|error| DiskError::io(&path, error))
+}
+
+/// To read and write a file that is for the user of this process alone where it is made: values may
+/// be what others are not to see.
+pub(super) fn own_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.read(true).write(true);
+    options
 }
 
 fn marker(dir: &Path) -> PathBuf {

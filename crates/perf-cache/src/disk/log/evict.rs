@@ -7,6 +7,7 @@
 
 use super::Inner;
 use super::counts::add;
+use super::directory::own_file;
 use super::format::{FOOTER_ENTRY, SegmentHead, TAIL, TRAILER, Trailer, hash_key, hash_value};
 use super::head::Record;
 use super::place::Place;
@@ -14,7 +15,7 @@ use super::read::parts;
 use super::segment::{Advice, Segment, advise, first_record};
 use super::write::Io;
 use crate::disk::DiskError;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -411,8 +412,7 @@ impl Inner {
         };
         let new = segment.path.with_extension("seg.new");
         let file = (|| {
-            let mut file =
-                OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&new)?;
+            let mut file = own_file().create(true).truncate(true).open(&new)?;
             let mut bytes = head.encode().to_vec();
             bytes.resize(end as usize, 0);
             bytes.extend_from_slice(&Trailer { end, ..trailer }.encode(&entries));

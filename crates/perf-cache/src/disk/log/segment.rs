@@ -1,5 +1,6 @@
 //! One file of the log, and the reading of records from it.
 
+use super::directory::own_file;
 use super::format::{FRONT, Front, HEAD, SegmentHead, salt};
 use super::place::Place;
 use std::fs::{File, OpenOptions};
@@ -77,7 +78,7 @@ impl Segment {
         if let Some(file) = self.file.get() {
             return Ok(file);
         }
-        let file = open(OpenOptions::new().read(true).write(true).create_new(true), &self.path)?;
+        let file = open(own_file().create_new(true), &self.path)?;
         Ok(self.file.get_or_init(|| file))
     }
 

@@ -71,7 +71,7 @@ impl Inner {
             && let Err(error) = self.make_room(io, weight as u64)
         {
             // Whoever waits for the queue has to hear of it.
-            self.head().failing.get_or_insert(self.failing_since(&error));
+            self.head().failing = Some(self.failing_since(&error));
             return Err(error);
         }
         self.write_front(io)
@@ -245,4 +245,34 @@ pub(super) fn sync_directory(dir: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 pub(super) fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(all(test, feature = "conformance"))]
+mod tests {
+    use crate::disk::conformance::Scratch;
+    use crate::disk::{DiskStore, Faults, LogStore, Put, PutTerms};
+    use perf_core::{ByteSize, Clock};
+    use std::time::Duration;
+
+    /// Looking for room reads a footer: not with each put.
+    #[test]
+    fn what_finds_no_room_is_tried_again_by_time() {
+        let dir = Scratch::new("by-time");
+        let faults = Faults::new();
+        let (clock, hand) = Clock::manual();
+        let builder = LogStore::builder(dir.path()).max_bytes(ByteSize::mib(1));
+        let builder = builder.segment_bytes(ByteSize::kib(32)).sync_interval(None);
+        let store = builder.clock(clock.clone()).faults(faults.clone()).open().unwrap();
+        assert_eq!(store.put(b"pinned", b"1", PutTerms::pinned()).unwrap(), Put::Stored);
+        faults.fail_syncs(1);
+        let put = |key: u32| store.put(&key.to_le_bytes(), &[2; 1_000], PutTerms::default());
+        // The first to fail writes what is queued; from the second on the queue stays full.
+        for _ in 0..2 {
+            assert!((0..4_000).any(|key| put(key).is_err()));
+            hand.advance(Duration::from_secs(1));
+        }
+        assert!(put(4_000).is_err());
+        let failing = store.inner.head().failing.unwrap();
+        assert_eq!(failing.since, clock.coarse(), "the next puts need not try");
+    }
 }

@@ -382,3 +382,21 @@ fn what_was_cut_off_is_not_there_for_any_call() {
     assert!(!holds(&store, "b") && !holds(&store, "a"));
     assert_eq!(store.usage().corrupt, 2);
 }
+
+/// Values may be what others are not to see, whatever the directory is.
+#[cfg(unix)]
+#[test]
+fn files_are_for_this_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = Scratch::new("own");
+    let store = LogStore::builder(dir.path()).open().unwrap();
+    assert_eq!(put(&store, "a", b"1"), Put::Stored);
+    store.close().unwrap();
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir.path()).unwrap().map(Result::unwrap) {
+        names.push(entry.file_name());
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{names:?}");
+    }
+    assert_eq!(names.len(), 3, "the lock, the marker and a file of values: {names:?}");
+}
