@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let terms = PutTerms::until(u64::try_from(in_an_hour.as_millis())?);
     for n in 0..10_000_u32 {
         let page = format!("page {n}: {}", "text ".repeat(100));
-        // A put is queued. If the device cannot keep up it is refused, and the old value stays.
+        // A put is queued. Where the device cannot keep up it waits, and a full disk refuses it.
         assert_eq!(store.put(&n.to_le_bytes(), page.as_bytes(), terms)?, Put::Stored);
     }
     // When this returns, a kill of the process does not bring the page back.
