@@ -147,12 +147,17 @@ fn too_many_readers_are_misses_or_wait_as_was_chosen() {
         (0..4).for_each(|n: u64| cache.insert(n.to_string(), text("there")));
         store.blocks.store(true, Ordering::SeqCst);
         store.hang(true);
+        let before = store.entered.load(Ordering::SeqCst);
         let found = std::thread::scope(|scope| {
             let reads: Vec<_> = (0..4)
                 .map(|n: u64| {
                     let cache = &cache;
                     let read = scope.spawn(move || cache.get(&n.to_string()).is_some());
                     while cache.stats().tiers[0].waited <= n {
+                        std::thread::yield_now();
+                    }
+                    // The first has the thread, so that there is a place for one more.
+                    while store.entered.load(Ordering::SeqCst) == before {
                         std::thread::yield_now();
                     }
                     read
