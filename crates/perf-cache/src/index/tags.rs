@@ -1,7 +1,8 @@
 //! Which of twelve one-byte tags are the one that is looked for.
 
-/// The cells whose tags agree, both words in one: bit 8i is cell i, bit 8i + 4 cell 8 + i. A loop over the two words that hold the tags would branch on
-/// where an entry happens to lie, which no processor can foresee: both are compared at once.
+/// The cells whose tags agree, both words in one: bit 8i is cell i, bit 8i + 4 cell 8 + i. A loop over
+/// the two words that hold the tags would branch on where an entry happens to lie, which no processor
+/// can foresee: both are compared at once.
 pub(super) struct Agreeing(u64);
 
 impl Agreeing {
