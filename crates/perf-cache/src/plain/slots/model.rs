@@ -1,4 +1,5 @@
-//! Every order in which a reader and a writer of one slot can meet.
+//! Every order in which a reader and a writer of one slot can meet. The reader is the thread that is
+//! spawned, as in the models of the index.
 
 use super::*;
 use loom::sync::Arc;
@@ -19,14 +20,14 @@ fn filled() -> Arc<Pair> {
 fn loom_a_value_is_read_whole_while_it_is_overwritten() {
     loom::model(|| {
         let slots = filled();
-        let writer = Arc::clone(&slots);
-        let writer = thread::spawn(move || writer.overwrite(SLOT, &(20, 21), NEVER));
-        match slots.read(SLOT, 7, &1) {
+        let reader = Arc::clone(&slots);
+        let reader = thread::spawn(move || match reader.read(SLOT, 7, &1) {
             Read::Found(copied) => assert!([(10, 11), (20, 21)].contains(&copied.value)),
             Read::Busy => {}
             Read::Other => panic!("the key was there all the time"),
-        }
-        writer.join().unwrap();
+        });
+        slots.overwrite(SLOT, &(20, 21), NEVER);
+        reader.join().unwrap();
         assert!(matches!(slots.read(SLOT, 7, &1), Read::Found(c) if c.value == (20, 21)));
     });
 }
@@ -35,19 +36,19 @@ fn loom_a_value_is_read_whole_while_it_is_overwritten() {
 fn loom_a_slot_that_is_used_again_never_answers_for_the_wrong_key() {
     loom::model(|| {
         let slots = filled();
-        let writer = Arc::clone(&slots);
-        let writer = thread::spawn(move || {
-            writer.retire(SLOT);
-            // The same hash: only the key tells them apart.
-            writer.fill(SLOT, 7, &2, &(20, 21), NEVER);
+        let reader = Arc::clone(&slots);
+        let reader = thread::spawn(move || {
+            if let Read::Found(copied) = reader.read(SLOT, 7, &1) {
+                assert_eq!(copied.value, (10, 11));
+            }
+            if let Read::Found(copied) = reader.read(SLOT, 7, &2) {
+                assert_eq!(copied.value, (20, 21));
+            }
         });
-        if let Read::Found(copied) = slots.read(SLOT, 7, &1) {
-            assert_eq!(copied.value, (10, 11));
-        }
-        if let Read::Found(copied) = slots.read(SLOT, 7, &2) {
-            assert_eq!(copied.value, (20, 21));
-        }
-        writer.join().unwrap();
+        slots.retire(SLOT);
+        // The same hash: only the key tells them apart.
+        slots.fill(SLOT, 7, &2, &(20, 21), NEVER);
+        reader.join().unwrap();
     });
 }
 
@@ -55,12 +56,14 @@ fn loom_a_slot_that_is_used_again_never_answers_for_the_wrong_key() {
 fn loom_a_glance_is_of_one_value() {
     loom::model(|| {
         let slots = filled();
-        let writer = Arc::clone(&slots);
-        let writer = thread::spawn(move || writer.overwrite(SLOT, &(20, 21), NEVER));
-        if let Some((value, _)) = slots.glance(SLOT, &1) {
-            assert!([(10, 11), (20, 21)].contains(&value));
-        }
-        writer.join().unwrap();
+        let reader = Arc::clone(&slots);
+        let reader = thread::spawn(move || {
+            if let Some((value, _)) = reader.glance(SLOT, &1) {
+                assert!([(10, 11), (20, 21)].contains(&value));
+            }
+        });
+        slots.overwrite(SLOT, &(20, 21), NEVER);
+        reader.join().unwrap();
         assert!(matches!(slots.glance(SLOT, &1), Some(((20, 21), _))));
     });
 }
@@ -69,15 +72,15 @@ fn loom_a_glance_is_of_one_value() {
 fn loom_a_glance_is_of_one_key() {
     loom::model(|| {
         let slots = filled();
-        let writer = Arc::clone(&slots);
-        let writer = thread::spawn(move || {
-            writer.retire(SLOT);
-            writer.fill(SLOT, 7, &2, &(20, 21), NEVER);
+        let reader = Arc::clone(&slots);
+        let reader = thread::spawn(move || {
+            if let Some((value, _)) = reader.glance(SLOT, &1) {
+                assert_eq!(value, (10, 11));
+            }
         });
-        if let Some((value, _)) = slots.glance(SLOT, &1) {
-            assert_eq!(value, (10, 11));
-        }
-        writer.join().unwrap();
+        slots.retire(SLOT);
+        slots.fill(SLOT, 7, &2, &(20, 21), NEVER);
+        reader.join().unwrap();
         assert_eq!(slots.glance(SLOT, &1), None);
     });
 }
@@ -86,15 +89,15 @@ fn loom_a_glance_is_of_one_key() {
 fn loom_a_hit_never_undoes_a_change() {
     loom::model(|| {
         let slots = filled();
-        let writer = Arc::clone(&slots);
-        let writer = thread::spawn(move || {
-            writer.overwrite(SLOT, &(20, 21), NEVER);
-            writer.set_hits(SLOT, 0);
+        let reader = Arc::clone(&slots);
+        let reader = thread::spawn(move || {
+            if let Read::Found(copied) = reader.read(SLOT, 7, &1) {
+                reader.note_hit(SLOT, copied.meta);
+            }
         });
-        if let Read::Found(copied) = slots.read(SLOT, 7, &1) {
-            slots.note_hit(SLOT, copied.meta);
-        }
-        writer.join().unwrap();
+        slots.overwrite(SLOT, &(20, 21), NEVER);
+        slots.set_hits(SLOT, 0);
+        reader.join().unwrap();
         assert!(matches!(slots.read(SLOT, 7, &1), Read::Found(c) if c.value == (20, 21)));
         assert!(slots.hits(SLOT) <= 1);
     });
