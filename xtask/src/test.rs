@@ -270,6 +270,8 @@ struct Counts {
 impl Counts {
     /// Adds what a runner's summary line says: cargo test, cargo-nextest or node's TAP reporter.
     fn read(&mut self, line: &str) {
+        // nextest repeats, further in, what a test that failed has written, its own summary too.
+        let of_cargo_test = line.starts_with("test result:");
         let line = line.trim();
         if let Some(rest) = line.strip_prefix("# ") {
             let mut words = rest.split(' ');
@@ -285,7 +287,7 @@ impl Counts {
             }
             return;
         }
-        if !(line.starts_with("test result:") || line.starts_with("Summary [")) {
+        if !(of_cargo_test || line.starts_with("Summary [")) {
             return;
         }
         let words: Vec<&str> =
@@ -323,6 +325,13 @@ mod tests {
     fn reads_the_summary_of_nextest() {
         let line = "     Summary [   1.234s] 15 tests run: 12 passed (1 slow), 2 failed, 1 skipped";
         assert_eq!(read(line), Counts { passed: 12, failed: 2, skipped: 1 });
+    }
+
+    #[test]
+    fn what_a_failed_test_has_written_is_not_counted_again() {
+        let line = "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; \
+                    430 filtered out; finished in 0.62s";
+        assert_eq!(read(line), Counts::default());
     }
 
     #[test]
