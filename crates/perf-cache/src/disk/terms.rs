@@ -82,4 +82,6 @@ pub enum RefusedBecause {
     DiskFull,
     /// What is pinned already takes all that it may.
     PinnedFull,
+    /// The key has changed since the value was read at its source.
+    Overtaken,
 }

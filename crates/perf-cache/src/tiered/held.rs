@@ -122,7 +122,7 @@ pub(super) struct Opened<V> {
 impl<V> Opened<V> {
     /// What a tier knows of the rest of its life counts for more than what the value says itself.
     pub(super) fn lives_for(&mut self, found: Fetched, now: u64) {
-        if let Fetched::FoundFor(left) = found {
+        if let Fetched::FoundFor(left) | Fetched::FoundSince(left, _) = found {
             self.expires_at = now.saturating_add(millis(left));
         }
     }

@@ -1,5 +1,6 @@
 //! What a tier beyond memory has to be able to do, and the disk as one.
 
+use super::shared::SharedTier;
 use crate::disk::{DiskError, DiskStore, Put, PutTerms, RefusedBecause, TryGet};
 use std::error::Error;
 use std::fmt;
@@ -33,6 +34,11 @@ pub trait OuterTier: Send + Sync + fmt::Debug {
     /// How long callers wait for it, where that is less than the
     /// [deadline](super::TieredCacheBuilder::deadline) of the cache. None if not said.
     fn deadline(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The tier as one that other processes use at the same time, if it is. `None` if not said.
+    fn shared(&self) -> Option<&dyn SharedTier> {
         None
     }
 
@@ -126,6 +132,10 @@ pub enum Fetched {
     Found,
     /// The bytes, which were appended. They end after that time, whatever it says in them.
     FoundFor(Duration),
+    /// The bytes, which were appended, from a [shared tier](SharedTier). They end after that time, and
+    /// they are dead if what covers them was invalidated by a later change than that of this number.
+    /// All changes that the tier knew of when it read them were taken in before.
+    FoundSince(Duration, u64),
 }
 
 /// What a tier holds and has counted since it was opened. A figure that it cannot tell is zero.
