@@ -70,6 +70,7 @@ mod claim;
 mod error;
 mod link;
 mod request;
+mod servers;
 mod stats;
 mod tier;
 

@@ -1,6 +1,7 @@
 //! How a tier over a server is made.
 
-use super::link::{Limits, Link};
+use super::link::Limits;
+use super::servers::Servers;
 use super::tier::{RedisTier, Settings};
 use perf_core::{ByteSize, Clock, ConfigError, Ratio};
 use perf_guard::Backoff;
@@ -156,9 +157,9 @@ impl RedisTierBuilder {
             connect_timeout: self.connect_timeout,
             max_idle: self.max_idle,
         };
-        let link = Link::new(self.client()?, limits, backoff);
+        let servers = Servers::one(self.client()?, limits, backoff);
         Ok(RedisTier::new(
-            link,
+            servers,
             Settings {
                 prefix: self.prefix.into_bytes(),
                 max_value: self.max_value.as_u64(),

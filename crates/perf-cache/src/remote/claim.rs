@@ -168,7 +168,7 @@ impl RedisTier {
             }
             let [was_new, epoch] = self.array("EVAL", answer)?;
             if was_new == Value::Int(1) {
-                self.link.counts.epochs.increment();
+                self.servers.counts().epochs.increment();
             }
             let Value::BulkString(epoch) = epoch else { return Err(self.unexpected("EVAL")) };
             claim.token.fetch_max(number, Ordering::AcqRel);
@@ -180,7 +180,7 @@ impl RedisTier {
     }
 
     fn deposed(&self) -> TierError {
-        self.error(self.link.deposed())
+        self.error(self.servers.deposed())
     }
 }
 

@@ -2,12 +2,12 @@
 
 use super::error::RemoteError;
 use super::request::Request;
-use super::stats::{Counts, RedisStats};
+use super::stats::Counts;
 use perf_core::{Clock, Instant};
 use perf_guard::Backoff;
 use redis::{Client, Connection, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One server.
@@ -21,7 +21,8 @@ pub(super) struct Link {
     /// The system's, whatever the cache goes by: sockets know no other.
     clock: Clock,
     state: Mutex<State>,
-    pub(super) counts: Counts,
+    /// Of all the servers of a tier.
+    counts: Arc<Counts>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,15 +65,27 @@ pub(super) enum Trouble {
 }
 
 /// A connection that one call has.
-struct Taken {
+pub(super) struct Taken {
     connection: Connection,
     generation: u64,
     /// Whether another call had it before: then it may have broken since.
     is_used: bool,
 }
 
+/// Commands that were sent and whose answers are still to come.
+pub(super) struct Sent {
+    taken: Taken,
+    commands: usize,
+    began: Instant,
+}
+
 impl Link {
-    pub(super) fn new(client: Client, limits: Limits, backoff: Backoff) -> Link {
+    pub(super) fn new(
+        client: Client,
+        limits: Limits,
+        backoff: Backoff,
+        counts: Arc<Counts>,
+    ) -> Link {
         Link {
             server: client.get_connection_info().addr().to_string(),
             client,
@@ -80,7 +93,7 @@ impl Link {
             backoff,
             clock: Clock::system(),
             state: Mutex::default(),
-            counts: Counts::default(),
+            counts,
         }
     }
 
@@ -88,13 +101,13 @@ impl Link {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn stats(&self) -> RedisStats {
-        let idle = self.state().idle.len();
-        self.counts.read(idle)
+    pub(super) fn server(&self) -> &str {
+        &self.server
     }
 
-    pub(super) const fn limits(&self) -> Limits {
-        self.limits
+    /// Connections that wait for a call.
+    pub(super) fn idle(&self) -> usize {
+        self.state().idle.len()
     }
 
     /// Sends commands and waits for all their answers, each of which may be an error of the server.
@@ -102,48 +115,93 @@ impl Link {
     /// so all of them must be such that twice is as good as once, and late as good as never.
     pub(super) fn ask(&self, request: &Request) -> Result<Vec<Value>, Trouble> {
         match self.ask_once(request) {
-            Err(Trouble::Broken(_)) => self.ask_by(self.connect()?, request),
+            Err(Trouble::Broken(_)) => self.ask_anew(request),
             other => other,
         }
     }
 
     /// The same, only once.
     pub(super) fn ask_once(&self, request: &Request) -> Result<Vec<Value>, Trouble> {
-        self.ask_by(self.take()?, request)
+        self.receive(self.send(request, None)?)
     }
 
-    fn ask_by(&self, mut taken: Taken, request: &Request) -> Result<Vec<Value>, Trouble> {
-        match self.exchange(&mut taken.connection, request) {
-            Ok(answers) => {
-                self.give_back(taken, &answers);
-                Ok(answers)
-            }
-            Err(error) if error.is_timeout() => {
-                self.counts.timed_out.increment();
-                Err(Trouble::TimedOut)
-            }
-            Err(error) => {
-                self.counts.broken.increment();
-                // The others are as old, or older.
-                self.drop_idle();
-                let failure = self.failure(&error);
-                let kind = if taken.is_used { Trouble::Broken } else { Trouble::Failed };
-                Err(kind(failure))
-            }
+    /// The same, on a new connection.
+    pub(super) fn ask_anew(&self, request: &Request) -> Result<Vec<Value>, Trouble> {
+        self.receive(self.send_by(self.connect()?, request, None)?)
+    }
+
+    /// Sends commands, as part of a call that has gone on since then. Making a connection has a bound
+    /// of its own: after it, the time of the call begins anew.
+    pub(super) fn send(&self, request: &Request, since: Option<Instant>) -> Result<Sent, Trouble> {
+        self.send_by(self.take()?, request, since)
+    }
+
+    fn send_by(
+        &self,
+        mut taken: Taken,
+        request: &Request,
+        since: Option<Instant>,
+    ) -> Result<Sent, Trouble> {
+        let began = since.filter(|_| taken.is_used).unwrap_or_else(|| self.clock.now());
+        match taken.connection.send_packed_command(request.bytes()) {
+            Ok(()) => Ok(Sent { taken, commands: request.commands(), began }),
+            Err(error) => Err(self.broke(&error, taken.is_used)),
         }
     }
 
-    fn exchange(&self, connection: &mut Connection, request: &Request) -> RedisResult<Vec<Value>> {
+    /// Waits for the answers to what was sent to this server.
+    pub(super) fn receive(&self, mut sent: Sent) -> Result<Vec<Value>, Trouble> {
         let deadline = self.limits.deadline;
-        let began = self.clock.now();
-        connection.send_packed_command(request.bytes())?;
-        let mut answers = Vec::with_capacity(request.commands());
+        match self.answers(&mut sent.taken.connection, sent.commands, sent.began, deadline) {
+            Ok(answers) => {
+                self.give_back(sent.taken, &answers);
+                Ok(answers)
+            }
+            Err(error) => Err(self.broke(&error, sent.taken.is_used)),
+        }
+    }
+
+    /// Sends commands on a connection that the caller keeps, and waits for their answers.
+    pub(super) fn exchange(
+        &self,
+        taken: &mut Taken,
+        request: &Request,
+        timeout: Duration,
+    ) -> Result<Vec<Value>, Trouble> {
+        let (connection, began) = (&mut taken.connection, self.clock.now());
+        let answers = connection
+            .send_packed_command(request.bytes())
+            .and_then(|()| self.answers(connection, request.commands(), began, timeout));
+        let is_used = std::mem::replace(&mut taken.is_used, true);
+        answers.map_err(|error| self.broke(&error, is_used))
+    }
+
+    fn broke(&self, error: &RedisError, is_used: bool) -> Trouble {
+        if error.is_timeout() {
+            self.counts.timed_out.increment();
+            return Trouble::TimedOut;
+        }
+        self.counts.broken.increment();
+        // The others are as old, or older.
+        self.drop_idle();
+        let kind = if is_used { Trouble::Broken } else { Trouble::Failed };
+        kind(self.failure(error))
+    }
+
+    fn answers(
+        &self,
+        connection: &mut Connection,
+        commands: usize,
+        began: Instant,
+        deadline: Duration,
+    ) -> RedisResult<Vec<Value>> {
+        let mut answers = Vec::with_capacity(commands);
         let mut is_shorter = false;
-        for nth in 0..request.commands() {
+        for _ in 0..commands {
             let passed = self.clock.now() - began;
             // Each answer may come just in time, and all of them too late. Most come together: then
             // the system need not be told.
-            if nth > 0 && passed > deadline / 8 {
+            if passed > deadline / 8 {
                 let left = deadline.saturating_sub(passed).max(Duration::from_millis(1));
                 connection.set_read_timeout(Some(left))?;
                 is_shorter = true;
@@ -169,6 +227,11 @@ impl Link {
     }
 
     fn connect(&self) -> Result<Taken, Trouble> {
+        self.connect_for(self.limits.deadline)
+    }
+
+    /// A new connection on which answers may take that long.
+    pub(super) fn connect_for(&self, timeout: Duration) -> Result<Taken, Trouble> {
         let mut state = self.state();
         if state.is_closed {
             return Err(Trouble::Closed);
@@ -188,7 +251,7 @@ impl Link {
         drop(state);
         let made = self.client.get_connection_with_timeout(self.limits.connect_timeout).and_then(
             |connection| {
-                connection.set_read_timeout(Some(self.limits.deadline))?;
+                connection.set_read_timeout(Some(timeout))?;
                 connection.set_write_timeout(Some(self.limits.deadline))?;
                 Ok(connection)
             },
@@ -249,6 +312,10 @@ impl Link {
         drop(idle);
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().is_closed
+    }
+
     /// No connection is kept or made any more.
     pub(super) fn close(&self) {
         self.state().is_closed = true;
@@ -266,28 +333,6 @@ impl Link {
             ErrorKind::Io if is_of_tls(&why) => RemoteError::Denied { server, why },
             _ => RemoteError::Disconnected { server, why },
         }
-    }
-
-    /// An answer that is an error.
-    pub(super) fn refusal(&self, error: &redis::ServerError) -> Trouble {
-        self.counts.errors.increment();
-        let (server, code) = (self.server.clone(), error.code().to_owned());
-        let why = error.details().unwrap_or_default().to_owned();
-        Trouble::Failed(match &*code {
-            "NOAUTH" | "NOPERM" | "WRONGPASS" => RemoteError::Denied { server, why },
-            _ => RemoteError::Refused { server, code, why },
-        })
-    }
-
-    /// The records are another's by now.
-    pub(super) fn deposed(&self) -> Trouble {
-        Trouble::Failed(RemoteError::Deposed { server: self.server.clone() })
-    }
-
-    /// An answer that makes no sense.
-    pub(super) fn unexpected(&self, command: &'static str) -> Trouble {
-        self.counts.errors.increment();
-        Trouble::Failed(RemoteError::Unexpected { server: self.server.clone(), command })
     }
 }
 

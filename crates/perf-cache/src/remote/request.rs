@@ -31,6 +31,12 @@ impl Request {
         self
     }
 
+    /// Adds the commands of another.
+    pub(super) fn append(&mut self, other: &Request) {
+        self.bytes.extend_from_slice(&other.bytes);
+        self.commands += other.commands;
+    }
+
     fn head(&mut self, kind: u8, count: usize) {
         self.bytes.push(kind);
         self.bytes.extend_from_slice(count.to_string().as_bytes());
@@ -57,5 +63,10 @@ mod tests {
         request.command([b"GET".as_slice(), b"a\r\n\0"]).command([b"PING".as_slice()]);
         assert_eq!(request.bytes(), b"*2\r\n$3\r\nGET\r\n$4\r\na\r\n\0\r\n*1\r\n$4\r\nPING\r\n");
         assert_eq!(request.commands(), 2);
+        let mut both = Request::new();
+        both.append(&request);
+        both.append(&request);
+        assert_eq!(both.bytes(), [request.bytes(), request.bytes()].concat());
+        assert_eq!(both.commands(), 4);
     }
 }

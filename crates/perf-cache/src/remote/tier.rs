@@ -2,8 +2,9 @@
 
 use super::builder::RedisTierBuilder;
 use super::claim::{Claim, EPOCH, OWNER};
-use super::link::{Link, Trouble};
+use super::link::Trouble;
 use super::request::Request;
+use super::servers::Servers;
 use super::stats::RedisStats;
 use crate::disk::{Put, PutTerms, RefusedBecause};
 use crate::tiered::{Fetched, OuterTier, TierError, TierGet, TierUsage};
@@ -16,7 +17,7 @@ use std::time::{Duration, SystemTime};
 /// A Redis or Valkey server as a tier. See the [module page](super).
 #[derive(Debug)]
 pub struct RedisTier {
-    pub(super) link: Link,
+    pub(super) servers: Servers,
     settings: Settings,
     /// Where the records are: a hash of its own, with the epoch.
     pub(super) records: Vec<u8>,
@@ -42,10 +43,10 @@ impl RedisTier {
         RedisTierBuilder::new(url.into())
     }
 
-    pub(super) fn new(link: Link, settings: Settings) -> RedisTier {
+    pub(super) fn new(servers: Servers, settings: Settings) -> RedisTier {
         let random = RandomState::new();
         RedisTier {
-            link,
+            servers,
             records: [&settings.prefix[..], b"g"].concat(),
             settings,
             claim: Claim::new(random.hash_one(std::process::id())),
@@ -56,7 +57,7 @@ impl RedisTier {
     /// What it has counted.
     #[must_use]
     pub fn stats(&self) -> RedisStats {
-        self.link.stats()
+        self.servers.stats()
     }
 
     /// The bytes of several keys, each `None` where there are none: one round trip for each 128 keys.
@@ -73,8 +74,10 @@ impl RedisTier {
             let mut request = Request::new();
             let mut words = vec![b"MGET".as_slice()];
             words.extend(names.iter().map(Vec::as_slice));
-            request.command(words).command([b"HMGET", &self.records[..], EPOCH, OWNER]);
-            let [values, state] = self.ask(&request)?;
+            request.command(words);
+            let mut records = Request::new();
+            records.command([b"HMGET", &self.records[..], EPOCH, OWNER]);
+            let [values, state] = self.ask_both(&names[0], &request, &records)?;
             let [epoch, owner] = self.array("HMGET", state)?;
             let epoch = self.take_in(&epoch, &owner)?;
             let Value::Array(values) = values else { return Err(self.unexpected("MGET")) };
@@ -98,10 +101,26 @@ impl RedisTier {
 
     /// Asks, and takes every answer that is an error for one.
     pub(super) fn ask<const N: usize>(&self, request: &Request) -> Result<[Value; N], TierError> {
-        let answers = self.link.ask(request).map_err(|trouble| self.error(trouble))?;
+        let answers = self.servers.ask(&self.records, request);
+        self.exactly(answers.map_err(|trouble| self.error(trouble))?)
+    }
+
+    /// The same of the server that has the key `at`, and of the one with the records.
+    fn ask_both<const N: usize>(
+        &self,
+        at: &[u8],
+        request: &Request,
+        records: &Request,
+    ) -> Result<[Value; N], TierError> {
+        let answers = self.servers.ask_all(&[(at, request), (&self.records, records)]);
+        let answers = answers.map_err(|trouble| self.error(trouble))?;
+        self.exactly(answers.into_iter().flatten().collect())
+    }
+
+    fn exactly<const N: usize>(&self, answers: Vec<Value>) -> Result<[Value; N], TierError> {
         for answer in &answers {
             if let Value::ServerError(error) = answer {
-                return Err(self.error(self.link.refusal(error)));
+                return Err(self.error(self.servers.refusal(error)));
             }
         }
         <[Value; N]>::try_from(answers).map_err(|_| self.unexpected("a request"))
@@ -116,7 +135,7 @@ impl RedisTier {
     }
 
     pub(super) fn unexpected(&self, command: &'static str) -> TierError {
-        self.error(self.link.unexpected(command))
+        self.error(self.servers.unexpected(command))
     }
 
     pub(super) fn array<const N: usize>(
@@ -142,7 +161,7 @@ impl RedisTier {
         let is_it =
             bytes.len() >= FRAME && bytes[0] == VERSION && bytes[1..FRAME] == epoch.to_le_bytes();
         if !is_it {
-            self.link.counts.orphaned.increment();
+            self.servers.counts().orphaned.increment();
         }
         is_it
     }
@@ -183,11 +202,11 @@ impl RedisTier {
             let state = match self.put_once(&request)? {
                 Some(Value::Int(1)) => return Ok(Put::Stored),
                 Some(Value::ServerError(error)) if is_out_of_memory(&error) => {
-                    self.link.counts.out_of_memory.increment();
+                    self.servers.counts().out_of_memory.increment();
                     return Ok(Put::Refused(RefusedBecause::DiskFull));
                 }
                 Some(Value::ServerError(error)) => {
-                    return Err(self.error(self.link.refusal(&error)));
+                    return Err(self.error(self.servers.refusal(&error)));
                 }
                 Some(state) => state,
                 None => continue,
@@ -222,7 +241,7 @@ impl RedisTier {
                 Some(Value::Int(1)) => return Ok(Put::Stored),
                 Some(Value::Int(0)) => {
                     self.claim.depose();
-                    self.link.counts.epochs.increment();
+                    self.servers.counts().epochs.increment();
                     return Ok(Put::Stored);
                 }
                 // By an older token of our own.
@@ -230,14 +249,14 @@ impl RedisTier {
                 // The server has lost the records, which is nobody's doing: they are claimed again.
                 // Who was deposed before has ended everything by the new epoch.
                 Some(Value::Int(3)) => {
-                    self.link.counts.epochs.increment();
+                    self.servers.counts().epochs.increment();
                     if self.claim.is_deposed() {
                         return Ok(Put::Stored);
                     }
                     self.claim.doubt();
                 }
                 Some(Value::ServerError(error)) => {
-                    return Err(self.error(self.link.refusal(&error)));
+                    return Err(self.error(self.servers.refusal(&error)));
                 }
                 Some(_) => return Err(self.unexpected("EVAL")),
                 None => {}
@@ -249,7 +268,7 @@ impl RedisTier {
     /// Puts. Where nobody knows whether the server has done it, or will yet, another token is claimed
     /// before anything else is asked, by which it will not; and `None` if it may be tried again.
     fn put_once(&self, request: &Request) -> Result<Option<Value>, TierError> {
-        match self.link.ask_once(request) {
+        match self.servers.ask_once(&self.records, request) {
             Ok(answers) => {
                 let [answer] =
                     <[Value; 1]>::try_from(answers).map_err(|_| self.unexpected("EVAL"))?;
@@ -277,7 +296,7 @@ impl OuterTier for RedisTier {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        Some(self.link.limits().deadline)
+        Some(self.servers.limits().deadline)
     }
 
     fn try_get(&self, _: &[u8], _: &mut Vec<u8>) -> Result<TierGet, TierError> {
@@ -294,8 +313,9 @@ impl OuterTier for RedisTier {
         let mut request = Request::new();
         request.command([b"GET", &name[..]]);
         request.command([b"PTTL", &name[..]]);
-        request.command([b"HMGET", &self.records[..], EPOCH, OWNER, &field(key)]);
-        let [value, left, both] = self.ask(&request)?;
+        let mut records = Request::new();
+        records.command([b"HMGET", &self.records[..], EPOCH, OWNER, &field(key)]);
+        let [value, left, both] = self.ask_both(&name, &request, &records)?;
         let [epoch, owner, record] = self.array("HMGET", both)?;
         let epoch = self.take_in(&epoch, &owner)?;
         if let Value::BulkString(record) = record {
@@ -322,8 +342,9 @@ impl OuterTier for RedisTier {
         let name = self.value_key(key);
         let mut request = Request::new();
         request.command([b"GETRANGE", &name[..], b"0", LAST_OF_FRAME]);
-        request.command([b"HMGET", &self.records[..], EPOCH, OWNER, &field(key)]);
-        let [frame, both] = self.ask(&request)?;
+        let mut records = Request::new();
+        records.command([b"HMGET", &self.records[..], EPOCH, OWNER, &field(key)]);
+        let [frame, both] = self.ask_both(&name, &request, &records)?;
         let [epoch, owner, record] = self.array("HMGET", both)?;
         let epoch = self.take_in(&epoch, &owner)?;
         let is_value = match frame {
@@ -335,7 +356,7 @@ impl OuterTier for RedisTier {
 
     fn put(&self, key: &[u8], bytes: &[u8], terms: PutTerms) -> Result<Put, TierError> {
         if bytes.len() as u64 > self.settings.max_value {
-            self.link.counts.too_large.increment();
+            self.servers.counts().too_large.increment();
             return Ok(Put::Refused(RefusedBecause::TooLarge));
         }
         if terms.pinned {
@@ -362,7 +383,7 @@ impl OuterTier for RedisTier {
         let new = self.new_epoch();
         request.command([b"HSET", &self.records[..], EPOCH, &new.to_le_bytes()]);
         let [_] = self.ask(&request)?;
-        self.link.counts.epochs.increment();
+        self.servers.counts().epochs.increment();
         Ok(0)
     }
 
@@ -380,7 +401,7 @@ impl OuterTier for RedisTier {
     fn set_max_bytes(&self, _: u64) {}
 
     fn close(&self) -> Result<u64, TierError> {
-        self.link.close();
+        self.servers.close();
         Ok(0)
     }
 }
