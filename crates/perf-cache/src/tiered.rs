@@ -173,6 +173,20 @@
 //!   answered when it is back, and removed as soon as its breaker lets a call through.
 //! - Everything is bounded, and what falls off is counted: see [`TieredStats`].
 //!
+//! # Where an entry is kept
+//!
+//! By its [`Strategy`]. With [`Strategy::Auto`], the default, in memory and in each tier beyond it, save
+//! for what is not worth it:
+//!
+//! | | not kept | because |
+//! |---|---|---|
+//! | life | in a tier where it would live for less than 1 000 round trips: 0.1 s on a disk, 0.5 s on a server, 20 s at the edge, until they are timed | it would end before it is read there often enough to pay for the write |
+//! | cost | in a tier that takes more than twice as long to answer as the loader did, if it was not asked for before, lately | making it again is faster; judged once 64 round trips were timed |
+//! | size | in memory, if it was loaded, takes more than an eighth of it and goes to a disk, until it is asked for again | it would push out much that is asked for |
+//!
+//! [`explain`](TieredCache::explain) says so with the figures;
+//! [`choose_tiers`](TieredCacheBuilder::choose_tiers) turns it off. A hit in memory knows nothing of it.
+//!
 //! # Looking inside
 //!
 //! [`explain`](TieredCache::explain) tells where a key is kept and why, tier by tier;
@@ -201,6 +215,7 @@
 
 mod behind;
 mod builder;
+mod choosing;
 mod close;
 mod component;
 mod entry;
@@ -236,7 +251,7 @@ pub use builder::{BuildError, Preset, TieredCacheBuilder, WhenBusy};
 pub use close::{CloseReport, Lost};
 pub use entry::TieredEntry;
 pub use explain::{Explanation, KeyState, TierExplanation};
-pub use options::{Strategy, TieredTerms, WritePolicy};
+pub use options::{Strategy, TierKind, TieredTerms, WritePolicy};
 pub use perf_guard::BreakerState;
 pub use shared::{Change, Changed, Doubt, Receiver, Scope, SharedTier, Since, Standing};
 pub use stats::{TierStats, TieredStats};

@@ -7,7 +7,7 @@ use super::request::Request;
 use super::servers::Servers;
 use super::stats::RedisStats;
 use crate::disk::{Put, PutTerms, RefusedBecause};
-use crate::tiered::{Fetched, OuterTier, TierError, TierGet, TierUsage};
+use crate::tiered::{Fetched, OuterTier, TierError, TierGet, TierKind, TierUsage};
 use perf_core::Clock;
 use redis::Value;
 use std::hash::{BuildHasher, RandomState};
@@ -289,6 +289,10 @@ impl RedisTier {
 impl OuterTier for RedisTier {
     fn name(&self) -> &'static str {
         REDIS
+    }
+
+    fn kind(&self) -> TierKind {
+        TierKind::Remote
     }
 
     fn always_waits(&self) -> bool {

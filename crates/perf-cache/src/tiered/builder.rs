@@ -98,6 +98,7 @@ pub struct TieredCacheBuilder<K, V> {
     keys: Option<crate::codec::KeyRing>,
     namespace: String,
     write: WritePolicy,
+    chooses: bool,
     outer_ttl: Duration,
     guarding: Guarding,
     threads: usize,
@@ -125,6 +126,7 @@ impl<K, V> TieredCacheBuilder<K, V> {
             keys: None,
             namespace: String::new(),
             write: WritePolicy::Through,
+            chooses: true,
             outer_ttl: Duration::from_secs(86_400),
             guarding: Guarding {
                 deadline: Duration::from_millis(500),
@@ -266,6 +268,13 @@ impl<K, V> TieredCacheBuilder<K, V> {
     /// When values reach the tiers beyond memory. [`WritePolicy::Through`] if not set.
     pub fn write(mut self, policy: WritePolicy) -> Self {
         self.write = policy;
+        self
+    }
+
+    /// Whether [`Strategy::Auto`](super::Strategy) leaves out tiers that are not worth it, by
+    /// [rules](super#where-an-entry-is-kept); else it is all tiers. It does if not set.
+    pub fn choose_tiers(mut self, chooses: bool) -> Self {
+        self.chooses = chooses;
         self
     }
 

@@ -1,6 +1,7 @@
 //! Where a key is kept, and why there.
 
 use super::TieredCache;
+use super::choosing::too_large;
 use super::held::Stamp;
 use super::inner::Core;
 use super::keys::KeyBytes;
@@ -159,7 +160,7 @@ where
                 tier.because = match &alive {
                     None => "no tier has it: the next caller with a loader makes it".to_owned(),
                     Some(stamp) if is_memory => self.why_not_in_memory(stamp),
-                    Some(stamp) => self.why_not_beyond(stamp).to_owned(),
+                    Some(stamp) => self.why_not_beyond(stamp, at - usize::from(self.has_memory)),
                 };
             }
         }
@@ -181,7 +182,13 @@ where
         seen.state = if seen.age.is_some_and(is_due) { KeyState::Stale } else { KeyState::Held };
         seen.because = match stamp.from {
             Some(tier) => format!("it came up from {}", self.outside.outers[tier].name()),
-            None => "it was put in or loaded".to_owned(),
+            None => match (stamp.choice.made_in(), stamp.choice.asked) {
+                (None, _) => "it was put in or loaded".to_owned(),
+                (Some(made_in), 0 | 1) => format!("it was loaded in {made_in:.1?}"),
+                (Some(made_in), asked) => {
+                    format!("it was loaded in {made_in:.1?}, asked for {asked} times lately")
+                }
+            },
         };
         (seen, Some(stamp))
     }
@@ -260,24 +267,29 @@ where
     fn why_not_in_memory(&self, stamp: &Stamp) -> String {
         let max = self.memory.capacity().bytes;
         match max {
-            _ if stamp.strategy == Strategy::Disk => "its strategy keeps it out".to_owned(),
+            _ if !stamp.strategy.is_near() => "its strategy keeps it out".to_owned(),
             Some(max) if stamp.weight > max.as_u64() => {
                 let weight = ByteSize::from_bytes(stamp.weight);
                 format!("it weighs {weight} where all may weigh {max}")
+            }
+            Some(max) if self.waits_for_another_use(stamp, self.lately.is_some().then_some(0)) => {
+                too_large(stamp, max)
             }
             _ => "it made room, ended here or was not asked for yet: a get takes it up".to_owned(),
         }
     }
 
-    fn why_not_beyond(&self, stamp: &Stamp) -> &'static str {
-        match stamp.strategy {
-            Strategy::Memory => "its strategy keeps it out",
-            Strategy::Auto if self.write == WritePolicy::Aside => {
-                "it is written when it makes room in a nearer tier"
-            }
-            Strategy::Auto | Strategy::Disk => {
-                "it was dropped there, or lost on its way: see `lost`"
-            }
+    fn why_not_beyond(&self, stamp: &Stamp, tier: usize) -> String {
+        if let Some(because) = self.kept_out(stamp, stamp.choice, tier) {
+            return because.to_string();
+        }
+        if stamp.choice.is_out_of(tier) {
+            return "it was not worth a write there when it came in".to_owned();
+        }
+        let is_aside = stamp.strategy == Strategy::Auto && self.write == WritePolicy::Aside;
+        match is_aside {
+            true => "it is written when it makes room in a nearer tier".to_owned(),
+            false => "it was dropped there, or lost on its way: see `lost`".to_owned(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What is found beyond memory.
 
+use super::choosing::Choice;
 use super::held::{Held, Opened, Stamp};
 use super::inner::{Core, millis};
 use super::keys::{Action, KeyBytes};
-use super::options::Strategy;
 use super::outer::Outer;
 use super::outside::{Change, Read};
 use super::planning::outer_terms;
@@ -55,7 +55,9 @@ where
             };
             outer.counts.hits.increment();
             if let Some(started) = started {
-                outer.counts.retrieval.record_duration(self.clock.now() - started);
+                let took = self.clock.now() - started;
+                outer.counts.retrieval.record_duration(took);
+                outer.trip.note(took);
             }
             self.pass_up(hash, tier, number, &scratch, &found.0.stamp).await;
             drop(held);
@@ -89,6 +91,10 @@ where
             return None;
         }
         let stamp = self.stamp_of(hash, key, (tier, number), &opened);
+        let mut stamp = stamp;
+        if self.waits_for_another_use(&stamp, self.lately.as_ref().map(|all| all.note(hash))) {
+            stamp.choice.keeps_from_memory();
+        }
         let terms = self.terms_of_found(&stamp, now);
         Some((Held { value: opened.value, stamp: Arc::new(stamp) }, terms))
     }
@@ -113,6 +119,7 @@ where
             weight: self.weight(key, &opened.value, Some(opened.raw_len)),
             seen: self.outside.volume.now(),
             from: Some(tier),
+            choice: Choice::default(),
         }
     }
 
@@ -128,7 +135,12 @@ where
             key: Arc::clone(&name),
             action: Action::Put(Arc::clone(&bytes), outer_terms(stamp)),
         };
-        if let Some(begun) = self.outside.offer(hash, number, (0..tier).map(put).collect()) {
+        let takes = |tier: &usize| self.kept_out(stamp, stamp.choice, *tier).is_none();
+        let puts: Vec<_> = (0..tier).filter(takes).map(put).collect();
+        if puts.is_empty() {
+            return;
+        }
+        if let Some(begun) = self.outside.offer(hash, number, puts) {
             // What comes of it is counted.
             let _ = self.outside.carry(begun).await;
         }
@@ -136,7 +148,7 @@ where
 
     /// On what terms memory takes what was found beyond it: for what is left of its life.
     fn terms_of_found(&self, stamp: &Stamp, now: u64) -> Terms {
-        if !self.has_memory || stamp.strategy == Strategy::Disk {
+        if !self.has_memory || !stamp.strategy.is_near() || stamp.choice.is_out_of_memory() {
             return Terms::new().time_to_live(Duration::ZERO);
         }
         let mut terms = self.tagged(Terms::new(), &stamp.tags);

@@ -1,5 +1,6 @@
 //! What memory keeps of a value, and how it travels as bytes.
 
+use super::choosing::Choice;
 use super::generations::FIRST_ID;
 use super::inner::millis;
 use super::options::Strategy;
@@ -69,6 +70,8 @@ pub(super) struct Stamp {
     pub(super) seen: u64,
     /// The tier beyond memory that it was found in, if it was.
     pub(super) from: Option<usize>,
+    /// What its place was chosen by, and where it was not put.
+    pub(super) choice: Choice,
 }
 
 /// Bytes that memory takes for each entry beside the value and what the weigher says.
@@ -203,9 +206,12 @@ impl<V: 'static> Sealer<V> {
         let generation = stamp.era;
         let tag = |tag| TagGeneration { tag, generation };
         let flags = match stamp.strategy {
-            Strategy::Disk => Some(TagGeneration { tag: FLAGS, generation: NOT_IN_MEMORY }),
+            Strategy::Disk => Some(ON_DISK),
+            Strategy::Remote => Some(REMOTE),
+            Strategy::Cdn => Some(AT_THE_EDGE),
             Strategy::Auto | Strategy::Memory => None,
         };
+        let flags = flags.map(|generation| TagGeneration { tag: FLAGS, generation });
         let tags = [tag(ERA)].into_iter().chain(flags).chain(stamp.tags.iter().copied().map(tag));
         let meta = Meta::new(stamp.written_at).expires_at(stamp.expires_at).tags(tags);
         let mut bytes = Vec::new();
@@ -231,7 +237,14 @@ impl<V: 'static> Sealer<V> {
             for TagGeneration { tag, generation } in header.tags() {
                 match tag {
                     ERA => opened.era = generation,
-                    FLAGS if generation == NOT_IN_MEMORY => opened.strategy = Strategy::Disk,
+                    FLAGS => {
+                        opened.strategy = match generation {
+                            ON_DISK => Strategy::Disk,
+                            REMOTE => Strategy::Remote,
+                            AT_THE_EDGE => Strategy::Cdn,
+                            _ => Strategy::Auto,
+                        }
+                    }
                     tag if tag >= FIRST_ID => tags.push(tag),
                     _ => {}
                 }
@@ -284,7 +297,10 @@ const RECORDS: u8 = 0;
 /// Beside those of tags a header holds a pair for the era, and one for what is out of the ordinary.
 const ERA: u64 = 0;
 const FLAGS: u64 = 1;
-const NOT_IN_MEMORY: u64 = 1;
+/// Where only it is kept.
+const ON_DISK: u64 = 1;
+const REMOTE: u64 = 2;
+const AT_THE_EDGE: u64 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -306,7 +322,7 @@ mod tests {
     #[test]
     fn what_goes_with_a_value_comes_back_with_it() {
         let sealer = sealer("n");
-        for strategy in [Strategy::Auto, Strategy::Disk] {
+        for strategy in [Strategy::Auto, Strategy::Disk, Strategy::Remote, Strategy::Cdn] {
             let stamp = Stamp {
                 hash: 1,
                 number: 2,
@@ -319,6 +335,7 @@ mod tests {
                 weight: 5,
                 seen: 0,
                 from: None,
+                choice: Choice::default(),
             };
             let (bytes, raw_len) = sealer.seal(b"k", &"value".to_owned(), &stamp).unwrap();
             let opened = sealer.open(b"k", &bytes).unwrap();

@@ -1,5 +1,6 @@
 //! What the handles of a tiered cache share, and what its calls come to.
 
+use super::choosing::Lately;
 use super::held::{Held, Sealer};
 use super::options::WritePolicy;
 use super::outside::Outside;
@@ -25,6 +26,8 @@ pub(super) struct Core<K, V> {
     pub(super) outside: Arc<Outside>,
     pub(super) sealer: Option<Arc<Sealer<V>>>,
     pub(super) write: WritePolicy,
+    /// What [`Strategy::Auto`](super::Strategy) chooses by; `None` where that is all tiers.
+    pub(super) lately: Option<Lately>,
     /// How long entries live beyond memory that ask for nothing, in milliseconds; zero is for ever.
     pub(super) outer_ttl: AtomicU64,
     pub(super) refresh_after: Option<RefreshAfter>,

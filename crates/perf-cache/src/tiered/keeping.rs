@@ -10,6 +10,7 @@ use crate::invalidation::Fence;
 use crate::{CacheKey, Terms};
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl<K, V> Core<K, V>
 where
@@ -22,7 +23,7 @@ where
         let hash = self.memory.hash(&key);
         // Before anything is read of it: it may only be taken for older.
         let era = self.outside.generations.era();
-        let mut planned = self.plan((hash, era), &key, value, terms);
+        let mut planned = self.plan((hash, era), &key, value, terms, None);
         if !self.has_outers() {
             let (value, terms) = planned.numbered(0);
             let incoming = Incoming { key, value, terms };
@@ -57,12 +58,12 @@ where
     pub(super) async fn keep_loaded(
         &self,
         ticket: &Ticket,
-        hash: u64,
+        (hash, took): (u64, Duration),
         key: &K,
         value: V,
         terms: TieredTerms,
     ) -> (Held<V>, Terms) {
-        let mut planned = self.plan((hash, ticket.era), key, value, terms);
+        let mut planned = self.plan((hash, ticket.era), key, value, terms, Some(took));
         let changes = std::mem::take(&mut planned.changes);
         if self.has_outers()
             && let Some(begun) = self.outside.offer(hash, ticket.number, changes)

@@ -31,13 +31,19 @@ pub enum WritePolicy {
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Strategy {
-    /// In all tiers: in memory, and beyond it as the [`WritePolicy`] says.
+    /// Where it is worth its place: in memory, and beyond it as the [`WritePolicy`] says, in each
+    /// tier that is worth a write, by [rules](super#where-an-entry-is-kept) on its life, its cost, its
+    /// use and its size.
     #[default]
     Auto,
     /// In memory only.
     Memory,
     /// On disk only. Without a disk it is not kept.
     Disk,
+    /// In a tier that other machines share, only. Without one it is not kept.
+    Remote,
+    /// At the edge only. Without a tier there it is not kept.
+    Cdn,
 }
 
 impl Strategy {
@@ -48,6 +54,25 @@ impl Strategy {
             Strategy::Auto => "auto",
             Strategy::Memory => "memory",
             Strategy::Disk => "disk",
+            Strategy::Remote => "remote",
+            Strategy::Cdn => "cdn",
+        }
+    }
+
+    /// Whether it may be in memory.
+    pub(super) const fn is_near(self) -> bool {
+        matches!(self, Strategy::Auto | Strategy::Memory)
+    }
+
+    /// Whether it may be in a tier of that kind. One of which nothing is known takes all that goes
+    /// beyond memory.
+    pub(super) fn goes_to(self, kind: TierKind) -> bool {
+        match self {
+            Strategy::Auto => true,
+            Strategy::Memory => false,
+            Strategy::Disk => matches!(kind, TierKind::Disk | TierKind::Other),
+            Strategy::Remote => matches!(kind, TierKind::Remote | TierKind::Other),
+            Strategy::Cdn => matches!(kind, TierKind::Cdn | TierKind::Other),
         }
     }
 }
@@ -56,6 +81,22 @@ impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// What a tier beyond memory is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum TierKind {
+    /// A device of this machine.
+    Disk,
+    /// A server that several machines use.
+    Remote,
+    /// A store near those who ask.
+    Cdn,
+    /// Anything else. It takes all that goes beyond memory.
+    #[default]
+    Other,
 }
 
 /// What one entry of a tiered cache may ask for: its [`Terms`], where it is kept, whether it is

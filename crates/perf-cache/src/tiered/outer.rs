@@ -1,5 +1,6 @@
 //! One tier beyond memory, with what guards it and counts for it.
 
+use super::choosing::RoundTrip;
 use super::keys::{Action, Job};
 use super::promise::lock;
 use super::sampling::is_timed;
@@ -25,6 +26,7 @@ pub(super) struct Outer {
     is_troubled: AtomicBool,
     pub(super) clock: Clock,
     pub(super) counts: Counts,
+    pub(super) trip: RoundTrip,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,7 @@ impl Outer {
         };
         let own = tier.deadline().unwrap_or(Duration::MAX);
         Ok(Outer {
+            trip: RoundTrip::usual(tier.kind()),
             tier,
             deadline: guarding.deadline.min(own),
             retry_after: guarding.open_for,

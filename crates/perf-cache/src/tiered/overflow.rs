@@ -75,7 +75,9 @@ impl<K: CacheKey, V: 'static> Overflow<K, V> {
         let mut scratch = Scratch::take();
         self.sealer.name(key, &mut scratch.name);
         // One that is there is as new as this or newer: mostly so where values are written through.
-        let misses = |tier: &usize| self.outside.misses(stamp.hash, *tier, &scratch.name);
+        let misses = |tier: &usize| {
+            !stamp.choice.is_out_of(*tier) && self.outside.misses(stamp.hash, *tier, &scratch.name)
+        };
         let mut missing = (0..self.outside.outers.len()).filter(misses).peekable();
         if missing.peek().is_none() || self.is_over(key, stamp) {
             return;

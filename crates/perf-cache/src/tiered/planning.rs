@@ -1,10 +1,11 @@
 //! What keeping a value takes: on what terms memory has it, and what it changes beyond.
 
+use super::choosing::{Choice, KeptOut, is_too_large};
 use super::generations::Generations;
 use super::held::{Held, STAMP_BYTES, Stamp};
 use super::inner::{Core, millis};
 use super::keys::{Action, KeyBytes, Terms as OuterTerms};
-use super::options::{Strategy, TieredTerms, WritePolicy};
+use super::options::{Strategy, TierKind, TieredTerms, WritePolicy};
 use super::outside::Change;
 use crate::{Cache, CacheKey, Terms};
 use std::hash::Hash;
@@ -57,13 +58,15 @@ where
         own.saturating_add(STAMP_BYTES)
     }
 
-    /// Thinks of everything that keeping a value takes. Runs the caller's code: not under a lock.
+    /// Thinks of everything that keeping a value takes, which a loader took so long to make, if one
+    /// did. Runs the caller's code: not under a lock.
     pub(super) fn plan(
         &self,
         (hash, era): (u64, u64),
         key: &K,
         value: V,
         terms: TieredTerms,
+        made_in: Option<Duration>,
     ) -> Planned<V> {
         let TieredTerms { terms, strategy, compress } = terms;
         let is_idle = terms.time_to_idle.is_some_and(|idle| idle != Duration::MAX);
@@ -93,13 +96,28 @@ where
             weight: 0,
             seen: 0,
             from: None,
+            choice: Choice::default(),
         };
+        if strategy == Strategy::Auto
+            && let (Some(lately), Some(made_in)) = (&self.lately, made_in)
+        {
+            stamp.choice = Choice::made(made_in, lately.note(hash));
+        }
+        for tier in 0..self.outside.outers.len() {
+            if self.kept_out(&stamp, stamp.choice, tier).is_some() {
+                stamp.choice.keeps_out_of(tier);
+            }
+        }
         // Before the value itself is.
         let seen = self.outside.volume.now();
         let (changes, raw_len) = self.changes(key, &value, &stamp);
         stamp.seen = if raw_len.is_some() { seen } else { 0 };
         stamp.weight = self.weight(key, &value, raw_len);
-        let keeps = self.has_memory && strategy != Strategy::Disk && ttl > 0;
+        if self.is_better_on_disk(&stamp, &changes) {
+            stamp.choice.keeps_from_memory();
+        }
+        let is_near = strategy.is_near() && !stamp.choice.is_out_of_memory();
+        let keeps = self.has_memory && is_near && ttl > 0;
         let memory_terms = if keeps {
             let mut own = self.tagged(Terms::new(), &stamp.tags);
             own.time_to_live = terms.time_to_live.or_else(|| self.no_longer_than(ttl));
@@ -125,12 +143,15 @@ where
         };
         let mut name = Vec::new();
         sealer.name(key, &mut name);
-        let goes_out = match stamp.strategy {
-            Strategy::Auto => self.write != WritePolicy::Aside || !self.has_memory,
-            Strategy::Memory => false,
-            Strategy::Disk => true,
-        } && stamp.expires_at > stamp.written_at;
-        let sealed = goes_out.then(|| sealer.seal(&name, value, stamp));
+        let waits =
+            stamp.strategy == Strategy::Auto && self.write == WritePolicy::Aside && self.has_memory;
+        let tiers = 0..self.outside.outers.len();
+        let takes = |tier: &usize| self.kept_out(stamp, stamp.choice, *tier).is_none();
+        let takers: Vec<usize> = match waits || stamp.expires_at <= stamp.written_at {
+            true => Vec::new(),
+            false => tiers.clone().filter(takes).collect(),
+        };
+        let sealed = (!takers.is_empty()).then(|| sealer.seal(&name, value, stamp));
         let (action, raw_len) = match sealed {
             Some(Ok((bytes, raw_len))) => {
                 (Action::Put(Arc::new(bytes), outer_terms(stamp)), Some(raw_len))
@@ -144,8 +165,55 @@ where
             None => (Action::Remove, None),
         };
         let name = KeyBytes::from(name);
-        let change = |tier| Change { tier, key: Arc::clone(&name), action: action.clone() };
-        ((0..self.outside.outers.len()).map(change).collect(), raw_len)
+        let action = |tier| match takers.contains(&tier) {
+            true => action.clone(),
+            false => Action::Remove,
+        };
+        let change = |tier| Change { tier, key: Arc::clone(&name), action: action(tier) };
+        (tiers.map(change).collect(), raw_len)
+    }
+
+    /// Why a value is not to be in a tier beyond memory, if it is not.
+    pub(super) fn kept_out(&self, stamp: &Stamp, choice: Choice, tier: usize) -> Option<KeptOut> {
+        let outer = &self.outside.outers[tier];
+        if self.lately.is_none() && stamp.strategy == Strategy::Auto {
+            return None;
+        }
+        let life = (stamp.expires_at != u64::MAX)
+            .then(|| Duration::from_millis(stamp.expires_at.saturating_sub(stamp.written_at)));
+        KeptOut::judge((outer.tier.kind(), &outer.trip), stamp.strategy, life, choice)
+    }
+
+    /// Whether a value that is loaded stays out of memory for now: it is large, rare, and about to be
+    /// on disk.
+    fn is_better_on_disk(&self, stamp: &Stamp, changes: &[Change]) -> bool {
+        let goes_to_disk = |change: &Change| {
+            let outer = &self.outside.outers[change.tier];
+            let has_room = || {
+                let behind = &self.outside.behind;
+                !behind.is_on() || behind.has_room(change.action.len())
+            };
+            matches!(change.action, Action::Put(..))
+                && outer.tier.kind() == TierKind::Disk
+                && !outer.is_passed_by()
+                && has_room()
+        };
+        self.has_memory
+            && stamp.strategy == Strategy::Auto
+            && stamp.choice.is_rare()
+            && is_too_large(stamp.weight, self.memory.capacity().bytes)
+            && changes.iter().any(goes_to_disk)
+    }
+
+    /// Whether a value that was found beyond memory and was asked for so often stays out of memory
+    /// for now: it is large, rare, and on disk.
+    pub(super) fn waits_for_another_use(&self, stamp: &Stamp, asked: Option<u8>) -> bool {
+        let is_on_disk =
+            stamp.from.is_some_and(|tier| self.outside.outers[tier].tier.kind() == TierKind::Disk);
+        stamp.strategy == Strategy::Auto
+            && asked.is_some_and(|asked| asked <= 1)
+            && is_on_disk
+            && is_too_large(stamp.weight, self.memory.capacity().bytes)
     }
 }
 

@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a loader answered.
 pub(super) enum Loaded<V, E> {
@@ -36,18 +37,19 @@ struct Loading<'a> {
     clock: &'a Clock,
     started: Instant,
     gave_value: bool,
-    came_to_its_end: bool,
+    took: Option<Duration>,
 }
 
 impl<'a> Loading<'a> {
     fn begin(loads: &'a Loads, clock: &'a Clock) -> Loading<'a> {
         let started = clock.now();
-        Loading { loads, clock, started, gave_value: false, came_to_its_end: false }
+        Loading { loads, clock, started, gave_value: false, took: None }
     }
 
-    fn end<V, E>(mut self, loaded: &Loaded<V, E>) {
+    /// How long it took.
+    fn end<V, E>(mut self, loaded: &Loaded<V, E>) -> Duration {
         self.gave_value = !matches!(loaded, Loaded::Error(_));
-        self.came_to_its_end = true;
+        *self.took.insert(self.clock.now() - self.started)
     }
 }
 
@@ -57,8 +59,8 @@ impl Drop for Loading<'_> {
         if !self.gave_value {
             self.loads.failed.increment();
         }
-        if self.came_to_its_end {
-            self.loads.duration.record_duration(self.clock.now() - self.started);
+        if let Some(took) = self.took {
+            self.loads.duration.record_duration(took);
         }
     }
 }
@@ -137,10 +139,11 @@ where
         let ticket = self.outside.ticket(hash);
         let loading = Loading::begin(&self.loads, &self.clock);
         let loaded = load.await;
-        loading.end(&loaded);
+        let took = loading.end(&loaded);
         match loaded {
             Loaded::Value(value, terms) => {
-                let (held, terms) = self.keep_loaded(&ticket, hash, key, value, terms).await;
+                let (held, terms) =
+                    self.keep_loaded(&ticket, (hash, took), key, value, terms).await;
                 Sought::Value(held, terms)
             }
             Loaded::Absent => {

@@ -1,5 +1,6 @@
 //! What a tier beyond memory has to be able to do, and the disk as one.
 
+use super::options::TierKind;
 use super::shared::SharedTier;
 use crate::disk::{DiskError, DiskStore, Put, PutTerms, RefusedBecause, TryGet};
 use std::error::Error;
@@ -18,6 +19,12 @@ use std::time::Duration;
 pub trait OuterTier: Send + Sync + fmt::Debug {
     /// What it is called in statistics and signals: `disk`.
     fn name(&self) -> &'static str;
+
+    /// What it is, by which a [`Strategy`](super::Strategy) finds it. [`TierKind::Other`] if not said,
+    /// which takes all that goes beyond memory.
+    fn kind(&self) -> TierKind {
+        TierKind::Other
+    }
 
     /// Whether writing takes so little time that the calling thread does it itself: the tier queues
     /// what it is given and hands at most a small record to the system. `false` if not said.
@@ -288,6 +295,10 @@ const DISK: &str = "disk";
 impl OuterTier for DiskTier {
     fn name(&self) -> &'static str {
         DISK
+    }
+
+    fn kind(&self) -> TierKind {
+        TierKind::Disk
     }
 
     fn is_prompt(&self) -> bool {

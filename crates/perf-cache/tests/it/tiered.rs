@@ -1,5 +1,6 @@
 //! Memory and tiers beyond it as one cache.
 
+mod choosing;
 mod crash;
 mod extremes;
 mod faults;

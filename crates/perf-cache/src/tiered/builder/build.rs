@@ -2,6 +2,7 @@
 
 use super::super::TieredCache;
 use super::super::behind::Behind;
+use super::super::choosing::Lately;
 use super::super::close::{self, Closing};
 use super::super::component::Defaults;
 use super::super::generations::{Generations, RecordName};
@@ -135,6 +136,7 @@ where
             has_memory,
             weigher,
             write: self.write,
+            lately: (self.chooses && !outside.outers.is_empty()).then(Lately::new),
             outer_ttl: AtomicU64::new(millis(self.outer_ttl)),
             refresh_after,
             text,
