@@ -11,11 +11,6 @@ mod builder;
 mod collect;
 mod conditional;
 mod directives;
-#[cfg(feature = "disk")]
-mod disk;
-#[cfg(not(feature = "disk"))]
-#[path = "cache/no_disk.rs"]
-mod disk;
 mod entry;
 mod etag;
 mod fetch;
@@ -23,7 +18,14 @@ mod flight;
 mod invalidation;
 mod key;
 mod meters;
+mod near;
+#[cfg(feature = "tiers")]
+mod outer;
+#[cfg(not(feature = "tiers"))]
+#[path = "cache/no_outer.rs"]
+mod outer;
 mod pass;
+mod passes;
 mod policy;
 mod range;
 mod service;
@@ -33,11 +35,11 @@ mod store;
 mod tags;
 
 pub use builder::ResponseCacheBuilder;
-#[cfg(feature = "disk")]
-pub use disk::DiskTier;
 pub use entry::StoredResponse;
 pub use invalidation::InvalidateError;
 pub use key::ResponseKey;
+#[cfg(feature = "tiers")]
+pub use outer::{OuterReport, OuterTiers};
 pub use service::{ResponseCacheLayer, ResponseCacheService, ResponseFuture};
 
 use crate::Coding;
@@ -135,14 +137,14 @@ impl ResponseCache {
     /// The memory tier, a component of its own: capacity, entries, evictions.
     #[must_use]
     pub fn memory(&self) -> Cache<ResponseKey, StoredResponse> {
-        self.shared.store.memory().clone()
+        self.shared.store.near.memory().clone()
     }
 
-    /// The tier on disk behind memory, if there is one.
-    #[cfg(feature = "disk")]
+    /// The tiers beyond memory, if there are some.
+    #[cfg(feature = "tiers")]
     #[must_use]
-    pub fn disk(&self) -> Option<&DiskTier> {
-        self.shared.store.disk()
+    pub fn outer(&self) -> Option<&OuterTiers> {
+        self.shared.store.outer()
     }
 
     /// Whether requests are answered from the cache and bodies are encoded.
@@ -160,7 +162,7 @@ impl ResponseCache {
     #[must_use]
     pub fn largest(&self, most: usize) -> Vec<(ResponseKey, u64)> {
         let mut found: BinaryHeap<Reverse<(u64, ResponseKey)>> = BinaryHeap::new();
-        for (key, stored) in self.shared.store.memory().iter() {
+        for (key, stored) in self.shared.store.near.memory().iter() {
             found.push(Reverse((stored.weight(), key)));
             if found.len() > most {
                 found.pop();
@@ -193,7 +195,7 @@ impl fmt::Debug for ResponseCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseCache")
             .field("name", &self.shared.name)
-            .field("entries", &self.shared.store.memory().len())
+            .field("entries", &self.shared.store.near.memory().len())
             .finish_non_exhaustive()
     }
 }

@@ -67,7 +67,7 @@
 //! # Features
 //!
 //! - `br`, `gzip`: the codings in pure Rust.
-//! - `disk`: a tier on disk behind the memory of the response cache.
+//! - `tiers`: a disk, or any other tier, behind the memory of the response cache.
 //! - `zstd`: the coding, with a C build.
 
 mod body;
@@ -77,12 +77,12 @@ mod hygiene;
 mod measure;
 
 pub use body::{BodyError, BoxError, RequestBody, ResponseBody};
-#[cfg(feature = "disk")]
-pub use cache::DiskTier;
 pub use cache::{
     InvalidateError, ResponseCache, ResponseCacheBuilder, ResponseCacheLayer, ResponseCacheService,
     ResponseFuture, ResponseKey, StoredResponse,
 };
+#[cfg(feature = "tiers")]
+pub use cache::{OuterReport, OuterTiers};
 pub use coding::Coding;
 pub use hygiene::{
     Hygiene, HygieneFuture, HygieneLayer, HygieneService, Rejection, check_framing, check_path,

@@ -68,7 +68,7 @@ pub struct Gateway {
     origin: Origin,
     front: Arc<Front>,
     responses: Arc<ResponseCache>,
-    disk: Option<Arc<Disk>>,
+    tiers: Option<Arc<Tiers>>,
     memory: Arc<Memory>,
     operations: Arc<Manager>,
     process: Arc<ProcessMonitor>,
@@ -77,7 +77,7 @@ pub struct Gateway {
 }
 
 type Memory = Cache<ResponseKey, StoredResponse>;
-type Disk = TieredCache<ResponseKey, StoredResponse>;
+type Tiers = TieredCache<ResponseKey, StoredResponse>;
 
 impl Gateway {
     /// Opens the origin, listens, and starts to answer.
@@ -177,7 +177,7 @@ impl Gateway {
             origin: config.origin,
             front: Arc::new(Front { measure, connections, log }),
             memory: Arc::new(responses.memory()),
-            disk: responses.disk().map(|disk| Arc::new(disk.tier())),
+            tiers: responses.outer().map(|outer| Arc::new(outer.tiered())),
             responses: Arc::new(responses),
             operations: Arc::new(operations),
             process: Arc::new(ProcessMonitor::new()),
@@ -236,7 +236,7 @@ impl Gateway {
     }
 
     /// Shows its components to an engine: `gateway`, `responses`, `memory`, `origin`, `process`, and
-    /// with a tier on disk `disk`.
+    /// with tiers beyond memory `tiers`.
     ///
     /// # Errors
     ///
@@ -245,8 +245,8 @@ impl Gateway {
         optimizer.register("gateway", &self.front)?;
         optimizer.register("responses", &self.responses)?;
         optimizer.register("memory", &self.memory)?;
-        if let Some(disk) = &self.disk {
-            optimizer.register("disk", disk)?;
+        if let Some(tiers) = &self.tiers {
+            optimizer.register("tiers", tiers)?;
         }
         optimizer.register("origin", &self.operations)?;
         optimizer.register("process", &self.process)

@@ -1,7 +1,7 @@
 //! `perfkit serve`: the gateway until somebody ends it.
 
 mod budget;
-mod disk;
+mod tiers;
 
 use crate::arguments::ServeArguments;
 use crate::failure::Failure;
@@ -48,7 +48,7 @@ async fn serve(
     let mut signals = Signals::new()
         .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
     let mut gateway = settings.gateway();
-    gateway.cache_disk = settings.cache_disk.as_ref().map(disk::open).transpose()?;
+    gateway.cache_disk = settings.cache_disk.as_ref().map(tiers::open_disk).transpose()?;
     let service = Service::start(gateway, admin, settings.sample_every.value.0).await?;
     let since = Instant::now();
     if let Some(judge) = &budget {
@@ -79,7 +79,10 @@ async fn serve(
     let ending = async {
         let cut = service.shutdown(drain).await;
         // In this order: closing makes good what it can.
-        disk::close(move || responses.disk().map(|disk| (disk.close(), disk.stats().parked))).await;
+        tiers::close(move || {
+            responses.outer().map(|outer| (outer.close().disk, outer.stats().parked))
+        })
+        .await;
         cut
     };
     let cut = tokio::select! {

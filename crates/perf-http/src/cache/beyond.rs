@@ -1,4 +1,4 @@
-//! What goes to the disk and comes from it, where nobody else is held up.
+//! What goes to the tiers beyond memory and what waits for them, where nobody else is held up.
 
 use super::Shared;
 use super::entry::Variant;
@@ -6,7 +6,7 @@ use super::key::ResponseKey;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Answers that are being encoded for the disk on other threads.
+/// Answers that are being encoded for the tiers beyond memory on other threads.
 #[derive(Debug, Default)]
 pub(crate) struct Aside(AtomicUsize);
 
@@ -29,10 +29,10 @@ impl Drop for Place {
 }
 
 impl Shared {
-    /// Writes a stored answer to the disk, if there is one: at once, or on one of tokio's blocking
+    /// Writes a stored answer to the tiers beyond memory, if there are some: at once, or on one of tokio's blocking
     /// threads if it takes a while to encode.
-    pub(crate) fn keep_on_disk(self: &Arc<Shared>, key: &ResponseKey, variant: &Variant) {
-        if self.store.disk().is_none() {
+    pub(crate) fn keep_beyond(self: &Arc<Shared>, key: &ResponseKey, variant: &Variant) {
+        if self.store.outer().is_none() {
             return;
         }
         if variant.body.identity.len() >= WORTH_A_THREAD
@@ -40,32 +40,32 @@ impl Shared {
             && let Some(place) = Place::take(self)
         {
             let key = key.clone();
-            runtime.spawn_blocking(move || place.0.store.keep_on_disk(&key));
+            runtime.spawn_blocking(move || place.0.store.keep_beyond(&key));
             return;
         }
-        self.store.keep_on_disk(key);
+        self.store.keep_beyond(key);
     }
 
-    /// Forgets one URL: with a disk, on a thread that may wait for it.
+    /// Forgets one URL: with tiers beyond memory, on a thread that may wait for them.
     pub(crate) fn invalidate_aside(self: &Arc<Shared>, key: ResponseKey) {
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) if self.store.disk().is_some() => {
+            Ok(runtime) if self.store.outer().is_some() => {
                 let shared = Arc::clone(self);
-                // What the disk could not be told is counted, here and below.
+                // What a tier could not be told is counted, here and below.
                 runtime.spawn_blocking(move || drop(shared.invalidate(&key)));
             }
             _ => drop(self.invalidate(&key)),
         }
     }
 
-    /// Runs what may wait for the disk where it holds up nobody else, to its end even if nobody
+    /// Runs what may wait for tiers where it holds up nobody else, to its end even if nobody
     /// waits for it any more.
-    pub(crate) async fn wait_for_disk(
+    pub(crate) async fn wait_for_tiers(
         self: &Arc<Shared>,
         work: impl FnOnce(&Shared) + Send + 'static,
     ) {
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) if self.store.disk().is_some() => {
+            Ok(runtime) if self.store.outer().is_some() => {
                 let shared = Arc::clone(self);
                 // An error is a panic, which the runtime has reported.
                 let _ = runtime.spawn_blocking(move || work(&shared)).await;

@@ -4,6 +4,7 @@ use super::entry::StoredResponse;
 use super::flight::{Flights, MAX_FLIGHTS};
 use super::key::ResponseKey;
 use super::meters::Meters;
+use super::near::Near;
 use super::settings::{Defaults, MAX_OBJECT_SIZE, MAX_TTL, MIN_OBJECT, Settings};
 use super::store::Store;
 use super::{ResponseCache, Shared};
@@ -32,9 +33,11 @@ pub struct ResponseCacheBuilder {
     pub(super) gzip_level: u8,
     pub(super) ignore_request_directives: bool,
     pub(super) ignore_cookies: bool,
-    #[cfg(feature = "disk")]
+    #[cfg(feature = "tiers")]
     pub(super) disk: Option<Arc<dyn perf_cache::disk::DiskStore>>,
-    #[cfg(feature = "disk")]
+    #[cfg(feature = "tiers")]
+    pub(super) tiers: Vec<Arc<dyn perf_cache::tiered::OuterTier>>,
+    #[cfg(feature = "tiers")]
     pub(super) origin: String,
 }
 
@@ -56,9 +59,11 @@ impl ResponseCacheBuilder {
             gzip_level: 6,
             ignore_request_directives: false,
             ignore_cookies: false,
-            #[cfg(feature = "disk")]
+            #[cfg(feature = "tiers")]
             disk: None,
-            #[cfg(feature = "disk")]
+            #[cfg(feature = "tiers")]
+            tiers: Vec::new(),
+            #[cfg(feature = "tiers")]
             origin: String::new(),
         }
     }
@@ -84,17 +89,25 @@ impl ResponseCacheBuilder {
     /// A disk behind memory, none by default: what is stored is written to it too, and what memory
     /// does not have is asked for there before the origin is, also by the next process. No two caches
     /// may use one store. Say whose answers these are with [`origin`](ResponseCacheBuilder::origin).
-    #[cfg(feature = "disk")]
+    #[cfg(feature = "tiers")]
     pub fn disk(mut self, store: Arc<dyn perf_cache::disk::DiskStore>) -> ResponseCacheBuilder {
         self.disk = Some(store);
         self
     }
 
-    /// Whose answers these are: any text that changes with the origin, such as its address. What is
-    /// on disk of another origin, or was stored with another
+    /// Another tier beyond memory, behind the disk and behind those that were given before. Answers
+    /// that it has are counted and noted as of `cdn` if that is its name, and as `remote` otherwise.
+    #[cfg(feature = "tiers")]
+    pub fn tier(mut self, tier: Arc<dyn perf_cache::tiered::OuterTier>) -> ResponseCacheBuilder {
+        self.tiers.push(tier);
+        self
+    }
+
+    /// Whose answers these are: any text that changes with the origin, such as its address. What
+    /// the tiers have of another origin, or was stored with another
     /// [`ignore_cookies`](ResponseCacheBuilder::ignore_cookies), is not answered. Invalidations
     /// reach it all the same.
-    #[cfg(feature = "disk")]
+    #[cfg(feature = "tiers")]
     pub fn origin(mut self, origin: impl Into<String>) -> ResponseCacheBuilder {
         self.origin = origin.into();
         self
@@ -232,17 +245,22 @@ impl ResponseCacheBuilder {
             .build()
             .map_err(|error| ConfigError::new("capacity", self.capacity, error.to_string()))?;
         let min_encoded = self.min_encoded.as_u64().max(1);
-        #[cfg(feature = "disk")]
-        let disk = match self.disk {
-            Some(store) => {
-                let seed = u64::from(self.ignore_cookies);
-                let whose = xxhash_rust::xxh3::xxh3_64_with_seed(self.origin.as_bytes(), seed);
-                Some(super::DiskTier::new(store, self.clock.clone(), min_encoded, whose)?)
-            }
-            None => None,
+        #[cfg(feature = "tiers")]
+        let outer = if self.disk.is_none() && self.tiers.is_empty() {
+            None
+        } else {
+            let seed = u64::from(self.ignore_cookies);
+            Some(super::OuterTiers::new(super::outer::Setting {
+                disk: self.disk,
+                tiers: self.tiers,
+                clock: self.clock.clone(),
+                min_encoded,
+                whose: xxhash_rust::xxh3::xxh3_64_with_seed(self.origin.as_bytes(), seed),
+            })?)
         };
-        #[cfg(not(feature = "disk"))]
-        let disk = None;
+        #[cfg(not(feature = "tiers"))]
+        let outer = None;
+        let near = Arc::new(Near::new(memory, self.clock.clone()));
         let defaults = Defaults {
             default_ttl: self.default_ttl,
             brotli_level: self.brotli_level,
@@ -251,7 +269,7 @@ impl ResponseCacheBuilder {
         Ok(ResponseCache {
             shared: Arc::new(Shared {
                 meters: Meters::new(&self.clock),
-                store: Store::new(memory, disk, self.clock.clone()),
+                store: Store::new(near, outer, self.clock.clone()),
                 settings: Settings::new(defaults),
                 flights: Flights::new(MAX_FLIGHTS),
                 aside: Default::default(),

@@ -14,6 +14,8 @@ use perf_core::Instant;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+#[cfg(feature = "tiers")]
+use std::time::SystemTime;
 use tokio::sync::OnceCell;
 
 /// What the memory tier holds for one URL: the answers that its `Vary` tells apart. Opaque; clones
@@ -41,12 +43,40 @@ impl StoredResponse {
     }
 
     /// Of these, newest first; at least one.
-    #[cfg(feature = "disk")]
+    #[cfg(feature = "tiers")]
     pub(crate) fn from_variants(variants: Vec<Arc<Variant>>) -> StoredResponse {
         StoredResponse { variants: variants.into() }
     }
 
-    #[cfg(feature = "disk")]
+    /// The same after it has lain somewhere. With the time of day it counts, too, what the origin said
+    /// of when it was made: the clock may have gone back meanwhile.
+    #[cfg(feature = "tiers")]
+    pub(crate) fn aged(
+        mut self,
+        elapsed: Elapsed,
+        now: Option<SystemTime>,
+        min_encoded: u64,
+    ) -> StoredResponse {
+        let mut aged = |variant: &mut Arc<Variant>| {
+            let age = variant.age_after(elapsed, now);
+            match Arc::get_mut(variant) {
+                Some(own) => own.freshness.initial_age = age,
+                // Somebody else has read the same bytes.
+                None => *variant = Arc::new(variant.with_age(age, min_encoded)),
+            }
+        };
+        match Arc::get_mut(&mut self.variants) {
+            Some(own) => own.iter_mut().for_each(aged),
+            None => {
+                let mut own = self.variants.to_vec();
+                own.iter_mut().for_each(&mut aged);
+                self.variants = own.into();
+            }
+        }
+        self
+    }
+
+    #[cfg(feature = "tiers")]
     pub(crate) fn variants(&self) -> &[Arc<Variant>] {
         &self.variants
     }
@@ -83,6 +113,15 @@ impl fmt::Debug for StoredResponse {
             .field("weight", &self.weight())
             .finish()
     }
+}
+
+/// How long something has lain somewhere.
+#[cfg(feature = "tiers")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Elapsed {
+    For(Duration),
+    /// It came in a time that has not come: the clock has gone back.
+    NobodyKnows,
 }
 
 /// One stored answer.
@@ -193,6 +232,31 @@ impl Variant {
 
     pub(crate) fn age(&self, now: Instant) -> Duration {
         self.freshness.initial_age + (now - self.received)
+    }
+
+    #[cfg(feature = "tiers")]
+    fn age_after(&self, elapsed: Elapsed, now: Option<SystemTime>) -> Duration {
+        let fresh = &self.freshness;
+        let Elapsed::For(elapsed) = elapsed else {
+            // As if it were of no more use.
+            let stale = fresh.stale_while_revalidate.max(fresh.stale_if_error);
+            return fresh.lifetime.saturating_add(stale);
+        };
+        let made = now.and_then(|now| now.duration_since(date(&self.headers, &header::DATE)?).ok());
+        fresh.initial_age.saturating_add(elapsed).max(made.unwrap_or_default())
+    }
+
+    #[cfg(feature = "tiers")]
+    fn with_age(&self, initial_age: Duration, min_encoded: u64) -> Variant {
+        Variant::assemble(
+            self.vary.clone(),
+            self.status,
+            self.origin_headers(),
+            Freshness { initial_age, ..self.freshness.clone() },
+            Arc::clone(&self.body),
+            self.received,
+            min_encoded,
+        )
     }
 
     pub(crate) fn can_validate(&self) -> bool {

@@ -8,9 +8,9 @@ use super::etag::EntityTag;
 use super::flight::{Flight, FlightKey, Joined, Landing, Waited, wait};
 use super::key::ResponseKey;
 use super::meters::Outcome;
+use super::near::Epoch;
 use super::policy::{Asking, Fetched, NotStored, Use, may_store};
 use super::status::{Forward, Note};
-use super::store::Epoch;
 use crate::body::{BoxError, RequestBody, ResponseBody};
 use crate::hygiene::strip_hop_by_hop;
 use bytes::Bytes;
@@ -60,7 +60,7 @@ impl Trip {
                 let waiting = match self.shared.flights.join(self.flight_key()) {
                     Joined::Lead(lead) => {
                         // Somebody may have landed since this request looked.
-                        if self.shared.store.contains(&self.key)
+                        if self.shared.store.near.contains(&self.key)
                             && self.look_again() == Some(Use::Fresh)
                         {
                             lead.land(Landing::Stored);
@@ -144,7 +144,7 @@ impl Trip {
         R::Error: Into<BoxError>,
     {
         let shared = &self.shared;
-        let epoch = shared.store.epoch(&self.key);
+        let epoch = shared.store.near.epoch(&self.key);
         let mut asked = self.stale.as_ref().filter(|stale| stale.can_validate());
         loop {
             let request = self.origin_request(asked);
@@ -293,14 +293,14 @@ impl Trip {
     fn store(&self, variant: &Arc<Variant>, epoch: Epoch, flight: Option<Flight>) -> bool {
         let shared = &self.shared;
         let request = &self.parts.headers;
-        let inserted = shared.store.insert(&self.key, epoch, Arc::clone(variant), request);
+        let inserted = shared.store.near.insert(&self.key, epoch, Arc::clone(variant), request);
         match inserted {
             Ok(crowded_out) => {
                 shared.meters.variants_dropped.add(crowded_out);
                 shared.meters.stored.increment();
-                shared.store.unpass(&self.key, self.asking.class());
+                shared.store.passes.unset(self.key.as_str(), self.asking.class());
                 land(flight, Landing::Stored);
-                shared.keep_on_disk(&self.key, variant);
+                shared.keep_beyond(&self.key, variant);
             }
             Err(reason) => self.refused(reason, flight),
         }
@@ -310,7 +310,7 @@ impl Trip {
     fn refused(&self, reason: NotStored, flight: Option<Flight>) {
         self.shared.meters.refused(reason);
         if reason.lasts() {
-            self.shared.store.pass(&self.key, self.asking.class());
+            self.shared.pass_by(&self.key, &self.asking);
         }
         let failed = reason == NotStored::Cut;
         land(flight, if failed { Landing::Failed } else { Landing::NotStored });
@@ -380,10 +380,10 @@ impl Trip {
                 }
                 Err(NeedsCoding(coding)) => {
                     shared.make_coding(&variant, coding).await;
-                    shared.store.reweigh(&self.key, &variant, request);
+                    shared.store.near.reweigh(&self.key, &variant, request);
                     // With the coding, so that the next process need not make it; mostly the
                     // first write has not been made yet, and this takes its place.
-                    shared.keep_on_disk(&self.key, &variant);
+                    shared.keep_beyond(&self.key, &variant);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Forgetting what is stored, and what to tell of it.
 
-use super::disk::DiskTier;
 use super::key::{self, ResponseKey};
+use super::outer::OuterTiers;
 use super::{ResponseCache, Shared};
 use crate::body::BoxError;
 use http::Uri;
@@ -10,10 +10,10 @@ use perf_core::Glob;
 use std::error::Error;
 use std::fmt;
 
-/// Memory has forgotten and the disk could not be told: this process does not answer what was ended,
-/// but the next one may. What is missing is tried again while the process lives and when the disk is
-/// closed; `parked` in the statistics of the disk counts it. To be sure, repeat the invalidation once
-/// the disk is well.
+/// Memory has forgotten and a tier beyond it could not be told: this process does not answer what was
+/// ended, but the next one may, and so may others with which it shares the tier. What is missing is
+/// tried again while the process lives and when the tiers are closed; `parked` in their statistics
+/// counts it. To be sure, repeat the invalidation once the tier is well.
 #[derive(Debug)]
 pub struct InvalidateError {
     forgotten: u64,
@@ -31,8 +31,8 @@ impl InvalidateError {
 impl fmt::Display for InvalidateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the disk could not be told, so a restart may bring back what was ended: repeat it when \
-             the disk is well",
+            "a tier beyond memory could not be told, so what was ended may be answered by others that \
+             share it, or after a restart: repeat it when the tier is well",
         )
     }
 }
@@ -43,7 +43,7 @@ impl Error for InvalidateError {
     }
 }
 
-/// What came of forgetting: in memory, and why the disk could not be told.
+/// What came of forgetting: in memory, and why a tier beyond it could not be told.
 #[derive(Debug)]
 pub(crate) struct Forgotten<T> {
     pub(crate) in_memory: T,
@@ -51,7 +51,8 @@ pub(crate) struct Forgotten<T> {
 }
 
 impl Shared {
-    /// Forgets one URL and counts that; whether memory had it. Waits for the disk, if there is one.
+    /// Forgets one URL and counts that; whether memory had it. Waits for the tiers
+    /// beyond it, if there are some.
     pub(crate) fn invalidate(&self, key: &ResponseKey) -> Result<bool, InvalidateError> {
         let forgotten = self.store.invalidate(key);
         let there = forgotten.in_memory;
@@ -74,12 +75,12 @@ impl ResponseCache {
     /// Forgets what is stored for one URL, which must name its host as clients do; whether memory
     /// had anything. Answers that are on their way are not stored either.
     ///
-    /// With a tier on disk, this and the other invalidations wait for it: when they return `Ok`, no
-    /// crash of the process brings back what they ended.
+    /// With tiers beyond memory, this and the other invalidations wait for them: when they return
+    /// `Ok`, no crash of the process brings back what they ended.
     ///
     /// # Errors
     ///
-    /// [`InvalidateError`]: the disk could not be told. Never without one.
+    /// [`InvalidateError`]: a tier could not be told. Never without tiers beyond memory.
     #[doc(alias = "purge")]
     pub fn invalidate(&self, url: &Uri) -> Result<bool, InvalidateError> {
         let host = url.authority().map_or("", |authority| authority.as_str());
@@ -106,7 +107,7 @@ impl ResponseCache {
     pub fn invalidate_matching(&self, keys: &Glob) -> Result<u64, InvalidateError> {
         let gone = self.shared.store.invalidate_by(
             |memory| memory.invalidate_by_glob(keys),
-            |disk| disk.forget_matching(keys),
+            |outer| outer.forget_matching(keys),
         );
         self.shared.count(gone.in_memory.at_most, gone.untold)
     }
@@ -122,7 +123,7 @@ impl ResponseCache {
         let gone = self
             .shared
             .store
-            .invalidate_by(|memory| memory.invalidate_tag(tag), |disk| disk.forget_tag(tag));
+            .invalidate_by(|memory| memory.invalidate_tag(tag), |outer| outer.forget_tag(tag));
         self.shared.count(gone.in_memory.at_most, gone.untold)
     }
 
@@ -132,7 +133,7 @@ impl ResponseCache {
     ///
     /// As [`invalidate`](ResponseCache::invalidate).
     pub fn clear(&self) -> Result<(), InvalidateError> {
-        let gone = self.shared.store.invalidate_by(Cache::clear, DiskTier::clear);
+        let gone = self.shared.store.invalidate_by(Cache::clear, OuterTiers::clear);
         self.shared.count(0, gone.untold).map(|_| ())
     }
 }

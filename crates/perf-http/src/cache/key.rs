@@ -141,9 +141,9 @@ pub(crate) type Field = (header::HeaderName, Option<Said>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
     Plain(Box<[u8]>),
-    /// As it stands on disk, where no cookie and no token may be read. Nobody can make another text
+    /// As it stands beyond memory, where no cookie and no token may be read. Nobody can make another text
     /// with the same digest, and so get an answer that was made for somebody else.
-    #[cfg(feature = "disk")]
+    #[cfg(feature = "tiers")]
     Digest([u8; 32]),
 }
 
@@ -151,12 +151,12 @@ impl Said {
     fn is(&self, text: &[u8]) -> bool {
         match self {
             Said::Plain(said) => **said == *text,
-            #[cfg(feature = "disk")]
+            #[cfg(feature = "tiers")]
             Said::Digest(said) => *said == digest(text),
         }
     }
 
-    #[cfg(feature = "disk")]
+    #[cfg(feature = "tiers")]
     pub(crate) fn digest(&self) -> [u8; 32] {
         match self {
             Said::Plain(text) => digest(text),
@@ -167,13 +167,13 @@ impl Said {
     fn len(&self) -> usize {
         match self {
             Said::Plain(text) => text.len(),
-            #[cfg(feature = "disk")]
+            #[cfg(feature = "tiers")]
             Said::Digest(digest) => digest.len(),
         }
     }
 }
 
-#[cfg(feature = "disk")]
+#[cfg(feature = "tiers")]
 fn digest(text: &[u8]) -> [u8; 32] {
     use sha2::Digest;
     sha2::Sha256::digest(text).into()
@@ -207,17 +207,17 @@ impl Vary {
         Vary { fields: names.into_iter().map(value).collect(), told }
     }
 
-    #[cfg(feature = "disk")]
+    #[cfg(feature = "tiers")]
     pub(crate) fn from_parts(fields: Vec<Field>, told: Option<Said>) -> Vary {
         Vary { fields: fields.into(), told }
     }
 
-    #[cfg(feature = "disk")]
+    #[cfg(feature = "tiers")]
     pub(crate) fn fields(&self) -> &[Field] {
         &self.fields
     }
 
-    #[cfg(feature = "disk")]
+    #[cfg(feature = "tiers")]
     pub(crate) fn told(&self) -> Option<&Said> {
         self.told.as_ref()
     }

@@ -1,6 +1,7 @@
 //! What the response cache counts.
 
 use super::policy::NotStored;
+use super::status::Place;
 use crate::Coding;
 use perf_core::{Clock, Counter, Instant, Signal, StripedHistogram, Unit};
 
@@ -9,8 +10,12 @@ use perf_core::{Clock, Counter, Instant, Signal, StripedHistogram, Unit};
 pub(crate) enum Outcome {
     /// From memory, fresh, or from the fetch of another request.
     Hit,
-    /// From the disk, fresh.
+    /// From a disk, fresh.
     Disk,
+    /// From a server that several processes share, fresh.
+    Remote,
+    /// From the edge of the network, fresh.
+    Cdn,
     /// From the store, past its lifetime.
     Stale,
     /// From the store, after the origin said that it still holds.
@@ -24,9 +29,11 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Outcome; 7] = [
+    const ALL: [Outcome; 9] = [
         Outcome::Hit,
         Outcome::Disk,
+        Outcome::Remote,
+        Outcome::Cdn,
         Outcome::Stale,
         Outcome::Revalidated,
         Outcome::Miss,
@@ -37,12 +44,24 @@ impl Outcome {
     fn name(self) -> &'static str {
         match self {
             Outcome::Hit => "hit",
-            Outcome::Disk => "disk",
+            Outcome::Disk => Place::Disk.word(),
+            Outcome::Remote => Place::Remote.word(),
+            Outcome::Cdn => Place::Cdn.word(),
             Outcome::Stale => "stale",
             Outcome::Revalidated => "revalidated",
             Outcome::Miss => "miss",
             Outcome::Bypass => "bypass",
             Outcome::Error => "error",
+        }
+    }
+}
+
+impl From<Place> for Outcome {
+    fn from(place: Place) -> Outcome {
+        match place {
+            Place::Disk => Outcome::Disk,
+            Place::Remote => Outcome::Remote,
+            Place::Cdn => Outcome::Cdn,
         }
     }
 }
@@ -146,7 +165,7 @@ impl Meters {
             (
                 "not_durable",
                 &self.not_durable,
-                "Invalidations that the disk could not be told when they were made.",
+                "Invalidations that a tier could not be told when they were made.",
             ),
             ("collapsed", &self.collapsed, "Requests answered by the fetch of another one."),
             (

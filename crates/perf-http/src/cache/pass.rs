@@ -75,10 +75,10 @@ impl Shared {
                     // It may have been too slow or too large, which shows at its end only; the
                     // mark ends by itself.
                 }
-                Ok(_) => self.store.unpass(&key, asking.class()),
+                Ok(_) => self.store.passes.unset(key.as_str(), asking.class()),
                 Err(reason) => {
                     self.meters.refused(reason);
-                    self.store.pass(&key, asking.class());
+                    self.pass_by(&key, &asking);
                 }
             }
         }
@@ -184,10 +184,15 @@ impl Shared {
             && !ResponseDirectives::of(&head.headers).no_transform
     }
 
+    /// Requests of this class for the URL need not wait for one another for a while.
+    pub(crate) fn pass_by(&self, key: &ResponseKey, asking: &Asking) {
+        self.store.passes.set(key.as_str(), asking.class(), self.clock.coarse());
+    }
+
     async fn invalidate_after(self: &Arc<Shared>, keys: Vec<ResponseKey>) {
-        self.wait_for_disk(move |shared| {
+        self.wait_for_tiers(move |shared| {
             for key in &keys {
-                // What the disk could not be told is counted; the client's change was made.
+                // What a tier could not be told is counted; the client's change was made.
                 let _ = shared.invalidate(key);
             }
         })

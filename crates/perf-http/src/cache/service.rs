@@ -1,15 +1,15 @@
 //! The layer that answers from the cache: which way a request takes.
 
 use super::answer::NeedsCoding;
-use super::disk::{Looked, Looking};
-use super::entry::{StoredResponse, Variant};
+use super::entry::Variant;
 use super::fetch::{Brought, Trip, vary_number};
 use super::key::{ResponseKey, with_key};
 use super::meters::Outcome;
+use super::near::Epoch;
+use super::outer::{Found, Looked, Looking};
 use super::pass::{Pass, only_if_cached};
 use super::policy::{Asking, Use};
 use super::status::{Forward, Note};
-use super::store::Epoch;
 use super::{ResponseCache, Shared};
 use crate::Coding;
 use crate::body::{BoxError, RequestBody, ResponseBody};
@@ -62,7 +62,7 @@ pub struct ResponseCacheService<S> {
 enum Way {
     /// Answered out of the store.
     Serve { variant: Arc<Variant>, outcome: Outcome, note: Note, refresh: Option<Box<Ask>> },
-    /// The disk has to be waited for first.
+    /// A tier beyond memory has to be waited for first.
     Look { key: ResponseKey, epoch: Epoch, looking: Looking },
     /// Fetched, stored if possible, and answered.
     Fetch(Box<Ask>),
@@ -72,12 +72,12 @@ enum Way {
     OnlyIfCached,
 }
 
-/// What is known of the disk, where memory has nothing.
+/// What is known of the tiers beyond memory, where that has nothing.
 enum Beyond {
-    /// It has not been asked.
+    /// They have not been asked.
     Unasked,
-    /// It has been waited for, and had this.
-    Found(Option<StoredResponse>),
+    /// They have been waited for, and had this.
+    Looked(Option<Found>),
 }
 
 /// What a fetch needs beside the request.
@@ -116,28 +116,23 @@ impl Shared {
         (now, beyond): (Instant, Beyond),
     ) -> Way {
         let request = &parts.headers;
-        let (mut stored, mut from_disk) = (self.store.get(key), false);
-        match beyond {
-            Beyond::Found(found) => {
-                from_disk = found.is_some();
-                stored = stored.or(found);
-            }
-            Beyond::Unasked if stored.is_none() => match self.store.look_on_disk(key) {
-                Some((_, _, Looked::Known(found))) => {
-                    from_disk = found.is_some();
-                    stored = found;
-                }
+        let mut stored = self.store.get(key);
+        let found = match beyond {
+            Beyond::Looked(found) => found,
+            Beyond::Unasked if stored.is_none() => match self.store.look_beyond(key) {
+                Some((_, _, Looked::Known(found))) => found,
                 Some((key, epoch, Looked::Later(looking))) => {
                     return Way::Look { key, epoch, looking };
                 }
-                None => {}
+                None => None,
             },
-            Beyond::Unasked => {}
-        }
-        let fresh = match from_disk {
-            true => (Outcome::Disk, Note::HitOnDisk),
-            false => (Outcome::Hit, Note::Hit),
+            Beyond::Unasked => None,
         };
+        let fresh = match &found {
+            Some(found) => (found.place.into(), Note::HitBeyond(found.place)),
+            None => (Outcome::Hit, Note::Hit),
+        };
+        stored = stored.or(found.map(|found| found.stored));
         let selected = stored.as_ref().and_then(|stored| stored.select(request));
         let ask = |asking: Asking, why, stale: Option<&Arc<Variant>>| Ask {
             key: ResponseKey::new(key),
@@ -183,7 +178,7 @@ impl Shared {
         if !whole {
             return Way::Pass { why, marked: None };
         }
-        if stale.is_none() && self.store.is_passed(key, asking.class(), now) {
+        if stale.is_none() && self.store.passes.has(key, asking.class(), now) {
             return Way::Pass { why, marked: Some((ResponseKey::new(key), asking)) };
         }
         Way::Fetch(Box::new(ask(asking, why, stale.as_ref())))
@@ -256,11 +251,11 @@ impl<S> ResponseCacheService<S> {
                 let (service, shared) = (self.clone(), Arc::clone(shared));
                 ResponseFuture::later(async move {
                     let found = looking.await;
-                    if let Some(stored) = &found {
-                        shared.store.promote(&key, epoch, stored.clone());
+                    if let Some(found) = &found {
+                        shared.store.near.promote(&key, epoch, found.stored.clone());
                     }
                     let now = shared.clock.now();
-                    let way = shared.way(&parts, body.is_end_stream(), now, Beyond::Found(found));
+                    let way = shared.way(&parts, body.is_end_stream(), now, Beyond::Looked(found));
                     let answer = service.go(way, parts, body, start);
                     answer.await
                 })

@@ -8,8 +8,8 @@ use std::time::Duration;
 pub(crate) enum Note {
     /// Answered from memory.
     Hit,
-    /// Answered from the disk.
-    HitOnDisk,
+    /// Answered from a tier beyond memory.
+    HitBeyond(Place),
     /// Went on to the origin.
     Forward {
         why: Forward,
@@ -19,6 +19,37 @@ pub(crate) enum Note {
         /// Another request's fetch was used.
         collapsed: bool,
     },
+}
+
+/// A tier beyond memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On this machine.
+    Disk,
+    /// A server that several processes share.
+    Remote,
+    /// At the edge of the network.
+    Cdn,
+}
+
+impl Place {
+    /// By the name of the tier.
+    #[cfg(feature = "tiers")]
+    pub(crate) fn of_tier(name: &str) -> Place {
+        match name {
+            "disk" => Place::Disk,
+            "cdn" => Place::Cdn,
+            _ => Place::Remote,
+        }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Place::Disk => "disk",
+            Place::Remote => "remote",
+            Place::Cdn => "cdn",
+        }
+    }
 }
 
 /// Why a request went on.
@@ -63,7 +94,7 @@ impl Note {
         }
         text.extend_from_slice(name.as_bytes());
         match self {
-            Note::Hit | Note::HitOnDisk => text.extend_from_slice(b"; hit"),
+            Note::Hit | Note::HitBeyond(_) => text.extend_from_slice(b"; hit"),
             Note::Forward { why, origin, stored, collapsed } => {
                 text.extend_from_slice(b"; fwd=");
                 text.extend_from_slice(why.word().as_bytes());
@@ -86,8 +117,9 @@ impl Note {
             }
             push_number(&mut text, left.unsigned_abs());
         }
-        if self == Note::HitOnDisk {
-            text.extend_from_slice(b"; detail=disk");
+        if let Note::HitBeyond(place) = self {
+            text.extend_from_slice(b"; detail=");
+            text.extend_from_slice(place.word().as_bytes());
         }
         HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
             .unwrap_or_else(|_| HeaderValue::from_static("perfkit"))
@@ -138,7 +170,8 @@ mod tests {
         let cases = [
             (Note::Hit, Some(120), "perfkit; hit; ttl=120"),
             (Note::Hit, Some(-3), "perfkit; hit; ttl=-3"),
-            (Note::HitOnDisk, Some(7), "perfkit; hit; ttl=7; detail=disk"),
+            (Note::HitBeyond(Place::Disk), Some(7), "perfkit; hit; ttl=7; detail=disk"),
+            (Note::HitBeyond(Place::Remote), None, "perfkit; hit; detail=remote"),
             (forward(Forward::Miss, true, None), Some(60), "perfkit; fwd=miss; stored; ttl=60"),
             (forward(Forward::Bypass, false, None), None, "perfkit; fwd=bypass"),
             (Note::collapsed(Forward::Miss), Some(0), "perfkit; fwd=miss; collapsed; ttl=0"),

@@ -70,7 +70,7 @@ pub(crate) fn numbered(parts: &Parts, call: usize) -> Reply {
 }
 
 pub(crate) fn end(site: Site) -> CloseReport {
-    site.cache.disk().unwrap().close().unwrap()
+    site.cache.outer().unwrap().close().disk.unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn what_was_invalidated_is_not_answered_by_the_next_process() {
     for path in ["/key", "/tag", "/glob/1", "/changed", "/kept"] {
         first.get(path).await;
     }
-    first.cache.disk().unwrap().flush();
+    first.cache.outer().unwrap().flush();
     assert!(first.cache.invalidate_key("h/key").unwrap());
     assert!(first.cache.invalidate_tag("tag").unwrap() >= 1);
     assert!(first.cache.invalidate_matching(&Glob::new("h/glob/*").unwrap()).unwrap() >= 1);
@@ -162,7 +162,7 @@ async fn what_memory_let_go_of_is_on_disk() {
     for n in 0..100 {
         site.get(&format!("/{n}")).await;
     }
-    site.cache.disk().unwrap().flush();
+    site.cache.outer().unwrap().flush();
     assert!(site.cache.memory().len() < 50);
     for n in 0..100 {
         let answer = site.get(&format!("/{n}")).await;
@@ -192,7 +192,7 @@ async fn a_disk_that_fails_fails_no_request() {
     let machine = Machine::new();
     let site = machine.start();
     site.get("/before").await;
-    site.cache.disk().unwrap().flush();
+    site.cache.outer().unwrap().flush();
     machine.faults.fill_after(0);
     for n in 0..50 {
         assert_eq!(site.get(&format!("/{n}")).await.cache(), "fwd=miss; stored; ttl=60");
@@ -207,7 +207,7 @@ async fn a_disk_that_fails_fails_no_request() {
 async fn a_disk_that_was_closed_is_passed_by() {
     let machine = Machine::new();
     let site = machine.start();
-    site.cache.disk().unwrap().close().unwrap();
+    site.cache.outer().unwrap().close().disk.unwrap().unwrap();
     assert_eq!(site.get("/a").await.cache(), "fwd=miss; stored; ttl=60");
     assert!(site.get("/a").await.is_hit());
     assert_eq!(site.cache.invalidate_key("h/a").unwrap_err().forgotten(), 1);

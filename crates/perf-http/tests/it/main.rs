@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod conditions;
 #[cfg(test)]
-#[cfg(feature = "disk")]
+#[cfg(feature = "tiers")]
 mod disk;
 #[cfg(test)]
 mod encoding;
@@ -20,7 +20,7 @@ mod never;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
-#[cfg(feature = "disk")]
+#[cfg(feature = "tiers")]
 mod restart;
 #[cfg(test)]
 mod site;

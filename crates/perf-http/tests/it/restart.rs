@@ -30,7 +30,7 @@ async fn what_is_of_another_origin_is_not_answered() {
     let answer = new.get("/both").await;
     assert_eq!((answer.cache(), answer.text()), ("fwd=miss; stored; ttl=60", "new /both"));
     assert!(!new.get("/tagged").await.is_hit());
-    let tier = new.cache.disk().unwrap().stats().tiers.remove(0);
+    let tier = new.cache.outer().unwrap().stats().tiers.remove(0);
     assert_eq!((tier.undecodable, tier.failed), (2, 0));
     assert_eq!(tier.breaker, BreakerState::Closed, "the disk is well");
     // What is ended is ended for whoever comes back.
@@ -169,7 +169,7 @@ async fn what_the_disk_could_not_be_told_is_said_and_made_good() {
     for path in ["/key", "/tag", "/glob", "/changed"] {
         site.get(path).await;
     }
-    site.cache.disk().unwrap().flush();
+    site.cache.outer().unwrap().flush();
     machine.faults.fill_after(0);
     let failed = [
         site.cache.invalidate_key("h/key").unwrap_err(),
@@ -184,7 +184,7 @@ async fn what_the_disk_could_not_be_told_is_said_and_made_good() {
     }
     assert_eq!(site.ask("DELETE", "/changed", &[]).await.status, 200);
     assert_eq!(site.count("not_durable", ""), 4);
-    assert!(site.cache.disk().unwrap().stats().parked >= 4);
+    assert!(site.cache.outer().unwrap().stats().parked >= 4);
     for path in ["/key", "/tag", "/glob", "/changed"] {
         assert!(!site.get(path).await.is_hit(), "{path}");
     }

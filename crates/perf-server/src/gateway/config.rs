@@ -32,7 +32,7 @@ pub struct GatewayConfig {
     pub cache_memory: ByteSize,
     /// A store on disk behind that memory: what is cached outlives the process, and is answered by
     /// the next one if its origin and `keep_host` are the same. It is used by this gateway alone,
-    /// which does not close it: [`ResponseCache::disk`](perf_http::ResponseCache::disk)
+    /// which does not close it: [`ResponseCache::outer`](perf_http::ResponseCache::outer)
     /// does, after [`Gateway::shutdown`](crate::Gateway::shutdown).
     pub cache_disk: Option<Arc<dyn DiskStore>>,
     /// How long an answer counts as fresh that does not say so itself.

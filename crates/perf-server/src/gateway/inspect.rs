@@ -74,7 +74,9 @@ impl InspectCache for Answers {
     }
 
     fn uncounted(&self) -> Option<&'static str> {
-        self.0.disk().map(|_| "What is on disk only is not counted, and forgotten all the same.")
+        self.0
+            .outer()
+            .map(|_| "What is only beyond memory is not counted, and forgotten all the same.")
     }
 }
 

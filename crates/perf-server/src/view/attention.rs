@@ -3,7 +3,7 @@
 use super::Scene;
 use super::shapes::{Action, Attention, ComponentRow, KnobRow};
 use super::traffic::{
-    DISK, GATEWAY, MEMORY, RESPONSES, TARGET_P95_MS, Traffic, WORST_ERROR_RATIO, ms,
+    GATEWAY, MEMORY, OUTERS, Outer, RESPONSES, TARGET_P95_MS, TIERS, Traffic, WORST_ERROR_RATIO, ms,
 };
 use crate::budget::BudgetRow;
 use perf_analytics::{History, Select, Span};
@@ -24,7 +24,7 @@ pub(super) fn attention(
         found.extend(errors(traffic));
     }
     found.extend(not_durable(history, span));
-    found.extend(unwell_disk(history, span));
+    found.extend(unwell_tiers(history, span));
     found.extend(slowness(traffic));
     found.extend(few_hits(history, span, traffic));
     found.extend(not_stored(history, span, traffic));
@@ -96,31 +96,35 @@ fn errors(traffic: &Traffic) -> Option<Attention> {
 
 /// What was purged and may come back.
 fn not_durable(history: &History, span: Span) -> Option<Attention> {
-    let waiting = history.gauge(&Select::new(DISK, "parked"), span).filter(|n| *n >= 1.0)?;
+    let waiting = history.gauge(&Select::new(TIERS, "parked"), span).filter(|n| *n >= 1.0)?;
     let (what, they) = match waiting {
         ..1.5 => ("1 removal waits".to_owned(), "It holds"),
         many => (format!("{many:.0} removals wait"), "They hold"),
     };
     Some(Attention {
         severity: "warning",
-        title: format!("{what} for the disk"),
+        title: format!("{what} for a tier beyond memory"),
         detail: format!(
-            "{they} while this process lives, and what was purged may be answered again if it ends \
-             before the disk is well. See whether the disk is full or gone."
+            "{they} while this process lives. What was purged may be answered again if it ends before \
+             the tier is well, and by others that share it. See whether the disk is full or the \
+             server gone."
         ),
-        action: Some(caching("See the disk")),
+        action: Some(caching("See the tiers")),
     })
 }
 
-fn unwell_disk(history: &History, span: Span) -> Option<Attention> {
-    let state = history.gauge(&Select::new(DISK, "tier_breaker"), span)?;
-    (state >= 0.5).then(|| Attention {
+fn unwell_tiers(history: &History, span: Span) -> Option<Attention> {
+    let is_unwell = |outer: &&Outer| {
+        history.gauge(&outer.signal("tier_breaker"), span).is_some_and(|state| state >= 0.5)
+    };
+    let names: Vec<_> = OUTERS.iter().filter(is_unwell).map(|outer| outer.spoken()).collect();
+    (!names.is_empty()).then(|| Attention {
         severity: "warning",
-        title: "The cache passes the disk by".to_owned(),
-        detail: "It failed or took too long, so answers come from memory and the origin. It is \
-                 tried again every few seconds."
+        title: format!("The cache passes {} by", names.join(" and ")),
+        detail: "Calls failed or took too long, so answers come from elsewhere. It is tried again \
+                 every few seconds."
             .to_owned(),
-        action: Some(caching("See the disk")),
+        action: Some(caching("See the tiers")),
     })
 }
 
@@ -392,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_cannot_be_told_is_news() {
+    fn a_tier_that_cannot_be_told_is_news() {
         let history = History::new(HistoryConfig::default());
         let span = Span::last(Duration::from_secs(300));
         let mut seconds = 0;
@@ -401,18 +405,21 @@ mod tests {
             let at = perf_core::Instant::from_nanos(seconds * 1_000_000_000);
             let labels = [("tier", "disk")];
             let unit = perf_core::Unit::None;
-            history.sample(at, DISK, &perf_core::Signal::gauge("parked", unit, parked));
+            history.sample(at, TIERS, &perf_core::Signal::gauge("parked", unit, parked));
             let breaker = perf_core::Signal::gauge("tier_breaker", unit, breaker).labels(&labels);
-            history.sample(at, DISK, &breaker);
+            history.sample(at, TIERS, &breaker);
         };
         sample(0.0, 0.0);
-        assert!(not_durable(&history, span).is_none() && unwell_disk(&history, span).is_none());
+        assert!(not_durable(&history, span).is_none() && unwell_tiers(&history, span).is_none());
         sample(3.0, 2.0);
         let found = not_durable(&history, span).unwrap();
-        assert_eq!((found.severity, &*found.title), ("warning", "3 removals wait for the disk"));
-        assert!(unwell_disk(&history, span).is_some());
+        assert_eq!(
+            (found.severity, &*found.title),
+            ("warning", "3 removals wait for a tier beyond memory")
+        );
+        assert_eq!(unwell_tiers(&history, span).unwrap().title, "The cache passes the disk by");
         sample(0.0, 0.0);
-        assert!(not_durable(&history, span).is_none() && unwell_disk(&history, span).is_none());
+        assert!(not_durable(&history, span).is_none() && unwell_tiers(&history, span).is_none());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::attention::by_label;
 use super::charts;
 use super::shapes::{Caching, CachingStats, Tier};
 use super::traffic::{
-    DISK, FETCHED, FROM_DISK, FROM_MEMORY, MEMORY, PASSED, RESPONSES, Traffic, answer_times,
+    FETCHED, FROM_MEMORY, MEMORY, OUTERS, Outer, PASSED, RESPONSES, TIERS, Traffic, answer_times,
     answered, ms,
 };
 use super::{Scene, Span};
@@ -30,10 +30,15 @@ pub(crate) fn caching(scene: &Scene<'_>, shown: Span) -> Caching {
         entries: None,
         bytes: None,
         capacity_bytes: None,
+        hits: None,
+        misses: None,
         breaker: None,
         compression_ratio: None,
     };
+    let looked_up = |signal: &str| Some(history.counter(&Select::new(MEMORY, signal), span));
     let memory = Tier {
+        hits: looked_up("hits"),
+        misses: looked_up("misses"),
         entries: stats.entries,
         bytes: stats.bytes,
         capacity_bytes: stats.capacity_bytes,
@@ -45,17 +50,11 @@ pub(crate) fn caching(scene: &Scene<'_>, shown: Span) -> Caching {
         )
     };
     let mut tiers = vec![memory];
-    let on_disk = |signal: &str| history.gauge(&Select::new(DISK, signal), span);
-    if let Some(entries) = on_disk("tier_entries") {
-        let times = answer_times(history, &FROM_DISK, span);
-        tiers.push(Tier {
-            entries: Some(entries),
-            bytes: on_disk("tier_bytes"),
-            capacity_bytes: capacity(scene),
-            breaker: on_disk("tier_breaker").map(breaker),
-            compression_ratio: compression(history, span),
-            ..tier("disk", "Disk", answered(history, &FROM_DISK, span), &times)
-        });
+    for outer in OUTERS.into_iter().filter(|outer| outer.is_there(history, span)) {
+        let outcomes = [outer.id];
+        let times = answer_times(history, &outcomes, span);
+        let answered = answered(history, &outcomes, span);
+        tiers.push(beyond(scene, outer, span, tier(outer.id, outer.title, answered, &times)));
     }
     tiers.push(tier("origin", "Origin", traffic.fetched + traffic.passed, &origin_time));
     Caching {
@@ -73,7 +72,7 @@ pub(crate) fn caching(scene: &Scene<'_>, shown: Span) -> Caching {
         knobs: scene
             .knobs
             .iter()
-            .filter(|knob| [RESPONSES, MEMORY, DISK].contains(&knob.component.as_str()))
+            .filter(|knob| [RESPONSES, MEMORY, TIERS].contains(&knob.component.as_str()))
             .cloned()
             .collect(),
         events: scene.events_within(shown),
@@ -103,16 +102,35 @@ fn stats(history: &History, span: analytics::Span, traffic: &Traffic) -> Caching
     }
 }
 
-/// The bound of the disk, which is a knob of it.
+/// What is known of a tier beyond memory.
+fn beyond(scene: &Scene<'_>, outer: Outer, span: analytics::Span, tier: Tier) -> Tier {
+    let history = scene.history;
+    let gauge = |signal: &str| history.gauge(&outer.signal(signal), span);
+    let count = |signal: &str| Some(history.counter(&outer.signal(signal), span));
+    // Of what it holds a server does not tell.
+    let holds = |signal: &str| gauge(signal).filter(|held| outer.id == "disk" || *held > 0.0);
+    Tier {
+        hits: count("tier_hits"),
+        misses: count("tier_misses"),
+        entries: holds("tier_entries"),
+        bytes: holds("tier_bytes"),
+        capacity_bytes: (outer.id == "disk").then(|| capacity(scene)).flatten(),
+        breaker: gauge("tier_breaker").map(breaker),
+        compression_ratio: compression(history, span),
+        ..tier
+    }
+}
+
+/// The bound of the disk, which is a knob.
 fn capacity(scene: &Scene<'_>) -> Option<f64> {
     let mut knobs = scene.knobs.iter();
-    let knob = knobs.find(|knob| knob.component == DISK && knob.knob == "disk_capacity")?;
+    let knob = knobs.find(|knob| knob.component == TIERS && knob.knob == "disk_capacity")?;
     knob.value.as_f64()
 }
 
-/// What was sealed for the disk, before and after.
+/// What was sealed for the tiers beyond memory, before and after.
 fn compression(history: &History, span: analytics::Span) -> Option<f64> {
-    let bytes = |signal: &str| history.counter(&Select::new(DISK, signal), span) as f64;
+    let bytes = |signal: &str| history.counter(&Select::new(TIERS, signal), span) as f64;
     let sealed = bytes("codec_stored_bytes");
     (sealed > 0.0).then(|| bytes("codec_raw_bytes") / sealed)
 }
@@ -127,10 +145,10 @@ fn breaker(state: f64) -> &'static str {
 }
 
 /// The rate of one tier: of its outcomes, added up.
-fn per_second(history: &History, tier: &str, span: analytics::Span) -> Option<f64> {
+fn per_second(history: &History, tier: &'static str, span: analytics::Span) -> Option<f64> {
     let outcomes: Vec<&str> = match tier {
         "memory" => FROM_MEMORY.to_vec(),
-        "disk" => FROM_DISK.to_vec(),
+        "disk" | "remote" | "cdn" => vec![tier],
         _ => FETCHED.iter().chain(&PASSED).copied().collect(),
     };
     outcomes

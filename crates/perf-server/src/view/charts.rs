@@ -2,13 +2,13 @@
 
 use super::course::{self, CHART_POINTS, Course, series};
 use super::shapes::{Chart, Series};
-use super::traffic::{DISK, FETCHED, MEMORY, PROCESS, SERVED, answer_time, answers, latency};
+use super::traffic::{FETCHED, MEMORY, OUTERS, PROCESS, SERVED, answer_time, answers, latency};
 use perf_analytics::{History, Points, Select, Span};
 
 /// Requests per second by outcome.
 pub(super) fn requests(history: &History, span: Span) -> Chart {
     let groups: [(&str, &str, &[&str]); 4] = [
-        ("hit", "Hit", &["hit", "disk"]),
+        ("hit", "Hit", &["hit", "disk", "remote", "cdn"]),
         ("stale", "Stale", &["stale"]),
         ("miss", "Miss", &["miss", "revalidated", "bypass"]),
         ("error", "Error", &["error"]),
@@ -76,8 +76,11 @@ pub(super) fn hit_ratio(history: &History, span: Span) -> Chart {
         course::sum(&points.iter().map(|points| course.values(points)).collect::<Vec<_>>())
     };
     let ratio = course::part(&total(&served), &total(&fetched));
-    let help = match has_disk(history, span) {
-        true => "(hit + disk + stale) / (hit + disk + stale + miss + revalidated).",
+    let help = match OUTERS.iter().any(|outer| outer.is_there(history, span)) {
+        true => {
+            "(hit + disk + remote + cdn + stale) / (hit + disk + remote + cdn + stale + miss + \
+             revalidated)."
+        }
         false => "(hit + stale) / (hit + stale + miss + revalidated).",
     };
     Chart {
@@ -92,8 +95,10 @@ pub(super) fn hit_ratio(history: &History, span: Span) -> Chart {
 
 /// The p95 of the time to an answer's head, by outcome.
 pub(super) fn answer_times(history: &History, span: Span) -> Chart {
-    let disk = has_disk(history, span).then_some(("disk", "Disk"));
-    let outcomes = [("hit", if disk.is_some() { "Memory" } else { "Hit" })].into_iter().chain(disk);
+    let outers = OUTERS.iter().filter(|outer| outer.is_there(history, span));
+    let outers: Vec<_> = outers.map(|outer| (outer.id, outer.title)).collect();
+    let near = ("hit", if outers.is_empty() { "Hit" } else { "Memory" });
+    let outcomes = [near].into_iter().chain(outers);
     let outcomes = outcomes.chain([("stale", "Stale"), ("miss", "Miss")]);
     let lines: Vec<_> = outcomes
         .map(|(id, title)| {
@@ -111,11 +116,6 @@ pub(super) fn answer_times(history: &History, span: Span) -> Chart {
         "Until the head of the answer is ready, by outcome; 95 of 100 were at least this fast.",
         &lines,
     )
-}
-
-/// Whether a disk is behind the memory.
-pub(super) fn has_disk(history: &History, span: Span) -> bool {
-    history.gauge(&Select::new(DISK, "tier_entries"), span).is_some()
 }
 
 /// What the memory tier holds against what it may.
@@ -156,21 +156,26 @@ fn longest<'a>(points: impl Iterator<Item = &'a Points>) -> Course {
 
 #[cfg(test)]
 mod tests {
+    use super::super::traffic::TIERS;
     use super::*;
     use perf_analytics::HistoryConfig;
     use perf_core::{Instant, Signal, Unit};
     use std::time::Duration;
 
     #[test]
-    fn the_disk_is_spoken_of_where_there_is_one() {
+    fn tiers_are_spoken_of_where_they_are() {
         let history = History::new(HistoryConfig::default());
         let span = Span::last(Duration::from_secs(300));
         let titles = |history| answer_times(history, span).series.into_iter().map(|s| s.title);
         assert!(!hit_ratio(&history, span).help.contains("disk"));
         assert!(titles(&history).all(|title| title != "Disk"));
-        let entries = Signal::gauge("tier_entries", Unit::Count, 3.0);
-        history.sample(Instant::from_nanos(1_000_000_000), DISK, &entries);
-        assert!(hit_ratio(&history, span).help.contains("disk"));
-        assert!(titles(&history).any(|title| title == "Disk"));
+        for (name, shown) in [("redis", "Remote"), ("disk", "Disk")] {
+            let labels = [("tier", name)];
+            let breaker = Signal::gauge("tier_breaker", Unit::None, 0.0).labels(&labels);
+            history.sample(Instant::from_nanos(1_000_000_000), TIERS, &breaker);
+            assert!(hit_ratio(&history, span).help.contains("disk"));
+            assert!(titles(&history).any(|title| title == shown));
+            assert_eq!(titles(&history).any(|title| title == "Disk"), name == "disk");
+        }
     }
 }

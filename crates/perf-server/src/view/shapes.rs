@@ -196,6 +196,9 @@ pub(crate) struct Tier {
     pub(crate) per_second: Option<f64>,
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p95_ms: Option<f64>,
+    /// Lookups that found something here, fresh or not, and that did not. Null for the origin.
+    pub(crate) hits: Option<u64>,
+    pub(crate) misses: Option<u64>,
     pub(crate) entries: Option<f64>,
     pub(crate) bytes: Option<f64>,
     pub(crate) capacity_bytes: Option<f64>,

@@ -10,18 +10,53 @@ use perf_core::{Histogram, Ratio};
 pub(crate) const GATEWAY: &str = "gateway";
 pub(crate) const RESPONSES: &str = "responses";
 pub(crate) const MEMORY: &str = "memory";
-pub(crate) const DISK: &str = "disk";
+pub(crate) const TIERS: &str = "tiers";
 pub(crate) const PROCESS: &str = "process";
 
 /// Outcomes that the cache answered without waiting for the origin.
-pub(super) const SERVED: [&str; 3] = ["hit", "disk", "stale"];
-/// Those of them that were in memory, and those that had to be read from the disk.
+pub(super) const SERVED: [&str; 5] = ["hit", "disk", "remote", "cdn", "stale"];
+/// Those of them that were in memory.
 pub(super) const FROM_MEMORY: [&str; 2] = ["hit", "stale"];
-pub(super) const FROM_DISK: [&str; 1] = ["disk"];
 /// Outcomes that waited for the origin though the cache could have known the answer.
 pub(super) const FETCHED: [&str; 2] = ["miss", "revalidated"];
 /// Outcomes that the cache has no part in.
 pub(super) const PASSED: [&str; 2] = ["bypass", "error"];
+
+/// A tier beyond memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outer {
+    /// On the page, and as the outcome of what it answered.
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    /// What it calls itself in its signals.
+    name: &'static str,
+}
+
+/// The nearest first.
+pub(super) const OUTERS: [Outer; 3] = [
+    Outer { id: "disk", title: "Disk", name: "disk" },
+    Outer { id: "remote", title: "Remote", name: "redis" },
+    Outer { id: "cdn", title: "CDN", name: "cdn" },
+];
+
+impl Outer {
+    /// One of its signals.
+    pub(super) fn signal(self, signal: &str) -> Select {
+        Select::new(TIERS, signal).label("tier", self.name)
+    }
+
+    /// In a sentence.
+    pub(super) fn spoken(self) -> String {
+        let article = if self.id == "remote" { "the shared" } else { "the" };
+        let name = if self.id == "cdn" { self.title } else { self.name };
+        format!("{article} {name}")
+    }
+
+    /// Whether there is one.
+    pub(super) fn is_there(self, history: &History, span: Span) -> bool {
+        history.gauge(&self.signal("tier_breaker"), span).is_some()
+    }
+}
 
 /// What happened in one span.
 #[derive(Debug, Default)]

@@ -68,7 +68,7 @@ test("what is on disk only can be invalidated, and that it is not counted is sai
   const path = PAGES.at(-1);
   await form.getByLabel(/^Key/).fill(new URL(program.listen).host + path);
   await form.getByRole("button", { name: "Count" }).click();
-  await form.getByText(/^Nothing in memory has it now\. What is on disk only is not counted/).waitFor();
+  await form.getByText(/^Nothing in memory has it now\. What is only beyond memory is not counted/).waitFor();
   await form.getByRole("button", { name: "Invalidate anyway" }).click();
   await page.getByText("0 entries of memory invalidated").waitFor();
   assert.match(await ask(path), /fwd=miss/);

@@ -105,7 +105,7 @@ fn whatever_ends_an_answer_ends_it_for_the_next_process() {
     for end in ends {
         let answer = post(&serving, end);
         assert_eq!(answer.status, 200, "{}", answer.text());
-        assert!(answer.text().contains("on disk only is not counted"), "{}", answer.text());
+        assert!(answer.text().contains("only beyond memory is not counted"), "{}", answer.text());
     }
     let delete = "DELETE /by-method HTTP/1.1\r\nhost: site.test\r\nconnection: close\r\n\r\n";
     assert_eq!(send(serving.address, delete.as_bytes()).status, 200);

@@ -1,7 +1,8 @@
-//! There is no tier on disk: the feature `disk` is off.
+//! There are no tiers beyond memory: the feature `tiers` is off.
 
 use super::entry::StoredResponse;
 use super::key::ResponseKey;
+use super::status::Place;
 use crate::body::BoxError;
 use perf_core::Glob;
 use std::future::Future;
@@ -10,17 +11,23 @@ use std::time::Duration;
 
 /// None.
 #[derive(Debug)]
-pub(crate) enum DiskTier {}
+pub(crate) enum OuterTiers {}
 
-#[expect(dead_code, reason = "nothing is found where there is no disk")]
+#[derive(Clone)]
+pub(crate) struct Found {
+    pub(crate) stored: StoredResponse,
+    pub(crate) place: Place,
+}
+
+#[expect(dead_code, reason = "nothing is found where there is no tier")]
 pub(crate) enum Looked {
-    Known(Option<StoredResponse>),
+    Known(Option<Found>),
     Later(Looking),
 }
 
-pub(crate) type Looking = Pin<Box<dyn Future<Output = Option<StoredResponse>> + Send>>;
+pub(crate) type Looking = Pin<Box<dyn Future<Output = Option<Found>> + Send>>;
 
-impl DiskTier {
+impl OuterTiers {
     pub(crate) fn look(&self, _: &ResponseKey) -> Looked {
         match *self {}
     }

@@ -1,4 +1,4 @@
-//! The cache on disk, from its opening to its end.
+//! What is behind the memory of the cache, from its opening to its end.
 
 use crate::failure::Failure;
 use crate::output::{self, many};
@@ -8,7 +8,7 @@ use perf_core::ByteSize;
 use std::sync::Arc;
 
 /// Opens the store, and tells what was in it.
-pub(super) fn open(settings: &DiskSettings) -> Result<Arc<dyn DiskStore>, Failure> {
+pub(super) fn open_disk(settings: &DiskSettings) -> Result<Arc<dyn DiskStore>, Failure> {
     let store = settings.open()?;
     let (found, usage) = (store.open_report(), store.usage());
     let end = if found.clean_shutdown { "" } else { ", whose process had been killed" };
@@ -27,16 +27,17 @@ pub(super) fn open(settings: &DiskSettings) -> Result<Arc<dyn DiskStore>, Failur
     Ok(store)
 }
 
-/// Lets `close` write what waits and close the store, if there is one, and tells what it keeps.
-/// `close` answers how many removals could not be written, too.
+/// Lets `close` write what waits and close the tiers beyond memory, if there are some, and tells what
+/// is kept. `close` answers what became of a disk among them, and how many removals could not be made.
 pub(super) async fn close(
-    close: impl FnOnce() -> Option<(Result<CloseReport, DiskError>, u64)> + Send + 'static,
+    close: impl FnOnce() -> Option<(Option<Result<CloseReport, DiskError>>, u64)> + Send + 'static,
 ) {
     let closed = tokio::task::spawn_blocking(close);
     // An error is a panic, which the runtime has reported.
     let Ok(Some((closed, not_removed))) = closed.await else { return };
     match closed {
-        Ok(report) => {
+        None => {}
+        Some(Ok(report)) => {
             let lost = match report.lost_bytes {
                 0 => String::new(),
                 lost => format!(", {} lost", ByteSize::from_bytes(lost)),
@@ -48,16 +49,16 @@ pub(super) async fn close(
                 ByteSize::from_bytes(report.flushed_bytes)
             ));
         }
-        Err(error) => {
+        Some(Err(error)) => {
             output::tell(&format!("perfkit: {}", Failure::from_error(&error).within("cache-disk")));
         }
     }
     if not_removed > 0 {
         let removals = many(not_removed, "removal", "removals");
         output::tell(&format!(
-            "perfkit: {removals} could not be written to the cache on disk: what was \
-             purged may be answered after the next start; purge it again then, or start with an empty \
-             directory"
+            "perfkit: {removals} could not be written beyond memory: what was purged may be answered \
+             after the next start, and by others that share a tier; purge it again then, or start with \
+             an empty directory"
         ));
     }
 }

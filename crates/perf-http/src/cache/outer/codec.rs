@@ -1,9 +1,9 @@
-//! Stored answers as bytes, version 3. All numbers are little-endian.
+//! Stored answers as bytes, version 4. All numbers are little-endian.
 //!
 //! ```text
 //! resource  whose 8, variants 2, then each
-//! variant   received 8 (milliseconds since 1970), status 2, marks 1,
-//!           lifetime 8, initial age 8, stale while revalidate 8, stale if error 8 (milliseconds),
+//! variant   age 8 (milliseconds, when these bytes were made), status 2, marks 1,
+//!           lifetime 8, stale while revalidate 8, stale if error 8 (milliseconds),
 //!           vary: fields 2, each name and digest or none; of what the request told, or none
 //!           headers 4, each name and value; the origin's entity tag, or none
 //!           identity, codings 1, each its name and its bytes, or none if it does not shrink
@@ -13,7 +13,6 @@
 //! Of what requests said there are digests only (SHA-256, 32 bytes). What follows from the rest is
 //! made anew: the hash, the tags, the validators.
 
-use super::super::conditional::date;
 use super::super::entry::{Representation, StoredResponse, Variant};
 use super::super::key::{Said, Vary};
 use super::super::policy::Freshness;
@@ -23,9 +22,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use perf_cache::codec::{Codec, CodecError, CodecId};
 use perf_core::Clock;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-/// Stored answers as bytes. Ages go on by the wall clock while nobody has them in memory.
+/// Stored answers as bytes. Ages are those of the moment in which the bytes were made: whoever reads
+/// them has to know [how long ago](StoredResponse::aged) that is.
 #[derive(Clone, Debug)]
 pub(super) struct ResponseCodec {
     pub(super) clock: Clock,
@@ -36,7 +36,7 @@ pub(super) struct ResponseCodec {
 
 /// Other codecs of values do not have it. The schema is raised with each change of the bytes, and of
 /// what decides which requests an answer is for: the key, and what of a request is compared.
-const FORMAT: CodecId = CodecId { format: 0x7265_7370, schema: 3 };
+const FORMAT: CodecId = CodecId { format: 0x7265_7370, schema: 4 };
 
 const EXPLICIT: u8 = 1;
 const ALWAYS_VALIDATE: u8 = 2;
@@ -71,10 +71,7 @@ impl Codec<StoredResponse> for ResponseCodec {
 impl ResponseCodec {
     fn encode_variant(&self, variant: &Variant, into: &mut Vec<u8>) -> Result<(), CodecError> {
         let fresh = &variant.freshness;
-        let since = self.clock.now() - variant.received;
-        let received = self.clock.wall().checked_sub(since).unwrap_or(UNIX_EPOCH);
-        let received = received.duration_since(UNIX_EPOCH).unwrap_or_default();
-        into.extend(millis(received).to_le_bytes());
+        into.extend(millis(variant.age(self.clock.now())).to_le_bytes());
         into.extend(variant.status.as_u16().to_le_bytes());
         let marks = [
             (fresh.explicit, EXPLICIT),
@@ -84,8 +81,7 @@ impl ResponseCodec {
             (fresh.no_transform, NO_TRANSFORM),
         ];
         into.push(marks.iter().filter(|(on, _)| *on).fold(0, |marks, (_, mark)| marks | mark));
-        let stale = [fresh.stale_while_revalidate, fresh.stale_if_error];
-        for span in [fresh.lifetime, fresh.initial_age].into_iter().chain(stale) {
+        for span in [fresh.lifetime, fresh.stale_while_revalidate, fresh.stale_if_error] {
             into.extend(millis(span).to_le_bytes());
         }
         let fields = variant.vary.fields();
@@ -125,11 +121,11 @@ impl ResponseCodec {
     }
 
     fn decode_variant(&self, read: &mut Reader<'_>) -> Option<Variant> {
-        let received = UNIX_EPOCH.checked_add(Duration::from_millis(read.u64()?))?;
+        let age = Duration::from_millis(read.u64()?);
         let status = StatusCode::from_u16(read.u16()?).ok()?;
         let marks = read.u8()?;
         let mut span = || Some(Duration::from_millis(read.u64()?));
-        let (lifetime, age, while_revalidate, if_error) = (span()?, span()?, span()?, span()?);
+        let (lifetime, while_revalidate, if_error) = (span()?, span()?, span()?);
         let mut fields = Vec::new();
         for _ in 0..read.u16()? {
             let name = HeaderName::from_bytes(read.bytes()?).ok()?;
@@ -153,10 +149,9 @@ impl ResponseCodec {
             body.coded(coding).set(coded).ok();
         }
         let on = |mark: u8| marks & mark != 0;
-        let useful = lifetime.saturating_add(while_revalidate.max(if_error));
         let freshness = Freshness {
             lifetime,
-            initial_age: self.age(age, received, &headers).unwrap_or(useful),
+            initial_age: age,
             explicit: on(EXPLICIT),
             always_validate: on(ALWAYS_VALIDATE),
             authorized: on(AUTHORIZED),
@@ -168,25 +163,7 @@ impl ResponseCodec {
         let (body, now) = (Arc::new(body), self.clock.now());
         Some(Variant::assemble(vary, status, headers, freshness, body, now, self.min_encoded))
     }
-
-    /// How old it is by now; `None` if it came in a time that has not come, so that nobody can know:
-    /// the clock has gone back. It may have gone back by less, so what the origin said of when it was
-    /// made counts too.
-    fn age(&self, then: Duration, received: SystemTime, headers: &HeaderMap) -> Option<Duration> {
-        let now = self.clock.wall();
-        let stored = match now.duration_since(received) {
-            Ok(stored) => stored,
-            Err(ahead) if ahead.duration() <= STEP => Duration::ZERO,
-            Err(_) => return None,
-        };
-        let made = date(headers, &header::DATE);
-        let apparent = made.and_then(|made| now.duration_since(made).ok()).unwrap_or_default();
-        Some(then.saturating_add(stored).max(apparent))
-    }
 }
-
-/// By how much clocks are put back all the time, to keep them right.
-const STEP: Duration = Duration::from_secs(1);
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
