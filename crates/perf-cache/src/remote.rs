@@ -67,10 +67,13 @@
 
 mod builder;
 mod claim;
+mod cluster;
 mod error;
 mod link;
+mod own;
 mod request;
 mod servers;
+mod slots;
 mod stats;
 mod tier;
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 /// Makes a [`RedisTier`].
 #[must_use]
 pub struct RedisTierBuilder {
-    url: String,
+    urls: Vec<String>,
+    is_cluster: bool,
     prefix: String,
     deadline: Duration,
     connect_timeout: Duration,
@@ -28,9 +29,10 @@ pub struct RedisTierBuilder {
 }
 
 impl RedisTierBuilder {
-    pub(super) fn new(url: String) -> RedisTierBuilder {
+    pub(super) fn new(urls: Vec<String>, is_cluster: bool) -> RedisTierBuilder {
         RedisTierBuilder {
-            url,
+            urls,
+            is_cluster,
             prefix: "perf-cache:".to_owned(),
             deadline: Duration::from_millis(50),
             connect_timeout: Duration::from_millis(250),
@@ -157,7 +159,17 @@ impl RedisTierBuilder {
             connect_timeout: self.connect_timeout,
             max_idle: self.max_idle,
         };
-        let servers = Servers::one(self.client()?, limits, backoff);
+        let mut clients = Vec::with_capacity(self.urls.len());
+        for url in &self.urls {
+            clients.push(self.client(url)?);
+        }
+        let servers = match clients.pop() {
+            Some(client) if !self.is_cluster => Servers::one(client, limits, backoff),
+            last => {
+                clients.extend(last);
+                Servers::cluster(&clients, limits, backoff)?
+            }
+        };
         Ok(RedisTier::new(
             servers,
             Settings {
@@ -170,14 +182,14 @@ impl RedisTierBuilder {
         ))
     }
 
-    fn client(&self) -> Result<Client, ConfigError> {
+    fn client(&self, url: &str) -> Result<Client, ConfigError> {
         // It may hold a password: it is not in the error.
         let refused = |why: &redis::RedisError| {
             let remedy = "use `redis://user:password@host:port/database`, `rediss:` for TLS, or \
                           `unix:///path`";
             ConfigError::new("url", why, remedy)
         };
-        let info = self.url.as_str().into_connection_info().map_err(|why| refused(&why))?;
+        let info = url.into_connection_info().map_err(|why| refused(&why))?;
         let tcp = info.tcp_settings().clone().set_nodelay(true);
         let info = info.set_tcp_settings(tcp);
         if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {

@@ -44,6 +44,13 @@ pub enum RemoteError {
         /// The server.
         server: String,
     },
+    /// No server of the cluster has the slot of a key.
+    Unserved {
+        /// The cluster.
+        server: String,
+        /// The slot.
+        slot: u16,
+    },
     /// The server answered something that is no answer to what it was asked.
     Unexpected {
         /// The server.
@@ -70,6 +77,9 @@ impl fmt::Display for RemoteError {
             }
             RemoteError::Deposed { server } => {
                 write!(f, "another cache uses the prefix on {server}: give each its own")
+            }
+            RemoteError::Unserved { server, slot } => {
+                write!(f, "nobody in {server} has slot {slot}: look at its `CLUSTER SLOTS`")
             }
             RemoteError::Unexpected { server, command } => {
                 write!(f, "{server} answered {command} with something else: is it a Redis?")

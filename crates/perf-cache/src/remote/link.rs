@@ -55,13 +55,30 @@ impl std::fmt::Debug for State {
 }
 
 /// Why there are no answers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Trouble {
     TimedOut,
     Closed,
     /// A connection broke that another call had used before: another one may do.
     Broken(RemoteError),
     Failed(RemoteError),
+}
+
+impl Trouble {
+    /// Of an answer that is an error; counted.
+    pub(super) fn of_answer(
+        server: String,
+        error: &redis::ServerError,
+        counts: &Counts,
+    ) -> Trouble {
+        counts.errors.increment();
+        let code = error.code().to_owned();
+        let why = error.details().unwrap_or_default().to_owned();
+        Trouble::Failed(match &*code {
+            "NOAUTH" | "NOPERM" | "WRONGPASS" => RemoteError::Denied { server, why },
+            _ => RemoteError::Refused { server, code, why },
+        })
+    }
 }
 
 /// A connection that one call has.

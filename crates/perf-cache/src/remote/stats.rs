@@ -27,6 +27,10 @@ pub struct RedisStats {
     /// Times that the records were found to be lost, or were given up by
     /// [`clear`](crate::tiered::OuterTier::clear).
     pub epochs: u64,
+    /// Calls that a node of a cluster sent on to another, and that went there.
+    pub redirected: u64,
+    /// Times that a cluster was asked which node has what.
+    pub maps: u64,
     /// Connections that wait for a call.
     pub idle: u64,
 }
@@ -43,6 +47,8 @@ pub(super) struct Counts {
     pub(super) out_of_memory: Counter,
     pub(super) orphaned: Counter,
     pub(super) epochs: Counter,
+    pub(super) redirected: Counter,
+    pub(super) maps: Counter,
 }
 
 impl Counts {
@@ -58,6 +64,8 @@ impl Counts {
             out_of_memory: self.out_of_memory.get(),
             orphaned: self.orphaned.get(),
             epochs: self.epochs.get(),
+            redirected: self.redirected.get(),
+            maps: self.maps.get(),
             idle: idle as u64,
         }
     }

@@ -40,7 +40,14 @@ impl RedisTier {
     /// Starts making a tier over the server at that URL: `redis://user:password@host:port/database`,
     /// `rediss:` for TLS, `unix:///path`.
     pub fn builder(url: impl Into<String>) -> RedisTierBuilder {
-        RedisTierBuilder::new(url.into())
+        RedisTierBuilder::new(vec![url.into()], false)
+    }
+
+    /// Starts making a tier over the cluster that some nodes at these URLs belong to: with those of
+    /// them that are there, the others are found. User, password and TLS are the same for all of them,
+    /// as are certificates.
+    pub fn cluster<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> RedisTierBuilder {
+        RedisTierBuilder::new(urls.into_iter().map(Into::into).collect(), true)
     }
 
     pub(super) fn new(servers: Servers, settings: Settings) -> RedisTier {
