@@ -233,8 +233,9 @@
 //!
 //! [`Registry`] finds the caches of a program by their names.
 //!
-//! [`learning`] has what goes beyond that: which keys are worth loading ahead, and times to live from
-//! how often values change.
+//! [`learning`] has what goes beyond that: [`Prefetching`](learning::Prefetching) is a cache with a
+//! loader that loads what is asked for next before it is, and times to live come from how often
+//! values change.
 //!
 //! # Cost
 //!
@@ -272,6 +273,7 @@
 //! | tier | `cargo run -p perf-cache` … |
 //! |---|---|
 //! | memory | `--example read_through` |
+//! | memory that loads ahead | `--example prefetch` |
 //! | `#[cached]` | `--features macros --example cached_function` |
 //! | memory over a disk | `--features tiered,serde,lz4 --example tiered` |
 //! | the log store alone | `--features disk --example disk_log` |

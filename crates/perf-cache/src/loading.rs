@@ -5,6 +5,7 @@
 //! ends the load (`leader`); all else are faces: one value or many, a function or a future, the
 //! caller's own thread or a spawner's.
 
+mod ahead;
 mod counts;
 mod error;
 mod faces;

@@ -69,6 +69,32 @@ impl<K, V> Inner<K, V> {
         value
     }
 
+    /// Evicts the entry of a key, if there is one. What is loading for the key goes on.
+    pub(crate) fn evict<Q>(&self, hash: u64, key: &Q)
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let shard = self.shard(hash);
+        let mut left = self.leavers();
+        let (mut held, found) = self.lock_and_find(shard, hash, key);
+        if let Some(Seen { slot, dead }) = found {
+            self.remove_slot(shard, &mut held, slot, dead.unwrap_or(Cause::Size), &mut left);
+        }
+        drop(held);
+        self.see_off(left);
+    }
+
+    /// What the entry of a key weighs, if there is one, dead or alive.
+    pub(crate) fn weight_of<Q>(&self, hash: u64, key: &Q) -> Option<u64>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let shard = self.shard(hash);
+        let held = shard.lock();
+        let slot = shard.find(&held, hash, key)?;
+        Some(held.weights.get(slot))
+    }
+
     /// Removes what `keep` does not want, and answers how many entries that were.
     pub(crate) fn retain(&self, mut keep: impl FnMut(&K, &V) -> bool) -> u64 {
         let mut removed = 0;

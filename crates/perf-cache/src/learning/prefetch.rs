@@ -105,7 +105,8 @@ pub struct PrefetchStats {
     pub unused: u64,
     /// Those that were named and asked for before they were loaded.
     pub late: u64,
-    /// Those that were named and could not be loaded.
+    /// Those that were named and could not be loaded, or were
+    /// [forgotten](Prefetch::forget) before it was known whether they are used.
     pub failed: u64,
     /// Keys that lost their row in the table to others.
     pub replaced: u64,
@@ -214,7 +215,37 @@ impl<K> Prefetch<K> {
         self.guards.iter().any(|guard| guard.is_open(self.settings.least_precision))
     }
 
-    /// What was loaded ahead and not asked for yet weighs so much; never more than the budget.
+    /// The least share of predictions that have to be used.
+    #[must_use]
+    pub fn least_precision(&self) -> Ratio {
+        // Nothing sets it to anything else than a ratio.
+        Ratio::new(self.settings.least_precision).unwrap_or(Ratio::ONE)
+    }
+
+    /// Asks for another share, from the next prediction on.
+    pub const fn set_least_precision(&mut self, share: Ratio) {
+        self.settings.least_precision = share.as_f64();
+    }
+
+    /// Sets another budget, zero counting as one. A lower one takes effect when something is
+    /// loaded next.
+    pub fn set_budget(&mut self, budget: u64) {
+        self.settings.budget = budget.max(1);
+    }
+
+    /// Forgets what was named and not asked for yet, as if it had not been loaded; it is not named to
+    /// be dropped. What was learned stays. O(what is outstanding).
+    pub fn forget(&mut self) {
+        for (_, ahead) in self.outstanding.drain() {
+            self.guards[ahead.class].withdraw();
+            self.stats.failed += 1;
+        }
+        self.order.clear();
+        self.held = 0;
+    }
+
+    /// What was loaded ahead and not asked for yet weighs so much; never more than the budget, unless
+    /// that was [lowered](Prefetch::set_budget).
     #[must_use]
     pub const fn held(&self) -> u64 {
         self.held

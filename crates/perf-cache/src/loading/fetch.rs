@@ -88,11 +88,23 @@ where
     where
         E: Send + Sync + 'static,
     {
+        match self.inner.glance_fetched(self.hash(&key), &key) {
+            Ok(value) => Ok(value),
+            Err(asked) => self.fetch_further(key, asked, load),
+        }
+    }
+
+    /// The same for one who has looked already.
+    pub(crate) fn fetch_further<E>(
+        &self,
+        key: K,
+        mut asked: Asked<V>,
+        load: impl FnOnce() -> Result<(V, Terms), E> + Send + 'static,
+    ) -> Result<V, LoadError<E>>
+    where
+        E: Send + Sync + 'static,
+    {
         let inner = &self.inner;
-        let mut asked = match inner.glance_fetched(self.hash(&key), &key) {
-            Ok(value) => return Ok(value),
-            Err(asked) => asked,
-        };
         let mut patience = Patience::new();
         let lead = loop {
             match inner.step(&key, &mut asked) {
@@ -145,11 +157,23 @@ where
     where
         E: Send + Sync + 'static,
     {
+        match self.inner.glance_fetched(self.hash(&key), &key) {
+            Ok(value) => Ok(value),
+            Err(asked) => self.fetch_further_async(key, asked, load).await,
+        }
+    }
+
+    /// The same for one who has looked already.
+    pub(crate) async fn fetch_further_async<E>(
+        &self,
+        key: K,
+        mut asked: Asked<V>,
+        load: impl Future<Output = Result<(V, Terms), E>> + Send + 'static,
+    ) -> Result<V, LoadError<E>>
+    where
+        E: Send + Sync + 'static,
+    {
         let inner = &self.inner;
-        let mut asked = match inner.glance_fetched(self.hash(&key), &key) {
-            Ok(value) => return Ok(value),
-            Err(asked) => asked,
-        };
         let mut timers = Timers::new();
         let lead = loop {
             match inner.step(&key, &mut asked) {
@@ -213,7 +237,7 @@ enum Place<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
-    fn glance_fetched(&self, hash: u64, key: &K) -> Result<V, Asked<V>> {
+    pub(crate) fn glance_fetched(&self, hash: u64, key: &K) -> Result<V, Asked<V>> {
         match self.glance(hash, key) {
             Glance::Hit(value) => Ok(value),
             glance => Err(Asked::new(hash, glance)),

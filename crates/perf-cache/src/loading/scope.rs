@@ -36,6 +36,11 @@ impl LeaderId {
         RUNNING.try_with(|running| running.borrow().contains(&self.0)).unwrap_or(false)
     }
 
+    /// Whether any loader is being run further up on this thread.
+    pub(crate) fn any_is_running_here() -> bool {
+        RUNNING.try_with(|running| !running.borrow().is_empty()).unwrap_or(false)
+    }
+
     /// Runs a loader.
     pub(crate) fn run<R>(self, load: impl FnOnce() -> R) -> R {
         let _running = Running::enter(self);

@@ -12,7 +12,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 /// One call, however often it has to come back.
-pub(super) struct Asked<V> {
+pub(crate) struct Asked<V> {
     pub(super) hash: u64,
     /// Who leads, once somebody has to.
     leader: Option<LeaderId>,
@@ -56,6 +56,11 @@ impl<V> Asked<V> {
         let (glance, fence) = (Some(glance), Fence::default());
         let (ignores_refusals, late, gave_up) = (false, None, false);
         Asked { hash, leader: None, glance, ignores_refusals, fence, late, gave_up }
+    }
+
+    /// Whether there is a value, which is to be loaded anew.
+    pub(crate) const fn has_value(&self) -> bool {
+        matches!(self.glance, Some(Glance::Due(_)))
     }
 
     /// By one who may lead several loads.

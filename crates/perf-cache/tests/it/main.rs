@@ -30,6 +30,7 @@ mod model;
 mod negatives;
 mod plain;
 mod policies;
+mod prefetching;
 mod reclaiming;
 mod registry;
 #[cfg(all(feature = "redis", unix))]

@@ -121,6 +121,35 @@ fn weights_without_end_are_taken() {
 }
 
 #[test]
+fn settings_change_in_use() {
+    let mut prefetch = prefetch(10);
+    for key in [1, 2, 1, 2, 3] {
+        let _ = prefetch.request(&key, false, |_| true);
+    }
+    prefetch.set_least_precision(Ratio::ONE);
+    assert_eq!(prefetch.least_precision(), Ratio::ONE);
+    assert_eq!(prefetch.request(&1, false, |_| false).load, [2]);
+    prefetch.set_budget(3);
+    assert_eq!(prefetch.loaded(&2, 4), [2]);
+    assert_eq!(prefetch.held(), 0);
+}
+
+#[test]
+fn what_is_forgotten_is_neither_used_nor_in_vain() {
+    let mut prefetch = prefetch(10);
+    for key in [1, 2, 1, 2, 3] {
+        let _ = prefetch.request(&key, false, |_| true);
+    }
+    assert_eq!(prefetch.request(&1, false, |_| false).load, [2]);
+    prefetch.loaded(&2, 4);
+    prefetch.forget();
+    let _ = prefetch.request(&2, true, |_| true);
+    let stats = prefetch.stats();
+    assert_eq!((stats.used, stats.unused, stats.failed, prefetch.held()), (0, 0, 1, 0));
+    assert_eq!(prefetch.request(&1, false, |_| false).load, [2], "it is still known");
+}
+
+#[test]
 fn bad_settings_are_refused() {
     let refused = |builder: PrefetchBuilder| builder.build::<u32>().unwrap_err().to_string();
     let builder = Prefetch::builder;
