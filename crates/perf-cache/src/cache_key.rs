@@ -16,6 +16,10 @@ use std::sync::Arc;
 /// one more than its parts, two from 128 on. They stay the same from one version of this crate to
 /// the next. O(length), no allocation beyond `into`.
 ///
+/// What owns its parts can be made of its bytes again. That is of use where a cache is told of a key
+/// by its bytes alone, as tiers that several processes share do; a key
+/// without it is looked for among all that are in memory.
+///
 /// For a type of your own, write its fields one after the other, and if it has variants a number
 /// before them:
 ///
@@ -31,6 +35,11 @@ use std::sync::Arc;
 ///     fn encode(&self, into: &mut Vec<u8>) {
 ///         (&self.site, self.number).encode(into);
 ///     }
+///
+///     fn decode(bytes: &mut &[u8]) -> Option<PageKey> {
+///         let (site, number) = CacheKey::decode(bytes)?;
+///         Some(PageKey { site, number })
+///     }
 /// }
 ///
 /// let bytes = |key: &dyn Fn(&mut Vec<u8>)| {
@@ -40,11 +49,24 @@ use std::sync::Arc;
 /// };
 /// let page = PageKey { site: "docs".to_owned(), number: 3 };
 /// assert_eq!(bytes(&|into| page.encode(into)), bytes(&|into| ("docs", 3_u32).encode(into)));
-/// assert_eq!(bytes(&|into| page.encode(into)), b"\x04docs\x00\x00\x00\x03");
+/// let page = bytes(&|into| page.encode(into));
+/// assert_eq!(page, b"\x04docs\x00\x00\x00\x03");
+/// assert_eq!(PageKey::decode(&mut &page[..]).unwrap().site, "docs");
 /// ```
 pub trait CacheKey {
     /// Appends the bytes of the key.
     fn encode(&self, into: &mut Vec<u8>);
+
+    /// Takes from the front of `bytes` those of a key, and answers a key that is equal to the one that
+    /// they are of. `None` where they are of none, and for types that know no way back, which is the
+    /// default; then nobody asks what has been taken. Any bytes may be given. O(length).
+    fn decode(bytes: &mut &[u8]) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        let _ = bytes;
+        None
+    }
 
     /// Appends those of many keys, one after the other. For numbers of one byte a copy.
     #[doc(hidden)]
@@ -65,6 +87,10 @@ macro_rules! numbers {
             fn encode(&self, into: &mut Vec<u8>) {
                 into.extend_from_slice(&self.to_be_bytes());
             }
+
+            fn decode(bytes: &mut &[u8]) -> Option<$number> {
+                Some(<$number>::from_be_bytes(take(bytes)?))
+            }
         }
     )*};
 }
@@ -76,6 +102,11 @@ impl CacheKey for u8 {
     #[inline]
     fn encode(&self, into: &mut Vec<u8>) {
         into.push(*self);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<u8> {
+        let [byte] = take(bytes)?;
+        Some(byte)
     }
 
     #[inline]
@@ -90,6 +121,10 @@ impl CacheKey for usize {
     fn encode(&self, into: &mut Vec<u8>) {
         (*self as u64).encode(into);
     }
+
+    fn decode(bytes: &mut &[u8]) -> Option<usize> {
+        usize::try_from(u64::decode(bytes)?).ok()
+    }
 }
 
 /// Eight bytes on every machine.
@@ -98,17 +133,33 @@ impl CacheKey for isize {
     fn encode(&self, into: &mut Vec<u8>) {
         (*self as i64).encode(into);
     }
+
+    fn decode(bytes: &mut &[u8]) -> Option<isize> {
+        isize::try_from(i64::decode(bytes)?).ok()
+    }
 }
 
 impl CacheKey for bool {
     fn encode(&self, into: &mut Vec<u8>) {
         into.push(u8::from(*self));
     }
+
+    fn decode(bytes: &mut &[u8]) -> Option<bool> {
+        match take(bytes)? {
+            [0] => Some(false),
+            [1] => Some(true),
+            _ => None,
+        }
+    }
 }
 
 impl CacheKey for char {
     fn encode(&self, into: &mut Vec<u8>) {
         u32::from(*self).encode(into);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<char> {
+        char::from_u32(u32::decode(bytes)?)
     }
 }
 
@@ -123,6 +174,13 @@ impl CacheKey for String {
     #[inline]
     fn encode(&self, into: &mut Vec<u8>) {
         self.as_bytes().encode(into);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<String> {
+        let length = take_length(bytes)?;
+        let (text, rest) = bytes.split_at_checked(length)?;
+        *bytes = rest;
+        Some(std::str::from_utf8(text).ok()?.to_owned())
     }
 }
 
@@ -139,12 +197,30 @@ impl<K: CacheKey> CacheKey for Vec<K> {
     fn encode(&self, into: &mut Vec<u8>) {
         self.as_slice().encode(into);
     }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Vec<K>> {
+        let length = take_length(bytes)?;
+        // Not so much is reserved as it says: parts of several bytes are fewer than there are bytes,
+        // and of parts without bytes there may be any number.
+        if length > bytes.len().max(MOST_EMPTY) {
+            return None;
+        }
+        let mut keys = Vec::new();
+        for _ in 0..length {
+            keys.push(K::decode(bytes)?);
+        }
+        Some(keys)
+    }
 }
 
 impl<K: CacheKey, const N: usize> CacheKey for [K; N] {
     #[inline]
     fn encode(&self, into: &mut Vec<u8>) {
         self.as_slice().encode(into);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<[K; N]> {
+        Vec::decode(bytes)?.try_into().ok()
     }
 }
 
@@ -155,24 +231,65 @@ impl<K: CacheKey> CacheKey for Option<K> {
             key.encode(into);
         }
     }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Option<K>> {
+        if bool::decode(bytes)? { K::decode(bytes).map(Some) } else { Some(None) }
+    }
+}
+
+impl<K: CacheKey + ?Sized> CacheKey for &K {
+    #[inline]
+    fn encode(&self, into: &mut Vec<u8>) {
+        (**self).encode(into);
+    }
 }
 
 macro_rules! pointers {
-    ($($pointer:ty)*) => {$(
-        impl<K: CacheKey + ?Sized> CacheKey for $pointer {
+    ($($pointer:ident)*) => {$(
+        impl<K: CacheKey> CacheKey for $pointer<K> {
             #[inline]
             fn encode(&self, into: &mut Vec<u8>) {
                 (**self).encode(into);
+            }
+
+            fn decode(bytes: &mut &[u8]) -> Option<$pointer<K>> {
+                K::decode(bytes).map($pointer::new)
+            }
+        }
+
+        impl<K: CacheKey> CacheKey for $pointer<[K]> {
+            #[inline]
+            fn encode(&self, into: &mut Vec<u8>) {
+                (**self).encode(into);
+            }
+
+            fn decode(bytes: &mut &[u8]) -> Option<$pointer<[K]>> {
+                Vec::decode(bytes).map($pointer::from)
+            }
+        }
+
+        impl CacheKey for $pointer<str> {
+            #[inline]
+            fn encode(&self, into: &mut Vec<u8>) {
+                (**self).encode(into);
+            }
+
+            fn decode(bytes: &mut &[u8]) -> Option<$pointer<str>> {
+                String::decode(bytes).map($pointer::from)
             }
         }
     )*};
 }
 
-pointers! { &K Box<K> Rc<K> Arc<K> }
+pointers! { Box Rc Arc }
 
-impl<K: CacheKey + ToOwned + ?Sized> CacheKey for Cow<'_, K> {
+impl<K: CacheKey + ToOwned<Owned: CacheKey> + ?Sized> CacheKey for Cow<'_, K> {
     fn encode(&self, into: &mut Vec<u8>) {
         (**self).encode(into);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        K::Owned::decode(bytes).map(Cow::Owned)
     }
 }
 
@@ -184,6 +301,10 @@ macro_rules! tuples {
             fn encode(&self, into: &mut Vec<u8>) {
                 let ($($part,)*) = self;
                 $($part.encode(into);)*
+            }
+
+            fn decode(bytes: &mut &[u8]) -> Option<Self> {
+                Some(($($part::decode(bytes)?,)*))
             }
         }
     )*};
@@ -200,6 +321,10 @@ tuples! {
 
 impl CacheKey for () {
     fn encode(&self, _: &mut Vec<u8>) {}
+
+    fn decode(_: &mut &[u8]) -> Option<()> {
+        Some(())
+    }
 }
 
 /// Seven bits in each byte, the least significant first, the top bit says "more".
@@ -212,6 +337,32 @@ fn put_length(into: &mut Vec<u8>, length: usize) {
     }
     into.push(rest as u8);
 }
+
+/// What [`put_length`] wrote, and nothing else that would come to the same.
+fn take_length(bytes: &mut &[u8]) -> Option<usize> {
+    let mut length = 0_u64;
+    for shift in (0..u64::BITS).step_by(7) {
+        let [byte] = take(bytes)?;
+        let part = u64::from(byte & 0x7f);
+        if part << shift >> shift != part || byte == 0 && shift > 0 {
+            return None;
+        }
+        length |= part << shift;
+        if byte < 0x80 {
+            return usize::try_from(length).ok();
+        }
+    }
+    None
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (front, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*front)
+}
+
+/// Parts without any bytes of which so many are taken back.
+const MOST_EMPTY: usize = 1 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -32,7 +32,7 @@ pub(crate) use round::Round;
 pub(crate) use tags::Name;
 
 use crate::sync::{AtomicU64, Ordering};
-use crate::{ConfigError, InvalidationCounts, KeyText, Terms};
+use crate::{ConfigError, InvalidationCounts, Terms};
 use dependencies::Graph;
 use fence::Sequence;
 use marks::Marking;
@@ -59,7 +59,7 @@ pub(crate) struct Invalidations<K> {
     pub(crate) counts: Counts,
 }
 
-type TextOf<K> = for<'a> fn(&'a K) -> Cow<'a, str>;
+pub(crate) type TextOf<K> = for<'a> fn(&'a K) -> Cow<'a, str>;
 
 /// Invalidations by kind, and values that were kept out.
 #[derive(Debug, Default)]
@@ -392,6 +392,11 @@ impl<K> Invalidations<K> {
         Some(marking.finish())
     }
 
+    /// Learns how keys become text.
+    pub(crate) fn learn_text(&self, text: TextOf<K>) {
+        self.text.get_or_init(|| text);
+    }
+
     /// Whether some entries depend on something and have no place in the graph.
     pub(crate) fn has_nameless(&self) -> bool {
         self.graph.has_nameless()
@@ -406,13 +411,6 @@ impl<K> Invalidations<K> {
             let hash = self.tags.hash(Label::Parent(&text(key)));
             marks.link(hash);
         }
-    }
-}
-
-impl<K: KeyText> Invalidations<K> {
-    /// Learns how keys become text.
-    pub(crate) fn learn_text(&self) {
-        self.text.get_or_init(|| K::key_text);
     }
 }
 

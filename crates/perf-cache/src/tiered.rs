@@ -213,6 +213,7 @@
 //! | a value that memory lets go of | nothing while the tiers are known to hold it: since it was read or written there, less has been written than a quarter of the bound, and nothing was lost. Otherwise a look there, and a write where it is missing |
 //! | an entry in memory | some 120 bytes beyond those of [`Cache`] |
 
+mod announcing;
 mod behind;
 mod builder;
 mod choosing;
@@ -229,6 +230,7 @@ mod keeping;
 mod keys;
 mod making;
 mod many;
+mod news;
 mod options;
 mod outer;
 mod outside;
@@ -237,6 +239,7 @@ mod planning;
 mod pool;
 mod promise;
 mod reading;
+mod reserving;
 mod sampling;
 mod scratch;
 mod seeking;
@@ -251,10 +254,12 @@ pub use builder::{BuildError, Preset, TieredCacheBuilder, WhenBusy};
 pub use close::{CloseReport, Lost};
 pub use entry::TieredEntry;
 pub use explain::{Explanation, KeyState, TierExplanation};
+pub use news::Notice;
 pub use options::{Strategy, TierKind, TieredTerms, WritePolicy};
 pub use perf_guard::BreakerState;
-pub use shared::{Change, Changed, Doubt, Receiver, Scope, SharedTier, Since, Standing};
-pub use stats::{TierStats, TieredStats};
+pub use reserving::Reservation;
+pub use shared::{Change, Changed, Doubt, Lease, Receiver, Scope, SharedTier, Since, Standing};
+pub use stats::{SharedStats, TierStats, TieredStats};
 pub use tier::{DiskTier, Fetched, OuterTier, TierError, TierGet, TierUsage};
 pub use worth::{TieredEfficiency, TieredPrices};
 

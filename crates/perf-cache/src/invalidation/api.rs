@@ -1,6 +1,6 @@
 //! The calls by which entries are invalidated and counted.
 
-use super::{Full, Invalidated};
+use super::{Full, Invalidated, TextOf};
 use crate::entry::{Entry, Extra};
 use crate::eviction::Leavers;
 use crate::expiry::Life;
@@ -93,7 +93,7 @@ impl<K: Hash + Eq + KeyText, V, S: BuildHasher> Cache<K, V, S> {
     /// without a colon of their own; others are taken as
     /// [patterns](Cache::invalidate_by_glob).
     pub fn invalidate_namespace(&self, name: &str) -> Invalidated {
-        self.invalidate_all(|invalidations| invalidations.invalidate_namespace(name))
+        self.end_namespace(name, K::key_text)
     }
 
     /// How many entries have a key that begins with this name and a colon. O(entries).
@@ -128,15 +128,7 @@ impl<K: Hash + Eq + KeyText, V, S: BuildHasher> Cache<K, V, S> {
     /// list, with which each entry that is older is compared once, when it is read or swept. The
     /// list has 32 places: who finds it full sweeps the cache first, which is O(entries).
     pub fn invalidate_by_glob(&self, pattern: &Glob) -> Invalidated {
-        let text = pattern.as_str();
-        match text.strip_suffix(":*") {
-            Some(name) if pattern.literal_prefix().len() == name.len() + 1 => {
-                self.invalidate_namespace(name)
-            }
-            _ => self.invalidate_all(|invalidations| {
-                invalidations.invalidate_glob(pattern).map(|()| None)
-            }),
-        }
+        self.end_glob(pattern, K::key_text)
     }
 
     /// How many entries have a key that matches. O(entries).
@@ -167,7 +159,7 @@ impl<K: Hash + Eq + KeyText, V, S: BuildHasher> Cache<K, V, S> {
     where
         Q: Hash + Equivalent<K> + KeyText + ?Sized,
     {
-        self.learn_text();
+        self.learn_text(K::key_text);
         let died = self.inner.invalidations.cascade(&key.key_text());
         let removed = self.inner.discard(self.hash(key), key, Cause::Removed);
         Invalidated::new(died + u64::from(removed))
@@ -185,7 +177,7 @@ impl<K: Hash + Eq + KeyText, V, S: BuildHasher> Cache<K, V, S> {
         K: Clone,
         V: Clone,
     {
-        self.learn_text();
+        self.learn_text(K::key_text);
         let (hash, parent) = (self.hash(child), parent.key_text());
         let child_text = child.key_text();
         loop {
@@ -195,9 +187,27 @@ impl<K: Hash + Eq + KeyText, V, S: BuildHasher> Cache<K, V, S> {
             }
         }
     }
+}
 
-    fn learn_text(&self) {
-        self.inner.invalidations.learn_text();
+/// For whoever knows how keys become text.
+impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
+    pub(crate) fn end_namespace(&self, name: &str, text: TextOf<K>) -> Invalidated {
+        self.invalidate_all(text, |invalidations| invalidations.invalidate_namespace(name))
+    }
+
+    pub(crate) fn end_glob(&self, pattern: &Glob, text: TextOf<K>) -> Invalidated {
+        match pattern.as_str().strip_suffix(":*") {
+            Some(name) if pattern.literal_prefix().len() == name.len() + 1 => {
+                self.end_namespace(name, text)
+            }
+            _ => self.invalidate_all(text, |invalidations| {
+                invalidations.invalidate_glob(pattern).map(|()| None)
+            }),
+        }
+    }
+
+    fn learn_text(&self, text: TextOf<K>) {
+        self.inner.invalidations.learn_text(text);
         // Those that came in, or were about to, when it was not known how keys become text.
         if self.inner.invalidations.has_nameless() {
             self.inner.name_dependents();
@@ -206,9 +216,10 @@ impl<K: Hash + Eq + KeyText, V, S: BuildHasher> Cache<K, V, S> {
 
     fn invalidate_all(
         &self,
+        text: TextOf<K>,
         invalidate: impl Fn(&super::Invalidations<K>) -> Result<Option<u64>, Full>,
     ) -> Invalidated {
-        self.learn_text();
+        self.learn_text(text);
         let entries = self.inner.len();
         loop {
             match invalidate(&self.inner.invalidations) {

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests; clippy exempts only functions marked so")]
 
 use super::*;
-use crate::Cause;
+use crate::{Cause, KeyText};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use std::collections::{HashMap, HashSet};
@@ -17,7 +17,7 @@ fn hub(max_tags: usize, namespaces: &[&str]) -> Invalidations<String> {
             ..Declared::default()
         },
     );
-    hub.learn_text();
+    hub.learn_text(KeyText::key_text);
     hub
 }
 

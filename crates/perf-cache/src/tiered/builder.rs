@@ -4,6 +4,7 @@ mod build;
 
 use super::close::{CloseReport, Hook};
 use super::inner::TextOf;
+use super::news::{Notice, Told};
 use super::options::WritePolicy;
 use super::outer::Guarding;
 use super::tier::{DiskTier, OuterTier};
@@ -109,6 +110,7 @@ pub struct TieredCacheBuilder<K, V> {
     max_tags: usize,
     close_within: Duration,
     on_close: Option<Hook>,
+    on_change: Option<Told<K>>,
 }
 
 impl<K, V> TieredCacheBuilder<K, V> {
@@ -140,6 +142,7 @@ impl<K, V> TieredCacheBuilder<K, V> {
             max_tags: 65_536,
             close_within: Duration::from_secs(10),
             on_close: None,
+            on_change: None,
         }
     }
 
@@ -348,6 +351,18 @@ impl<K, V> TieredCacheBuilder<K, V> {
     /// Is told the report when the cache is closed, also where that is by dropping its last handle.
     pub fn on_close(mut self, told: impl FnOnce(&CloseReport) + Send + 'static) -> Self {
         self.on_close = Some(Box::new(told));
+        self
+    }
+
+    /// Is told of what other processes change in a [tier that they share](super::SharedTier) with this
+    /// cache: for whoever keeps something near of what the cache answers. When it is told the change
+    /// holds here. What this process changes itself it is not told of.
+    ///
+    /// It is called by the thread that takes changes in, one call after the other, and those that
+    /// follow wait for it: it should be short, and must not wait for this cache. A panic of it is
+    /// counted.
+    pub fn on_change(mut self, told: impl Fn(&Notice<'_, K>) + Send + Sync + 'static) -> Self {
+        self.on_change = Some(Arc::new(told));
         self
     }
 }

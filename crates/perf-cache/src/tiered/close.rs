@@ -21,6 +21,9 @@ pub struct CloseReport {
     pub lost_bytes: u64,
     /// Removals that could not be made: the next process may find what they were to remove.
     pub not_removed: u64,
+    /// Invalidations of which the other processes were not told: they answer what these were to end
+    /// for as long as that lives.
+    pub not_announced: u64,
     /// What went wrong, by tier.
     pub errors: Vec<(&'static str, TierError)>,
     /// How long it took.
@@ -43,7 +46,10 @@ impl CloseReport {
     /// Whether everything that was to be written and removed has been.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.errors.is_empty() && self.lost_bytes == 0 && self.not_removed == 0
+        self.errors.is_empty()
+            && self.lost_bytes == 0
+            && self.not_removed == 0
+            && self.not_announced == 0
     }
 }
 
@@ -53,6 +59,9 @@ impl fmt::Display for CloseReport {
         write!(f, "{} values written at the end, {lost} lost over all", self.written)?;
         if self.not_removed > 0 {
             write!(f, ", {} removals not made", self.not_removed)?;
+        }
+        if self.not_announced > 0 {
+            write!(f, ", {} invalidations not announced", self.not_announced)?;
         }
         for (tier, error) in &self.errors {
             write!(f, "; {tier}: {error}")?;
@@ -131,6 +140,8 @@ fn close(outside: &Arc<Outside>, within: Duration) -> CloseReport {
     }
     outside.behind.end();
     outside.retry_parked(deadline);
+    outside.retell_all(deadline);
+    report.not_announced = outside.announcements.len() as u64;
     report.not_removed = outside.parked() as u64;
     for tier in 0..outside.outers.len() {
         let outer = &outside.outers[tier];

@@ -1,7 +1,7 @@
 //! A tiered cache as something the engine can watch and steer.
 
 use super::promise::lock;
-use super::{TieredCache, TieredStats};
+use super::{SharedStats, TieredCache, TieredStats};
 use crate::CacheKey;
 use crate::codec::CodecStats;
 use perf_core::{
@@ -47,6 +47,9 @@ impl<K, V: 'static> Observe for TieredCache<K, V> {
         for (name, unit, value, help) in gauges {
             visit(Signal::gauge(name, unit, value as f64).help(help));
         }
+        if let Some(shared) = &stats.shared {
+            self.observe_shared(shared, visit);
+        }
         if let Some(codec) = &stats.codec {
             self.observe_codec(&stats, codec, visit);
         }
@@ -82,6 +85,7 @@ impl<K, V: 'static> Observe for TieredCache<K, V> {
                 ("tier_puts", tier.puts, "Values taken."),
                 ("tier_put_bytes", tier.put_bytes, "Bytes of these."),
                 ("tier_removals", tier.removals, "Removals."),
+                ("tier_overtaken", tier.overtaken, "Values that others had changed since."),
                 ("tier_coalesced", tier.coalesced, "Values overtaken before they were written."),
                 ("tier_overflowed", tier.overflowed, "Values that memory let go of."),
             ];
@@ -110,6 +114,31 @@ impl<K, V: 'static> Observe for TieredCache<K, V> {
 }
 
 impl<K, V: 'static> TieredCache<K, V> {
+    fn observe_shared(&self, shared: &SharedStats, visit: &mut dyn FnMut(Signal<'_>)) {
+        let built = self.core.built;
+        let counters = [
+            ("changes", shared.changes, "Changes of other processes that were taken in."),
+            ("doubts", shared.doubts, "Times that all that is near was dropped."),
+            ("key_scans", shared.scans, "Times that memory was looked through for a key."),
+            ("announced", shared.announced, "Invalidations that others were told of."),
+            ("announce_failures", shared.announce_failures, "Attempts at that which failed."),
+            ("announce_given_up", shared.announce_given_up, "Those given up for ending all."),
+            ("news_panics", shared.panics, "Panics when changes were taken in."),
+        ];
+        for (name, value, help) in counters {
+            visit(Signal::counter(name, value, built).help(help));
+        }
+        let gauges = [
+            ("unannounced", shared.unannounced, "Invalidations that others do not know of."),
+            ("change_number", shared.since.number, "The last change that was taken in."),
+            ("shared_tags", shared.tags, "Tags remembered as invalidated for all."),
+            ("shared_patterns", shared.patterns, "Patterns remembered for all."),
+        ];
+        for (name, value, help) in gauges {
+            visit(Signal::gauge(name, Unit::Count, value as f64).help(help));
+        }
+    }
+
     fn observe_codec(
         &self,
         stats: &TieredStats,

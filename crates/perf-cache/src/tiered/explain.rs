@@ -208,6 +208,7 @@ where
             waiting => waiting.is_some(),
         };
         let mut bytes = Vec::new();
+        let era = self.outside.generations.era();
         let found = match self.outside.read(hash, tier, &name, &mut bytes) {
             Read::Found => Fetched::Found,
             Read::Missing => Fetched::Missing,
@@ -240,14 +241,13 @@ where
         };
         let now = self.now_ms();
         opened.lives_for(found, now);
+        let is_past = self.is_past(key, &mut opened, (found, era));
         let stamp = self.stamp_of(hash, key, (tier, 0), &opened);
         seen.aged(&stamp, now);
-        let text = || self.text.get().map(|text| text(key));
-        let tags = stamp.tags.iter().copied();
         if stamp.expires_at <= now {
             seen.state = KeyState::Dead;
             seen.because = "its life is over".to_owned();
-        } else if self.outside.generations.are_past(stamp.era, tags, text) {
+        } else if is_past {
             seen.state = KeyState::Dead;
             seen.because = "it was invalidated since it was read".to_owned();
         } else if is_waiting {
@@ -259,6 +259,9 @@ where
                 Ok(header) => format!("{} bytes by {}", header.raw_len, header.compression),
                 Err(_) => String::new(),
             };
+        }
+        if let Fetched::FoundSince(_, number) = found {
+            seen.because += &self.outside.place_of(number);
         }
         let is_alive = seen.state != KeyState::Dead;
         (seen, is_alive.then(|| Arc::new(stamp)))

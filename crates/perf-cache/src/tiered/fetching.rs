@@ -5,7 +5,7 @@ use super::held::{Held, Opened, Stamp};
 use super::inner::{Core, millis};
 use super::keys::{Action, KeyBytes};
 use super::outer::Outer;
-use super::outside::{Change, Read};
+use super::outside::{Change, Read, Ticket};
 use super::planning::outer_terms;
 use super::scratch::Scratch;
 use super::tier::Fetched;
@@ -30,7 +30,10 @@ where
             let mut started = Outer::is_timed().then(|| self.clock.now());
             // What is found here goes to the nearer tiers, unless something newer begins meanwhile.
             let held = (tier > 0).then(|| self.outside.ticket(hash));
-            let number = held.as_ref().map_or_else(|| self.outside.number(), |held| held.number);
+            let (number, era) = match &held {
+                Some(held) => (held.number, held.era),
+                None => (self.outside.number(), self.outside.generations.era()),
+            };
             scratch.bytes.clear();
             let read = self.outside.read(hash, tier, &scratch.name, &mut scratch.bytes);
             let found = match read {
@@ -48,8 +51,8 @@ where
                     }
                 }
             };
-            let found = self.open(hash, key, (tier, number), (&scratch, found));
-            let Some(found) = found else {
+            let opened = self.open(key, (tier, era), (&scratch, found));
+            let Some((opened, now)) = opened else {
                 outer.counts.misses.increment();
                 continue;
             };
@@ -59,21 +62,29 @@ where
                 outer.counts.retrieval.record_duration(took);
                 outer.trip.note(took);
             }
-            self.pass_up(hash, tier, number, &scratch, &found.0.stamp).await;
-            drop(held);
-            return Some(found);
+            let mut stamp = self.stamp_of(hash, key, (tier, number), &opened);
+            let lately = self.lately.as_ref().map(|all| all.note(hash));
+            if self.waits_for_another_use(&stamp, lately) {
+                stamp.choice.keeps_from_memory();
+            }
+            let terms = self.terms_of_found(&stamp, now);
+            let value = Held { value: opened.value, stamp: Arc::new(stamp) };
+            if let Some(held) = held {
+                self.pass_up(&held, tier, (&scratch, found), &value).await;
+            }
+            return Some((value, terms));
         }
         None
     }
 
-    /// What was found in a tier, unless it must not be answered.
+    /// What was found in a tier, unless it must not be answered; and when that was, Unix milliseconds.
+    /// `era`: the last invalidation before it was looked for.
     fn open(
         &self,
-        hash: u64,
         key: &K,
-        (tier, number): (usize, u64),
+        (tier, era): (usize, u64),
         (scratch, found): (&Scratch, Fetched),
-    ) -> Option<(Held<V>, Terms)> {
+    ) -> Option<(Opened<V>, u64)> {
         if found == Fetched::Missing {
             return None;
         }
@@ -84,19 +95,33 @@ where
         };
         let now = self.now_ms();
         opened.lives_for(found, now);
-        let text = || self.text.get().map(|text| text(key));
-        let tags = opened.tags.iter().copied();
-        if opened.expires_at <= now || self.outside.generations.are_past(opened.era, tags, text) {
+        if opened.expires_at <= now || self.is_past(key, &mut opened, (found, era)) {
             counts.outdated.increment();
             return None;
         }
-        let stamp = self.stamp_of(hash, key, (tier, number), &opened);
-        let mut stamp = stamp;
-        if self.waits_for_another_use(&stamp, self.lately.as_ref().map(|all| all.note(hash))) {
-            stamp.choice.keeps_from_memory();
+        Some((opened, now))
+    }
+
+    /// Whether what was found is dead. What a shared tier has is judged by the numbers of that tier,
+    /// and has from then on the place in the order of this process that it would have had if it had
+    /// been read at its source instead.
+    pub(super) fn is_past(
+        &self,
+        key: &K,
+        opened: &mut Opened<V>,
+        (found, era): (Fetched, u64),
+    ) -> bool {
+        let text = || self.text.get().map(|text| text(key));
+        match found {
+            Fetched::FoundSince(_, number) => {
+                opened.era = era;
+                self.outside.is_dead_there(number, &opened.tags, &text)
+            }
+            _ => {
+                let tags = opened.tags.iter().copied();
+                self.outside.generations.are_past(opened.era, tags, text)
+            }
         }
-        let terms = self.terms_of_found(&stamp, now);
-        Some((Held { value: opened.value, stamp: Arc::new(stamp) }, terms))
     }
 
     /// What goes with a value that was found in a tier.
@@ -123,24 +148,37 @@ where
         }
     }
 
-    /// Lets the tiers nearer than that have what it has.
-    async fn pass_up(&self, hash: u64, tier: usize, number: u64, scratch: &Scratch, stamp: &Stamp) {
-        if tier == 0 {
+    /// Lets the tiers nearer than that have what it has. What a shared tier has is sealed anew: times
+    /// and eras in it are those of whoever wrote it.
+    async fn pass_up(
+        &self,
+        ticket: &Ticket,
+        tier: usize,
+        (scratch, found): (&Scratch, Fetched),
+        held: &Held<V>,
+    ) {
+        let takes = |tier: &usize| self.kept_out(&held.stamp, held.stamp.choice, *tier).is_none();
+        let takers: Vec<usize> = (0..tier).filter(takes).collect();
+        if takers.is_empty() {
             return;
         }
-        let name = KeyBytes::from(scratch.name.as_slice());
-        let bytes = Arc::new(scratch.bytes.clone());
+        let bytes = match (found, &self.sealer) {
+            (Fetched::FoundSince(..), Some(sealer)) => {
+                match sealer.seal(&scratch.name, &held.value, &held.stamp) {
+                    Ok((bytes, _)) => bytes,
+                    Err(_) => return,
+                }
+            }
+            _ => scratch.bytes.clone(),
+        };
+        let (name, bytes) = (KeyBytes::from(scratch.name.as_slice()), Arc::new(bytes));
         let put = |tier| Change {
             tier,
             key: Arc::clone(&name),
-            action: Action::Put(Arc::clone(&bytes), outer_terms(stamp)),
+            action: Action::Put(Arc::clone(&bytes), outer_terms(&held.stamp)),
         };
-        let takes = |tier: &usize| self.kept_out(stamp, stamp.choice, *tier).is_none();
-        let puts: Vec<_> = (0..tier).filter(takes).map(put).collect();
-        if puts.is_empty() {
-            return;
-        }
-        if let Some(begun) = self.outside.offer(hash, number, puts) {
+        let puts = takers.into_iter().map(put).collect();
+        if let Some(begun) = self.outside.offer(held.stamp.hash, ticket.order(), puts) {
             // What comes of it is counted.
             let _ = self.outside.carry(begun).await;
         }

@@ -18,11 +18,14 @@
 mod table;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub(super) use self::table::{Pattern, Record, RecordName};
+pub(super) use self::told::{Covers, Told};
 
 use self::table::{Table, bucket_of};
 use super::promise::lock;
+use super::shared::Standing;
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -15,6 +15,7 @@ use perf_core::{Clock, ConfigError, StripedHistogram};
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A value as memory holds it.
 #[derive(Debug)]
@@ -124,10 +125,22 @@ pub(super) struct Opened<V> {
 
 impl<V> Opened<V> {
     /// What a tier knows of the rest of its life counts for more than what the value says itself.
+    /// Clocks are not compared: of the times that stand in the value only what lies
+    /// between them counts, the life that it was to have. What is gone of that is its age; one without
+    /// an end counts as new when it is found.
     pub(super) fn lives_for(&mut self, found: Fetched, now: u64) {
         if let Fetched::FoundFor(left) | Fetched::FoundSince(left, _) = found {
+            self.written_at = now.saturating_sub(self.age(left));
             self.expires_at = now.saturating_add(millis(left));
         }
+    }
+
+    /// In milliseconds, where so much is left of its life.
+    fn age(&self, left: Duration) -> u64 {
+        if self.expires_at == u64::MAX {
+            return 0;
+        }
+        self.expires_at.saturating_sub(self.written_at).saturating_sub(millis(left))
     }
 }
 
@@ -185,6 +198,11 @@ impl<V: 'static> Sealer<V> {
     pub(super) fn name<Q: CacheKey + ?Sized>(&self, key: &Q, into: &mut Vec<u8>) {
         into.extend_from_slice(&self.prefix);
         key.encode(into);
+    }
+
+    /// The bytes of the key that is called so beyond memory, if one of this cache is.
+    pub(super) fn bytes_of<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
+        name.strip_prefix(self.prefix.as_slice())
     }
 
     /// How many bytes the value has when encoded, zero for one that cannot be.
@@ -256,6 +274,13 @@ impl<V: 'static> Sealer<V> {
             self.pipeline.open_with(name, &self.namespace, bytes, make)
         })
     }
+}
+
+/// What sealed bytes say of their place in the order of invalidations, and the ids of their tags.
+pub(super) fn era_and_tags(bytes: &[u8]) -> Option<(u64, Vec<u64>)> {
+    let header = Header::peek(bytes).ok()?;
+    let era = header.tags().find(|pair| pair.tag == ERA).map_or(0, |pair| pair.generation);
+    Some((era, header.tags().map(|pair| pair.tag).filter(|tag| *tag >= FIRST_ID).collect()))
 }
 
 /// A codec that others have, too.

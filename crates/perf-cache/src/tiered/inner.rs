@@ -28,6 +28,8 @@ pub(super) struct Core<K, V> {
     pub(super) write: WritePolicy,
     /// What [`Strategy::Auto`](super::Strategy) chooses by; `None` where that is all tiers.
     pub(super) lately: Option<Lately>,
+    /// What takes in what others change, where a tier tells.
+    pub(super) news: Option<Arc<super::news::News<K, V>>>,
     /// How long entries live beyond memory that ask for nothing, in milliseconds; zero is for ever.
     pub(super) outer_ttl: AtomicU64,
     pub(super) refresh_after: Option<RefreshAfter>,

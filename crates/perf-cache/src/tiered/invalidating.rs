@@ -1,13 +1,16 @@
 //! Invalidation in memory and beyond.
 
 use super::TieredCache;
+use super::announcing::Telling;
 use super::generations::{Generations, Pattern};
+use super::held::Held;
 use super::inner::Core;
 use super::outside::{Begun, Outside};
 use super::planning::name_of;
 use super::promise::block_on;
+use super::shared::Scope;
 use super::tier::TierError;
-use crate::{CacheKey, Invalidated, KeyText};
+use crate::{Cache, CacheKey, Invalidated, KeyText};
 use perf_core::Glob;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -18,10 +21,15 @@ pub(super) struct Invalidation {
     outside: Arc<Outside>,
     number: u64,
     begun: Vec<Begun>,
+    telling: Option<Telling>,
 }
 
 impl Invalidation {
-    /// Waits until no crash can undo it.
+    fn new(outside: &Arc<Outside>, number: u64, begun: Vec<Begun>) -> Invalidation {
+        Invalidation { outside: Arc::clone(outside), number, begun, telling: None }
+    }
+
+    /// Waits until no crash can undo it, and the other processes are told.
     pub(super) async fn settle(mut self) -> Result<(), TierError> {
         let mut first = Ok(());
         for begun in std::mem::take(&mut self.begun) {
@@ -29,6 +37,10 @@ impl Invalidation {
             if first.is_ok() {
                 first = outcome;
             }
+        }
+        if let Some(telling) = self.telling.take() {
+            let outcome = self.outside.await_told(telling).await;
+            first = first.and(outcome);
         }
         first
     }
@@ -41,36 +53,70 @@ impl Drop for Invalidation {
     }
 }
 
-impl<K, V> Core<K, V>
+/// What is near: memory, and what no other process uses of what is beyond. A handle.
+pub(super) struct Near<K, V> {
+    pub(super) memory: Cache<K, Held<V>>,
+    pub(super) outside: Arc<Outside>,
+}
+
+impl<K, V> Near<K, V>
 where
     K: Hash + Eq + Clone + CacheKey,
     V: Clone + 'static,
 {
     /// Ends the entries with a tag, or that depend on something, in memory at once.
-    pub(super) fn invalidate_id(&self, id: u64) -> (u64, Invalidation) {
+    pub(super) fn end_id(&self, id: u64) -> (u64, Invalidation) {
         let outside = &self.outside;
         let queue = |records| outside.queue_records(records);
         let (number, begun) = outside.generations.invalidate_tag(id, queue);
-        let invalidation = Invalidation { outside: Arc::clone(outside), number, begun };
+        let invalidation = Invalidation::new(outside, number, begun);
         (self.memory.invalidate_tag(&name_of(id)).at_most, invalidation)
     }
 
-    /// The same for what memory ends by a pattern.
-    pub(super) fn invalidate_pattern(&self, pattern: Pattern) -> Invalidation {
+    /// The same for what memory ends by a pattern, beyond memory alone.
+    pub(super) fn end_pattern(&self, pattern: Pattern) -> Invalidation {
         let outside = &self.outside;
         let queue = |records| outside.queue_records(records);
         let (number, begun) = outside.generations.invalidate_pattern(pattern, queue);
-        Invalidation { outside: Arc::clone(outside), number, begun }
+        Invalidation::new(outside, number, begun)
     }
 
-    /// Ends everything.
-    pub(super) fn clear(&self) -> Invalidation {
+    /// Ends everything beyond memory.
+    pub(super) fn end_beyond(&self) -> Invalidation {
         let outside = &self.outside;
         let queue = |records| outside.queue_records(records);
         let (number, begun) = outside.generations.invalidate_all(queue);
-        let invalidation = Invalidation { outside: Arc::clone(outside), number, begun };
+        Invalidation::new(outside, number, begun)
+    }
+
+    /// Ends everything.
+    pub(super) fn end_all(&self) -> Invalidation {
+        let invalidation = self.end_beyond();
         self.memory.clear();
         invalidation
+    }
+}
+
+impl<K, V> Core<K, V>
+where
+    K: Hash + Eq + Clone + CacheKey,
+    V: Clone + 'static,
+{
+    /// An invalidation of which the other processes are told as well.
+    fn invalidate<R>(
+        &self,
+        scope: impl FnOnce() -> Scope,
+        end: impl FnOnce(&Near<K, V>) -> (R, Invalidation),
+    ) -> (R, Invalidation) {
+        // Before it holds here: what is found after that has been judged by it.
+        let intended = self.outside.intend(scope);
+        let (answer, mut invalidation) = end(&self.near());
+        invalidation.telling = self.outside.tell(intended);
+        (answer, invalidation)
+    }
+
+    pub(super) fn near(&self) -> Near<K, V> {
+        Near { memory: self.memory.clone(), outside: Arc::clone(&self.outside) }
     }
 }
 
@@ -98,7 +144,9 @@ where
     ///
     /// As [`remove`](TieredCache::remove).
     pub async fn invalidate_tag_async(&self, tag: &str) -> Result<Invalidated, TierError> {
-        let (at_most, invalidation) = self.core.invalidate_id(Generations::id_of_tag(tag));
+        let (at_most, invalidation) = self
+            .core
+            .invalidate(|| Scope::Tag(tag.into()), |near| near.end_id(Generations::id_of_tag(tag)));
         invalidation.settle().await?;
         Ok(Invalidated::new(at_most))
     }
@@ -126,8 +174,14 @@ where
         &self,
         parent: &P,
     ) -> Result<Invalidated, TierError> {
-        let id = Generations::id_of_parent(&parent.key_text());
-        let (at_most, invalidation) = self.core.invalidate_id(id);
+        // Not held over the wait: nobody knows whether it may go to another thread.
+        let (at_most, invalidation) = {
+            let parent = parent.key_text();
+            self.core.invalidate(
+                || Scope::Dependencies(parent.as_ref().into()),
+                |near| near.end_id(Generations::id_of_parent(&parent)),
+            )
+        };
         invalidation.settle().await?;
         Ok(Invalidated::new(at_most))
     }
@@ -147,7 +201,8 @@ where
     ///
     /// As [`remove`](TieredCache::remove).
     pub async fn clear_async(&self) -> Result<(), TierError> {
-        self.core.clear().settle().await?;
+        let ((), invalidation) = self.core.invalidate(|| Scope::All, |near| ((), near.end_all()));
+        invalidation.settle().await?;
         // It is all dead by now; this gives its room back.
         self.core.outside.clear_tiers().await
     }
@@ -179,8 +234,13 @@ where
     /// As [`remove`](TieredCache::remove).
     pub async fn invalidate_namespace_async(&self, name: &str) -> Result<Invalidated, TierError> {
         self.core.text.get_or_init(|| K::key_text);
-        let invalidation = self.core.invalidate_pattern(Pattern::Namespace(name.into()));
-        let invalidated = self.core.memory.invalidate_namespace(name);
+        let (invalidated, invalidation) = self.core.invalidate(
+            || Scope::Namespace(name.into()),
+            |near| {
+                let beyond = near.end_pattern(Pattern::Namespace(name.into()));
+                (near.memory.invalidate_namespace(name), beyond)
+            },
+        );
         invalidation.settle().await?;
         Ok(invalidated)
     }
@@ -205,8 +265,13 @@ where
         pattern: &Glob,
     ) -> Result<Invalidated, TierError> {
         self.core.text.get_or_init(|| K::key_text);
-        let invalidation = self.core.invalidate_pattern(Pattern::Glob(pattern.clone()));
-        let invalidated = self.core.memory.invalidate_by_glob(pattern);
+        let (invalidated, invalidation) = self.core.invalidate(
+            || Scope::Pattern(pattern.clone()),
+            |near| {
+                let beyond = near.end_pattern(Pattern::Glob(pattern.clone()));
+                (near.memory.invalidate_by_glob(pattern), beyond)
+            },
+        );
         invalidation.settle().await?;
         Ok(invalidated)
     }

@@ -66,7 +66,7 @@ where
         let mut planned = self.plan((hash, ticket.era), key, value, terms, Some(took));
         let changes = std::mem::take(&mut planned.changes);
         if self.has_outers()
-            && let Some(begun) = self.outside.offer(hash, ticket.number, changes)
+            && let Some(begun) = self.outside.offer(hash, ticket.order(), changes)
         {
             // What comes of it is counted.
             let _ = self.outside.carry(begun).await;
@@ -78,7 +78,7 @@ where
     pub(super) async fn keep_absent(&self, ticket: &Ticket, hash: u64, key: &K) {
         let Some(sealer) = self.sealer.as_ref().filter(|_| self.has_outers()) else { return };
         let changes = self.removals(sealer, key);
-        if let Some(begun) = self.outside.offer(hash, ticket.number, changes) {
+        if let Some(begun) = self.outside.offer_changes(hash, ticket.number, changes) {
             // What comes of it is counted.
             let _ = self.outside.carry(begun).await;
         }

@@ -15,6 +15,7 @@
 //! the middle of a write; and while an old value of it has left memory and may be about to be stored.
 //! Keys of the same hash share floor and order, which is stricter than needed and never less.
 
+use super::shared::Since;
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -39,6 +40,10 @@ pub(super) struct Terms {
     pub(super) expires_at: u64,
     pub(super) written_at: u64,
     pub(super) pinned: bool,
+    /// For a tier that others use as well, of what was read at its source: after which change that
+    /// was. It is no change itself, so it never takes the place of one, and lost it is missed by
+    /// nobody. `None` for what a caller puts in, and for all other tiers.
+    pub(super) since: Option<Since>,
 }
 
 /// Something to be done, with those who wait for it.
@@ -163,11 +168,13 @@ impl<W> Keys<W> {
         key.floor = key.floor.max(op.number);
         let (tier, bytes) = (op.tier, Arc::clone(&op.key));
         let is_removal = matches!(op.action, Action::Remove);
+        let is_fill = op.action.is_fill();
         let mut at = 0;
         while at < key.queue.len() {
             let old = &key.queue[at];
-            let makes_way =
-                old.is_for(tier, &bytes) && (is_removal || matches!(old.action, Action::Put(..)));
+            let makes_way = old.is_for(tier, &bytes)
+                && (is_removal || matches!(old.action, Action::Put(..)))
+                && (!is_fill || old.action.is_fill());
             if makes_way {
                 let old = key.queue.remove(at);
                 begun.freed += old.action.len();
@@ -206,7 +213,8 @@ impl<W> Keys<W> {
     pub(super) fn failed(&mut self, hash: u64, tier: usize, refused: bool) -> (Vec<W>, bool) {
         let Some(mut op) = self.end(hash, tier) else { return (Vec::new(), false) };
         let key = self.key(hash);
-        let is_due = !key.queue.iter().any(|later| later.is_for(tier, &op.key));
+        let is_due =
+            !op.action.is_fill() && !key.queue.iter().any(|later| later.is_for(tier, &op.key));
         let goes_on = is_due && refused;
         let waiters = if goes_on { Vec::new() } else { std::mem::take(&mut op.waiters) };
         if is_due {
@@ -218,19 +226,36 @@ impl<W> Keys<W> {
         (waiters, is_due)
     }
 
+    /// What others have changed in the tier is newer than the values that wait for it.
+    pub(super) fn overtake(&mut self, hash: u64, tier: usize, bytes: &[u8]) -> Refused<W> {
+        let mut refused = Refused { waiters: Vec::new(), freed: 0, puts: 0 };
+        let Some(key) = self.keys.get_mut(&hash) else { return refused };
+        key.queue.retain_mut(|op| {
+            let goes = op.is_for(tier, bytes) && matches!(op.action, Action::Put(..));
+            if goes {
+                refused.add(op);
+            }
+            !goes
+        });
+        refused
+    }
+
     /// Nobody can do what is to be done for a key in a tier: values that wait are lost, and what the
     /// tier has is to be removed instead.
     pub(super) fn refuse(&mut self, hash: u64, tier: usize) -> Refused<W> {
         let mut refused = Refused { waiters: Vec::new(), freed: 0, puts: 0 };
         let Some(key) = self.keys.get_mut(&hash) else { return refused };
-        for op in key.queue.iter_mut().filter(|op| op.tier == tier) {
-            refused.waiters.append(&mut op.waiters);
+        key.queue.retain_mut(|op| {
+            if op.tier != tier {
+                return true;
+            }
+            let is_fill = op.action.is_fill();
+            refused.add(op);
             if matches!(op.action, Action::Put(_, Terms { pinned: false, .. })) {
-                refused.freed += op.action.len();
-                refused.puts += 1;
                 op.action = Action::Remove;
             }
-        }
+            !is_fill
+        });
         refused
     }
 
@@ -247,7 +272,9 @@ impl<W> Keys<W> {
     pub(super) fn peek(&self, hash: u64, tier: usize, bytes: &[u8]) -> Peek {
         let Some(key) = self.keys.get(&hash) else { return Peek::AsStored };
         let mut latest_first = key.queue.iter().rev().chain(&key.running);
-        match latest_first.find(|op| op.is_for(tier, bytes)).map(|op| &op.action) {
+        // What is to be filled in counts for nothing until the tier has looked at it.
+        let is_for = |op: &&Op<W>| op.is_for(tier, bytes) && !op.action.is_fill();
+        match latest_first.find(is_for).map(|op| &op.action) {
             Some(Action::Put(bytes, _)) => Peek::Put(Arc::clone(bytes)),
             Some(Action::Remove) => Peek::Removed,
             None => Peek::AsStored,
@@ -276,7 +303,23 @@ impl<W> Op<W> {
     }
 }
 
+impl<W> Refused<W> {
+    /// Takes from what is not done what somebody may wait for.
+    fn add(&mut self, op: &mut Op<W>) {
+        self.waiters.append(&mut op.waiters);
+        if matches!(op.action, Action::Put(_, Terms { pinned: false, .. })) {
+            self.freed += op.action.len();
+            self.puts += 1;
+        }
+    }
+}
+
 impl Action {
+    /// Whether it puts something into a tier that others use that is no change.
+    pub(super) fn is_fill(&self) -> bool {
+        matches!(self, Action::Put(_, Terms { since: Some(_), .. }))
+    }
+
     /// Bytes of a value that wait for it.
     pub(super) fn len(&self) -> u64 {
         match self {

@@ -18,6 +18,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Outer {
     pub(super) tier: Arc<dyn OuterTier>,
+    /// Whether other processes use it as well.
+    pub(super) is_shared: bool,
     pub(super) deadline: Duration,
     /// How long it is left alone when it has failed.
     pub(super) retry_after: Duration,
@@ -55,6 +57,8 @@ pub(super) struct Counts {
     pub(super) puts: Counter,
     pub(super) put_bytes: Counter,
     pub(super) removals: Counter,
+    /// Values that another process had changed since they were read.
+    pub(super) overtaken: Counter,
     /// Puts by the cause for which they were lost.
     pub(super) lost_refused: Counter,
     pub(super) lost_failed: Counter,
@@ -90,6 +94,7 @@ impl Outer {
         let own = tier.deadline().unwrap_or(Duration::MAX);
         Ok(Outer {
             trip: RoundTrip::usual(tier.kind()),
+            is_shared: tier.shared().is_some(),
             tier,
             deadline: guarding.deadline.min(own),
             retry_after: guarding.open_for,
@@ -209,7 +214,8 @@ impl Outer {
 
     /// Reads without waiting.
     pub(super) fn try_get(&self, key: &[u8], into: &mut Vec<u8>) -> Result<TierGet, TierError> {
-        if self.tier.always_waits() {
+        // Of what is found at once nobody tells how old it is.
+        if self.is_shared || self.tier.always_waits() {
             // The read that follows is what finds out whether the tier is well again.
             if self.is_passed_by() {
                 self.counts.passed_by.increment();
@@ -237,12 +243,21 @@ impl Outer {
                 Ok(())
             }
             Action::Put(bytes, terms) => {
+                let since = terms.since;
                 let terms = PutTerms { expires_at: terms.expires_at, pinned: terms.pinned };
-                let put = self.call(attempt, |tier| tier.put(&job.key, bytes, terms));
+                let put = self.call(attempt, |tier| match (since, tier.shared()) {
+                    (Some(since), Some(shared)) => shared.fill(&job.key, bytes, terms, since),
+                    _ => tier.put(&job.key, bytes, terms),
+                });
                 match put {
                     Ok(Put::Stored) => {
                         self.counts.puts.increment();
                         self.counts.put_bytes.add(bytes.len() as u64);
+                        Ok(())
+                    }
+                    // There is something newer, which is as well.
+                    Ok(Put::Refused(RefusedBecause::Overtaken)) => {
+                        self.counts.overtaken.increment();
                         Ok(())
                     }
                     Ok(Put::Refused(because)) => {

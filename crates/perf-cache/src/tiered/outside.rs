@@ -8,18 +8,22 @@ mod reading;
 pub(super) use self::reading::Read;
 
 use self::parking::Parked;
+use super::announcing::Announcements;
 use super::behind::Behind;
-use super::generations::{Generations, Record};
+use super::generations::{Generations, Record, Told};
+use super::held::era_and_tags;
 use super::keys::{Action, KeyBytes, Keys, Op, Peek, Terms};
 use super::outer::Outer;
 use super::pool::Pool;
 use super::promise::{Promise, Timers, lock};
+use super::shared::{Receiver, Since};
 use super::tier::TierError;
 use super::volume::Volume;
 use hashbrown::HashMap;
 use perf_core::Clock;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 pub(super) type Outcome = Result<(), TierError>;
 type Waiter = Arc<Promise<Outcome>>;
@@ -28,6 +32,12 @@ type Waiter = Arc<Promise<Outcome>>;
 pub(super) struct Outside {
     /// The nearest first.
     pub(super) outers: Box<[Outer]>,
+    /// The tier that other processes use as well, if there is one.
+    pub(super) shared: Option<usize>,
+    /// What was invalidated there.
+    pub(super) told: Told,
+    /// What was invalidated here, and is to be there.
+    pub(super) announcements: Announcements,
     stripes: Box<[Mutex<Keys<Waiter>>]>,
     /// By their hashes, keys of which a value has left memory and may be about to be stored: how many
     /// of each. Locked under the locks of memory, which are locked under those of the stripes.
@@ -61,10 +71,19 @@ pub(super) struct Change {
 #[derive(Debug)]
 pub(super) struct Ticket {
     outside: Arc<Outside>,
-    hash: u64,
+    pub(super) hash: u64,
     pub(super) number: u64,
     /// The invalidations that there had been.
     pub(super) era: u64,
+    /// The changes of the shared tier that there had been.
+    pub(super) since: Since,
+}
+
+impl Ticket {
+    /// Its place in the order of writes here, and in that of the changes of the shared tier.
+    pub(super) const fn order(&self) -> (u64, Since) {
+        (self.number, self.since)
+    }
 }
 
 impl Drop for Ticket {
@@ -97,6 +116,7 @@ impl Drop for Begun {
 pub(super) struct Parts {
     pub(super) outers: Vec<Outer>,
     pub(super) generations: Generations,
+    pub(super) told: Told,
     pub(super) pool: Pool,
     pub(super) behind: Behind,
     pub(super) records: Vec<u8>,
@@ -106,9 +126,13 @@ pub(super) struct Parts {
 
 impl Outside {
     pub(super) fn new(parts: Parts) -> Outside {
-        let Parts { outers, generations, pool, behind, records, waits_when_busy, clock } = parts;
+        let Parts { outers, generations, told, pool, behind, records, waits_when_busy, clock } =
+            parts;
         let parked = outers.iter().map(|_| Parked::default()).collect();
         let outside = Outside {
+            shared: outers.iter().position(|outer| outer.is_shared),
+            told,
+            announcements: Announcements::default(),
             outers: outers.into(),
             stripes: (0..STRIPES).map(|_| Mutex::new(Keys::new())).collect(),
             leaving: (0..STRIPES).map(|_| Mutex::default()).collect(),
@@ -176,6 +200,19 @@ impl Outside {
         self.forget_idle(&mut self.stripe(hash), hash);
     }
 
+    /// From now on the shared tier tells of what others change.
+    pub(super) fn listen(&self, receiver: Weak<dyn Receiver>) {
+        if let Some(tier) = self.shared {
+            // There is no answer that could be missed: who has no news of a tier is not to trust it.
+            let _ = self.outers[tier].call(None, |tier| {
+                if let Some(shared) = tier.shared() {
+                    shared.listen(receiver);
+                }
+                Ok(())
+            });
+        }
+    }
+
     /// Whether a tier has nothing for a key, and nothing is on its way. May wait for a tier that is
     /// not prompt.
     pub(super) fn misses(&self, hash: u64, tier: usize, key: &[u8]) -> bool {
@@ -187,20 +224,34 @@ impl Outside {
         matches!(self.outers[tier].call(None, |tier| tier.contains(key)), Ok(false))
     }
 
-    /// Whether the calling thread may write to all tiers.
+    /// The tiers that no other process uses.
+    pub(super) fn own_tiers(&self) -> impl Iterator<Item = usize> {
+        (0..self.outers.len()).filter(|tier| Some(*tier) != self.shared)
+    }
+
+    /// Whether the calling thread may write to all of these.
     pub(super) fn is_prompt(&self) -> bool {
-        self.outers.iter().all(|outer| outer.tier.is_prompt())
+        self.own_tiers().all(|tier| self.outers[tier].tier.is_prompt())
+    }
+
+    /// The changes of the shared tier that there have been, for what is about to be read.
+    pub(super) fn since(&self) -> Since {
+        let Some(tier) = self.shared else { return Since::default() };
+        let since = || self.outers[tier].tier.shared().map(|shared| shared.since());
+        // Of nothing that is known nothing is to be stored.
+        catch_unwind(AssertUnwindSafe(since)).ok().flatten().unwrap_or_default()
     }
 
     /// For whoever is about to read what may be stored.
     pub(super) fn ticket(self: &Arc<Outside>, hash: u64) -> Ticket {
         // Before the read, and before the number: either may only make it older.
         let era = self.generations.era();
+        let since = self.since();
         let mut keys = self.stripe(hash);
         keys.hold(hash);
         let number = self.numbers.fetch_add(1, Ordering::AcqRel) + 1;
         drop(keys);
-        Ticket { outside: Arc::clone(self), hash, number, era }
+        Ticket { outside: Arc::clone(self), hash, number, era, since }
     }
 
     /// A write or a removal by a caller: whatever is older is stored no more. `under` is run in the
@@ -219,11 +270,31 @@ impl Outside {
         under(number);
         let begun = self.push(&mut keys, hash, number, changes);
         drop(keys);
-        (Ticket { outside: Arc::clone(self), hash, number, era }, begun)
+        let since = Since::default();
+        (Ticket { outside: Arc::clone(self), hash, number, era, since }, begun)
     }
 
-    /// What was read since its number was taken is to be stored, unless something newer began.
+    /// What was read since its number was taken is to be stored, unless something newer began. It is no
+    /// change: of a tier that others use nothing is removed for it.
     pub(super) fn offer(
+        self: &Arc<Outside>,
+        hash: u64,
+        (number, since): (u64, Since),
+        mut changes: Vec<Change>,
+    ) -> Option<Begun> {
+        changes.retain_mut(|change| match &mut change.action {
+            _ if Some(change.tier) != self.shared => true,
+            Action::Remove => false,
+            Action::Put(_, terms) => {
+                terms.since = Some(since);
+                true
+            }
+        });
+        self.offer_changes(hash, number, changes)
+    }
+
+    /// The same for what is a change: it was found that there is nothing any more.
+    pub(super) fn offer_changes(
         self: &Arc<Outside>,
         hash: u64,
         number: u64,
@@ -265,6 +336,10 @@ impl Outside {
                 // What the tier has is older: it must not be answered instead.
                 self.behind.count_full(action.len());
                 self.volume.doubt();
+                if action.is_fill() {
+                    // What the tier has is as it was.
+                    continue;
+                }
                 action = Action::Remove;
             }
             let goes_behind = waits_behind && matches!(action, Action::Put(..));
@@ -290,22 +365,48 @@ impl Outside {
         Begun { outside: Arc::clone(self), hash, tiers }
     }
 
-    /// Has records kept in all tiers, in the order in which this is called.
+    /// Whether what a caller has put in was invalidated while it waited to be stored in the shared
+    /// tier, where it would be taken for newer than that.
+    fn is_dead_on_its_way(&self, tier: usize, action: &Action) -> bool {
+        let Action::Put(bytes, Terms { since: None, .. }) = action else { return false };
+        if Some(tier) != self.shared {
+            return false;
+        }
+        let Some((era, tags)) = era_and_tags(bytes) else { return false };
+        self.generations.are_past(era, tags, || None)
+    }
+
+    /// Another process has changed the key in the shared tier: what waits for that is older.
+    pub(super) fn overtake(self: &Arc<Outside>, hash: u64, key: &[u8]) {
+        let Some(tier) = self.shared else { return };
+        let mut keys = self.stripe(hash);
+        let overtaken = keys.overtake(hash, tier, key);
+        self.forget_idle(&mut keys, hash);
+        drop(keys);
+        self.behind.take(overtaken.freed);
+        self.outers[tier].counts.overtaken.add(overtaken.puts);
+        overtaken.waiters.iter().for_each(|waiter| _ = waiter.keep(Ok(())));
+    }
+
+    /// Has records kept in all tiers of this process, in the order in which this is called.
     pub(super) fn queue_records(self: &Arc<Outside>, records: Vec<Record>) -> Vec<Begun> {
         let mut begun = Vec::new();
+        if self.own_tiers().next().is_none() {
+            return begun;
+        }
         for Record { name, bytes } in records {
             let key = self.record_key(name);
             // Any hash will do that is the same for the same record.
             let [kind, bucket] = name.to_bytes();
             let hash = u64::from(kind) << 40 | u64::from(bucket) << 32;
-            let terms = Terms { expires_at: u64::MAX, written_at: 0, pinned: true };
+            let terms = Terms { expires_at: u64::MAX, written_at: 0, pinned: true, since: None };
             let bytes = Arc::new(bytes);
             let change = |tier| Change {
                 tier,
                 key: Arc::clone(&key),
                 action: Action::Put(Arc::clone(&bytes), terms),
             };
-            let changes = (0..self.outers.len()).map(change).collect();
+            let changes = self.own_tiers().map(change).collect();
             let mut keys = self.stripe(hash);
             let number = self.numbers.fetch_add(1, Ordering::AcqRel) + 1;
             begun.push(self.push(&mut keys, hash, number, changes));

@@ -1,4 +1,7 @@
 //! What memory lets go of, on its way down.
+//!
+//! Not to a tier that other processes use: nobody keeps in memory which changes there had been when a
+//! value was read. Such a tier has been given it at once.
 
 use super::held::{Held, Sealer, Stamp};
 use super::inner::{TextOf, wall_ms};
@@ -7,6 +10,7 @@ use super::options::Strategy;
 use super::outside::{Change, Outside};
 use super::planning::outer_terms;
 use super::scratch::Scratch;
+use super::shared::Since;
 use crate::CacheKey;
 use crate::listener::Heir;
 use perf_core::Clock;
@@ -48,7 +52,8 @@ where
             own.store(&key, &held);
         });
         if self.outside.pool.submit(work).is_err() {
-            self.outside.outers.iter().for_each(|outer| outer.counts.lost_busy.increment());
+            let own = self.outside.own_tiers();
+            own.for_each(|tier| self.outside.outers[tier].counts.lost_busy.increment());
         }
     }
 }
@@ -78,7 +83,7 @@ impl<K: CacheKey, V: 'static> Overflow<K, V> {
         let misses = |tier: &usize| {
             !stamp.choice.is_out_of(*tier) && self.outside.misses(stamp.hash, *tier, &scratch.name)
         };
-        let mut missing = (0..self.outside.outers.len()).filter(misses).peekable();
+        let mut missing = self.outside.own_tiers().filter(misses).peekable();
         if missing.peek().is_none() || self.is_over(key, stamp) {
             return;
         }
@@ -90,7 +95,8 @@ impl<K: CacheKey, V: 'static> Overflow<K, V> {
         for tier in missing {
             let action = Action::Put(Arc::clone(&bytes), outer_terms(stamp));
             let change = Change { tier, key: Arc::clone(&name), action };
-            if let Some(begun) = self.outside.offer(stamp.hash, stamp.number, vec![change]) {
+            let at = (stamp.number, Since::default());
+            if let Some(begun) = self.outside.offer(stamp.hash, at, vec![change]) {
                 self.outside.outers[tier].counts.overflowed.increment();
                 // Sets out and does not wait.
                 drop(begun);

@@ -111,7 +111,9 @@ where
         // Before the value itself is.
         let seen = self.outside.volume.now();
         let (changes, raw_len) = self.changes(key, &value, &stamp);
-        stamp.seen = if raw_len.is_some() { seen } else { 0 };
+        // What is in a shared tier alone is to be stored in the others when memory lets go of it.
+        let is_out = self.write != WritePolicy::Aside || !self.has_memory;
+        stamp.seen = if raw_len.is_some() && is_out { seen } else { 0 };
         stamp.weight = self.weight(key, &value, raw_len);
         if self.is_better_on_disk(&stamp, &changes) {
             stamp.choice.keeps_from_memory();
@@ -146,8 +148,12 @@ where
         let waits =
             stamp.strategy == Strategy::Auto && self.write == WritePolicy::Aside && self.has_memory;
         let tiers = 0..self.outside.outers.len();
-        let takes = |tier: &usize| self.kept_out(stamp, stamp.choice, *tier).is_none();
-        let takers: Vec<usize> = match waits || stamp.expires_at <= stamp.written_at {
+        let takes = |tier: &usize| {
+            // What memory lets go of does not go to a shared tier: it is there from the start.
+            (!waits || Some(*tier) == self.outside.shared)
+                && self.kept_out(stamp, stamp.choice, *tier).is_none()
+        };
+        let takers: Vec<usize> = match stamp.expires_at <= stamp.written_at {
             true => Vec::new(),
             false => tiers.clone().filter(takes).collect(),
         };
@@ -218,7 +224,12 @@ where
 }
 
 pub(super) fn outer_terms(stamp: &Stamp) -> OuterTerms {
-    OuterTerms { expires_at: stamp.expires_at, written_at: stamp.written_at, pinned: false }
+    OuterTerms {
+        expires_at: stamp.expires_at,
+        written_at: stamp.written_at,
+        pinned: false,
+        since: None,
+    }
 }
 
 /// What a tag is called in memory.

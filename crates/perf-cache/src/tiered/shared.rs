@@ -5,6 +5,7 @@ use crate::disk::{Put, PutTerms};
 use perf_core::Glob;
 use std::fmt;
 use std::sync::Weak;
+use std::time::Duration;
 
 /// A tier that other processes use as well, each with a memory of its own.
 ///
@@ -41,6 +42,27 @@ pub trait SharedTier: OuterTier {
     ///
     /// [`TierError`]: nobody knows whether others are told of it. Telling twice does no harm.
     fn announce(&self, scope: &Scope) -> Result<u64, TierError>;
+
+    /// Asks to be the only one who loads the key, for so long at most. No more than a hint: it spares
+    /// loads, and nothing depends on it. One short call. Everybody may load if not said.
+    ///
+    /// # Errors
+    ///
+    /// [`TierError`]: the tier cannot be used; the caller loads.
+    fn lease(&self, key: &[u8], time: Duration) -> Result<Lease, TierError> {
+        let _ = (key, time);
+        Ok(Lease::Held)
+    }
+}
+
+/// Whether to load a key, or to wait for another process that does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lease {
+    /// The caller is to load.
+    Held,
+    /// Another process loads.
+    Taken,
 }
 
 /// A place in the order of changes.

@@ -4,9 +4,11 @@ use super::TieredCache;
 use super::close::{Lost, lost};
 use super::held::Sealer;
 use super::inner::Core;
+use super::news::NewsCounts;
 use super::outer::Outer;
 use super::outside::Outside;
 use super::promise::lock;
+use super::shared::Since;
 use super::tier::TierUsage;
 use crate::codec::CodecStats;
 use crate::{CacheStats, Evictions};
@@ -46,6 +48,8 @@ pub struct TieredStats {
     pub given_up: u64,
     /// Reads for which there was no thread.
     pub busy: u64,
+    /// What goes on with the tier that other processes use as well, if there is one.
+    pub shared: Option<SharedStats>,
     /// What was made bytes and values of, since the cache was built.
     pub codec: Option<CodecStats>,
     /// How long it took to encode, compress and encrypt a value, in nanoseconds: of one in eight of
@@ -64,6 +68,34 @@ impl TieredStats {
     pub fn hit_ratio(&self) -> Option<Ratio> {
         Ratio::of(self.hits, self.hits.saturating_add(self.misses))
     }
+}
+
+/// What goes on with a tier that other processes use as well, since the cache was built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SharedStats {
+    /// The last change that was taken in.
+    pub since: Since,
+    /// Changes that others made and that were taken in.
+    pub changes: u64,
+    /// Times that everything near was dropped, since nobody knew what had changed.
+    pub doubts: u64,
+    /// Times that memory was looked through for a key that was told as bytes.
+    pub scans: u64,
+    /// Invalidations that the others were told of.
+    pub announced: u64,
+    /// Attempts at that which failed.
+    pub announce_failures: u64,
+    /// Invalidations that the others are not told of yet.
+    pub unannounced: u64,
+    /// Those that were given up for one that ends everything, since too many waited.
+    pub announce_given_up: u64,
+    /// Panics of keys, values and listeners when changes were taken in.
+    pub panics: u64,
+    /// Tags and dependencies of which it is known when they were invalidated in the tier.
+    pub tags: u64,
+    /// The same for patterns and namespaces.
+    pub patterns: u64,
 }
 
 /// What one tier beyond memory has counted, and what it holds now.
@@ -94,6 +126,8 @@ pub struct TierStats {
     pub put_bytes: u64,
     /// Removals.
     pub removals: u64,
+    /// Values that were not stored since another process had changed the key after they were read.
+    pub overtaken: u64,
     /// Values that made way for later ones of the same key before they were written.
     pub coalesced: u64,
     /// Values that it took over when memory let go of them.
@@ -162,6 +196,7 @@ fn read(outer: &Outer) -> TierStats {
         puts: counts.puts.get(),
         put_bytes: counts.put_bytes.get(),
         removals: counts.removals.get(),
+        overtaken: counts.overtaken.get(),
         coalesced: counts.coalesced.get(),
         overflowed: counts.overflowed.get(),
         retrieval: counts.retrieval.snapshot(),
@@ -203,6 +238,7 @@ impl TierStats {
             (&mut self.puts, before.puts),
             (&mut self.put_bytes, before.put_bytes),
             (&mut self.removals, before.removals),
+            (&mut self.overtaken, before.overtaken),
             (&mut self.coalesced, before.coalesced),
             (&mut self.overflowed, before.overflowed),
         ];
@@ -241,11 +277,31 @@ impl<K, V: 'static> Core<K, V> {
             parked: self.outside.parked() as u64,
             given_up: self.outside.given_up.load(std::sync::atomic::Ordering::Relaxed),
             busy: self.outside.pool.refused() - before.busy,
+            shared: self.news.as_ref().map(|news| self.shared_stats(&news.counts)),
             codec: self.sealer.as_ref().map(|sealer| sealer.pipeline().stats()),
             seal_duration: seal.minus(&before.seal_duration),
             open_duration: open.minus(&before.open_duration),
             since: before.since,
             memory: self.has_memory.then_some(memory),
+        }
+    }
+
+    fn shared_stats(&self, counts: &NewsCounts) -> SharedStats {
+        let outside = &self.outside;
+        let announcements = &outside.announcements;
+        let (tags, patterns) = outside.told.len();
+        SharedStats {
+            since: outside.since(),
+            changes: counts.changes.get(),
+            doubts: counts.doubts.get(),
+            scans: counts.scans.get(),
+            announced: announcements.told.get(),
+            announce_failures: announcements.failed.get(),
+            unannounced: announcements.len() as u64,
+            announce_given_up: announcements.given_up.get(),
+            panics: counts.panics.get(),
+            tags: tags as u64,
+            patterns: patterns as u64,
         }
     }
 

@@ -74,6 +74,27 @@ pub trait OuterTier: Send + Sync + fmt::Debug {
         Ok(if self.get(key, into)? { Fetched::Found } else { Fetched::Missing })
     }
 
+    /// As [`fetch`](OuterTier::fetch) for several keys, in their order: what was found, and the bytes.
+    /// Worth it for tiers that answer many in the time of one, and these say so by
+    /// [`fetches_many`](OuterTier::fetches_many). The default asks for one after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`TierError`]: the tier cannot be used.
+    fn fetch_many(&self, keys: &[&[u8]]) -> Result<Vec<(Fetched, Vec<u8>)>, TierError> {
+        let fetch = |key: &&[u8]| {
+            let mut bytes = Vec::new();
+            Ok((self.fetch(key, &mut bytes)?, bytes))
+        };
+        keys.iter().map(fetch).collect()
+    }
+
+    /// Whether [`fetch_many`](OuterTier::fetch_many) takes less time than as many fetches at once.
+    /// `false` if not said.
+    fn fetches_many(&self) -> bool {
+        false
+    }
+
     /// Whether there is something for the key.
     ///
     /// # Errors

@@ -23,6 +23,24 @@ fn told_apart<K: CacheKey + PartialEq + Debug>(a: &K, b: &K) {
     assert_eq!(first, bytes(a), "{a:?}");
 }
 
+/// Keys come back from their bytes, and leave what follows these.
+fn comes_back<K: CacheKey + PartialEq + Debug>(key: &K) {
+    let mut all = bytes(key);
+    all.extend(b"rest");
+    let mut rest = all.as_slice();
+    assert_eq!(K::decode(&mut rest).as_ref(), Some(key));
+    assert_eq!(rest, b"rest", "{key:?}");
+}
+
+/// Any bytes may be given: what comes of them has these very bytes.
+fn is_exact<K: CacheKey + Debug>(given: &[u8]) {
+    let mut rest = given;
+    if let Some(key) = K::decode(&mut rest) {
+        let taken = &given[..given.len() - rest.len()];
+        assert_eq!(bytes(&key), taken, "{key:?}");
+    }
+}
+
 macro_rules! told_apart {
     ($($name:ident: $key:ty, $strategy:expr;)*) => {
         proptest! {
@@ -36,6 +54,7 @@ macro_rules! told_apart {
                     let (a, b): ($key, $key) = (a, b);
                     told_apart(&a, &b);
                     told_apart(&a, &a.clone());
+                    comes_back(&a);
                 }
             )*
         }
@@ -82,8 +101,13 @@ told_apart! {
     fives: (u8, String, u8, String, u8), (0..2_u8, TEXT, 0..2_u8, TEXT, 0..2_u8);
     sixes: (String, String, u8, u8, Vec<String>, bool),
         (TEXT, TEXT, 0..2_u8, 0..2_u8, lists(), any::<bool>());
-    namespaces: (&'static str, String),
-        (prop::sample::select(vec!["a", "ab", "", "a:"]), TEXT);
+    borrowed: (Cow<'static, str>, Box<str>, Arc<str>, Rc<[u8]>),
+        (TEXT, TEXT, TEXT, prop::collection::vec(0..2_u8, 0..4))
+            .prop_map(|(a, b, c, d)| (a.into(), b.into(), c.into(), d.into()));
+    pointers: (Box<u16>, Arc<String>, Rc<bool>, ()),
+        (any::<u16>(), TEXT, any::<bool>())
+            .prop_map(|(a, b, c)| (a.into(), b.into(), c.into(), ()));
+    nothings: Vec<()>, prop::collection::vec(Just(()), 0..9);
 }
 
 proptest! {
@@ -91,6 +115,29 @@ proptest! {
         cases: 500, rng_seed: RngSeed::Fixed(0x6e76), failure_persistence: None,
         ..Default::default()
     })]
+
+    #[test]
+    fn namespaces(
+        a in (prop::sample::select(vec!["a", "ab", "", "a:"]), TEXT),
+        b in (prop::sample::select(vec!["a", "ab", "", "a:"]), TEXT),
+    ) {
+        told_apart(&a, &b);
+        prop_assert_eq!(<(&str, String)>::decode(&mut bytes(&a).as_slice()), None);
+    }
+
+    #[test]
+    fn whatever_bytes_are_given_a_key_is_made_of_its_own_alone(
+        given in prop::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..40),
+    ) {
+        is_exact::<String>(&given);
+        is_exact::<Vec<u8>>(&given);
+        is_exact::<Vec<Vec<u16>>>(&given);
+        is_exact::<Vec<()>>(&given);
+        is_exact::<Option<Option<bool>>>(&given);
+        is_exact::<(char, usize, isize)>(&given);
+        is_exact::<[u16; 2]>(&given);
+        is_exact::<(u8, Box<str>, Arc<[i32]>, Cow<'static, str>, u128, bool)>(&given);
+    }
 
     #[test]
     fn what_can_be_looked_up_by_another_type_has_its_bytes(
@@ -113,4 +160,14 @@ proptest! {
         prop_assert_eq!(&bytes(&list), &expected);
         prop_assert_eq!(bytes(&Box::new(number)), bytes(&number));
     }
+}
+
+#[test]
+fn lengths_that_say_more_than_there_is_come_to_nothing_at_once() {
+    let huge = [&[0xff; 9][..], &[0x01]].concat();
+    assert_eq!(Vec::<u64>::decode(&mut huge.as_slice()), None);
+    assert_eq!(Vec::<()>::decode(&mut huge.as_slice()), None);
+    assert_eq!(String::decode(&mut huge.as_slice()), None);
+    assert_eq!(String::decode(&mut [&[0xff; 10][..], &[0x01]].concat().as_slice()), None);
+    assert_eq!(Vec::<u8>::decode(&mut &[0x80, 0x00][..]), None, "one way to write a length");
 }

@@ -5,9 +5,11 @@ use super::super::behind::Behind;
 use super::super::choosing::Lately;
 use super::super::close::{self, Closing};
 use super::super::component::Defaults;
-use super::super::generations::{Generations, RecordName};
+use super::super::generations::{Generations, RecordName, Told};
 use super::super::held::{Held, Sealer, Sealing};
 use super::super::inner::{Core, Loads, millis, wall_ms};
+use super::super::invalidating::Near;
+use super::super::news::{News, NewsCounts};
 use super::super::options::WritePolicy;
 use super::super::outer::Outer;
 use super::super::outside::{Outside, Parts};
@@ -61,6 +63,11 @@ impl<K: 'static, V: 'static> TieredCacheBuilder<K, V> {
         }
         if self.max_tags < 2 {
             return refuse("max_tags", &self.max_tags, "use 2 or more");
+        }
+        let shared = self.tiers.iter().filter(|tier| tier.shared().is_some()).count();
+        if shared > 1 {
+            let remedy = "one tier at most that other processes use as well can tell of changes";
+            return refuse("tier", &format_args!("{shared} that are shared"), remedy);
         }
         if self.guarding.deadline.is_zero() {
             return refuse("deadline", &"zero", "give tiers some time");
@@ -116,7 +123,7 @@ where
         builder = builder.weigher(|_, held: &Held<V>| held.stamp.weight);
         builder.declared.text = builder.declared.text.or(self.text);
         if let Some(sealer) = &sealer
-            && !outside.outers.is_empty()
+            && outside.own_tiers().next().is_some()
             && has_memory
         {
             builder.listeners.set_heir(Arc::new(Overflow {
@@ -131,8 +138,23 @@ where
             let remedy = "the system gives no thread to write behind, write through";
             return Err(ConfigError::new("write", "behind", remedy).into());
         }
+        let news = match (outside.shared, &sealer) {
+            (Some(_), Some(sealer)) => Some(Arc::new(News {
+                near: Near { memory: memory.clone(), outside: Arc::clone(&outside) },
+                sealer: Arc::clone(sealer),
+                text: Arc::clone(&text),
+                on_change: self.on_change.take(),
+                counts: NewsCounts::default(),
+            })),
+            _ => None,
+        };
+        if let Some(news) = &news {
+            let receiver = Arc::<News<K, V>>::downgrade(news);
+            outside.listen(receiver);
+        }
         let core = Core {
             memory,
+            news,
             has_memory,
             weigher,
             write: self.write,
@@ -174,6 +196,7 @@ where
         let outside = Outside::new(Parts {
             outers: outers.collect::<Result<_, _>>()?,
             generations: Generations::new(self.max_tags, MAX_PATTERNS),
+            told: Told::new(self.max_tags, MAX_PATTERNS),
             pool: Pool::new(self.threads, self.max_waiting),
             behind: Behind::new(limits),
             records: Sealer::<V>::record_prefix(&self.namespace),
@@ -189,7 +212,8 @@ where
 /// Reads what was invalidated before.
 fn recover(outside: &Arc<Outside>) {
     let mut bytes = Vec::new();
-    for outer in &outside.outers {
+    for tier in outside.own_tiers() {
+        let outer = &outside.outers[tier];
         let damaged = || outer.call(None, |tier| Ok(tier.usage().corrupt)).unwrap_or_default();
         let before = damaged();
         for name in RecordName::all() {
@@ -216,6 +240,13 @@ fn recover(outside: &Arc<Outside>) {
             // Where it cannot be kept it is when the tier is well.
             let _ = block_on(outside.carry(begun));
         }
+    }
+    if outside.shared.is_some() && outside.own_tiers().next().is_some() {
+        // Nobody has told this process what others changed while it was not there.
+        let queue = |records| outside.queue_records(records);
+        let (number, begun) = outside.generations.invalidate_all(queue);
+        begun.into_iter().for_each(|begun| _ = block_on(outside.carry(begun)));
+        outside.generations.settle(number);
     }
 }
 

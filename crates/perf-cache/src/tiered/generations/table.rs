@@ -161,7 +161,7 @@ impl Table {
 }
 
 impl Pattern {
-    fn covers(&self, key: &str) -> bool {
+    pub(super) fn covers(&self, key: &str) -> bool {
         match self {
             Pattern::Glob(glob) => glob.matches(key),
             Pattern::Namespace(name) => {

@@ -72,7 +72,7 @@ fn name(key: u64) -> KeyBytes {
 }
 
 fn put(value: u64) -> Action {
-    Action::Put(bytes_of(value), Terms { expires_at: 9, written_at: 0, pinned: false })
+    Action::Put(bytes_of(value), Terms { expires_at: 9, written_at: 0, pinned: false, since: None })
 }
 
 impl World {
@@ -389,7 +389,8 @@ fn a_value_that_cannot_be_put_is_removed_and_a_record_is_put_again() {
     assert_eq!(keys.failed(1, 0, true), (vec![], true), "it was only refused");
     assert!(keys.next(1, 0).is_some());
     assert_eq!(keys.done(1, 0), [1]);
-    let record = Action::Put(bytes_of(2), Terms { expires_at: 9, written_at: 0, pinned: true });
+    let terms = Terms { expires_at: 9, written_at: 0, pinned: true, since: None };
+    let record = Action::Put(bytes_of(2), terms);
     let _ = keys.push(1, op(record));
     assert!(keys.next(1, 0).is_some());
     let _ = keys.failed(1, 0, false);

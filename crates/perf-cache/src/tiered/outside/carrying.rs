@@ -1,6 +1,6 @@
 //! Changes carried out: in order for each key, at once or on a thread that may wait.
 
-use super::super::keys::Job;
+use super::super::keys::{Action, Job};
 use super::super::outer::Attempt;
 use super::super::pool::Work;
 use super::super::promise::{Promise, block_on};
@@ -119,6 +119,12 @@ impl Outside {
         let mut driven = Driven::Nowhere;
         loop {
             let Some(job) = self.next(hash, tier) else { return driven };
+            let job = if self.is_dead_on_its_way(tier, &job.action) {
+                self.outers[tier].counts.overtaken.increment();
+                Job { action: Action::Remove, ..job }
+            } else {
+                job
+            };
             match self.outers[tier].execute(&job, attempt) {
                 Ok(()) => {
                     self.volume.add(job.action.len());

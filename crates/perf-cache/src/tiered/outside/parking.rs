@@ -147,6 +147,9 @@ impl Outside {
         }
         // Sets out and does not wait.
         drop(begun);
+        if Some(tier) == self.shared {
+            self.end_everywhere();
+        }
     }
 
     /// Tries again what could not be done, once, as long as the tiers answer and there is time.

@@ -102,13 +102,14 @@ impl Outside {
         }
     }
 
-    /// Removes all that is in the tiers but records. What cannot be removed is dead.
+    /// Removes all that is in the tiers of this process but records. What cannot be removed is dead.
     ///
     /// # Errors
     ///
     /// The first of a tier.
     pub(in crate::tiered) async fn clear_tiers(self: &Arc<Outside>) -> Outcome {
-        for (tier, outer) in self.outers.iter().enumerate() {
+        for tier in self.own_tiers() {
+            let outer = &self.outers[tier];
             if self.is_closed() {
                 return Err(TierError::Closed);
             }
