@@ -270,8 +270,9 @@ impl<K, V, S> CacheBuilder<K, V, S> {
     /// [`ConfigError`] without a bound, with a bound of zero, with a bound on bytes but no weigher,
     /// with a number of shards that is no power of two up to 1024, with a namespace that ends in
     /// a colon, with more than 64 of them, with room for no tags, with an
-    /// [`adaptive_min_capacity`](CacheBuilder::adaptive_min_capacity) out of its range, and with settings for loaders that
-    /// contradict each other.
+    /// [`adaptive_min_capacity`](CacheBuilder::adaptive_min_capacity) out of its range, with settings for loaders that
+    /// contradict each other, and with what
+    /// [`AdaptiveTtlBuilder::build`](crate::learning::AdaptiveTtlBuilder::build) refuses.
     pub fn build(self) -> Result<Cache<K, V, S>, ConfigError> {
         let remedy = "set `max_entries`, or `max_bytes` with a `weigher`";
         self.basics.check_bounds(remedy)?;
@@ -311,8 +312,11 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             first_policy: self.policy.kind().unwrap_or(PolicyKind::Adaptive),
             policy: self.policy.kind(),
         };
+        let tracks_entries = self.expiry.tracks_entries;
+        let times = (ttl, jitter.as_f64());
+        let (lifetimes, learned) = self.expiry.lifetimes(times, &clock, bounds.entries)?;
         let is_plain = self.weigher.is_none()
-            && !self.expiry.tracks_entries
+            && !tracks_entries
             && !self.loading.shapes_terms()
             && self.listeners.is_empty()
             && !self.listeners.has_heir();
@@ -333,11 +337,9 @@ impl<K, V, S> CacheBuilder<K, V, S> {
             entries: Budget::new(bounds.entries),
             bytes: Budget::new(max_bytes),
             is_plain,
-            tracks_entries: self.expiry.tracks_entries,
-            lifetimes: self
-                .expiry
-                .lifetimes(ttl, jitter.as_f64())
-                .refreshed_after(self.loading.refresh_share()),
+            tracks_entries,
+            lifetimes: lifetimes.refreshed_after(self.loading.refresh_share()),
+            learned,
             since: AtomicU64::new(since),
             counted_before: Mutex::new((0, 0)),
             lookups_before: AtomicU64::new(0),

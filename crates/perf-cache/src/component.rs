@@ -6,8 +6,8 @@ use crate::ruling::Ruling;
 use crate::stats::Counts;
 use crate::{Cache, Capacity};
 use perf_core::{
-    Bounds, ByteSize, Component, Direction, Instant, Knob, KnobError, KnobValue, Observe, Signal,
-    Tune, Turn, Turned, Unit,
+    Bounds, ByteSize, Component, Direction, Instant, Knob, KnobError, KnobValue, Observe, Ratio,
+    Signal, Tune, Turn, Turned, Unit,
 };
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hash};
@@ -47,6 +47,9 @@ impl<K, V, S> Observe for Cache<K, V, S> {
         let help = "Panics of those who are told of evictions.";
         counter("listener_panics", self.inner.listeners.panics(), help);
         self.observe_insight(counts.hits, counts.misses, visit);
+        if let Some(lives) = &self.inner.learned {
+            lives.learned.read().observe(lives.since, visit);
+        }
         let mut gauge = |name, unit, value: u64, help| {
             visit(Signal::gauge(name, unit, value as f64).help(help));
         };
@@ -86,7 +89,7 @@ pub(crate) fn observe_counts(counts: &Counts, since: Instant, visit: &mut dyn Fn
 /// Knobs: `capacity`, in bytes where those are bounded, else in entries, from a sixteenth to sixteen
 /// times of what was built; `time_to_live`, where zero is for ever; `policy`, by the names of
 /// [`PolicyKind`], unless the policy is a custom one; and under the adaptive policy `cold_share`:
-/// `auto`, or a share that is fixed.
+/// `auto`, or a share that is fixed; and where lives are learned, `stale_share`.
 impl<K, V, S> Tune for Cache<K, V, S> {
     fn knobs(&self) -> Vec<Knob> {
         self.knobs_of(&self.inner.settings())
@@ -105,6 +108,11 @@ impl<K, V, S> Tune for Cache<K, V, S> {
             KnobValue::Bytes(bytes) => self.move_capacity(Capacity::bytes(*bytes), &settings),
             KnobValue::Count(entries) => self.move_capacity(Capacity::entries(*entries), &settings),
             KnobValue::Duration(ttl) => self.move_time_to_live(*ttl),
+            KnobValue::Number(share) => {
+                if let (Some(lives), Ok(share)) = (&self.inner.learned, Ratio::new(*share)) {
+                    lives.learned.set_stale_share(share);
+                }
+            }
             KnobValue::Choice(name) if knob.id == COLD_SHARE => {
                 // Anything but a number is `auto`, since it is one of the options.
                 let choice = name.parse().ok().map(Choice::from_cold_share);
@@ -141,6 +149,9 @@ impl<K, V, S> Cache<K, V, S> {
         knobs.extend(settings.policy.map(|now| policy_knob(now, settings.first_policy)));
         if settings.policy == Some(PolicyKind::Adaptive) {
             knobs.push(cold_share_knob(self.inner.choosing.settled(), settings));
+        }
+        if let Some(lives) = &self.inner.learned {
+            knobs.push(lives.learned.read().knob(lives.default_share));
         }
         knobs
     }

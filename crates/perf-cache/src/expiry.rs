@@ -13,7 +13,7 @@ mod sweep;
 pub use custom::Expiry;
 pub(crate) use life::{Life, State, deadline_of, end_of, look_closer};
 pub(crate) use lifetimes::{Lifetimes, remaining};
-pub(crate) use settings::{Begins, ExpirySettings};
+pub(crate) use settings::{Begins, ExpirySettings, LearnedLives};
 pub(crate) use sweep::Sweep;
 
 use perf_core::Clock;

@@ -2,7 +2,7 @@
 
 use crate::budget::Budget;
 use crate::choosing::Choosing;
-use crate::expiry::Lifetimes;
+use crate::expiry::{LearnedLives, Lifetimes};
 use crate::hazard::Readers;
 use crate::insight::Observer;
 use crate::invalidation::{Fence, Invalidations};
@@ -42,6 +42,8 @@ pub(crate) struct Inner<K, V> {
     pub(crate) entries: Budget,
     pub(crate) bytes: Budget,
     pub(crate) lifetimes: Lifetimes<K, V>,
+    /// Where lives are learned.
+    pub(crate) learned: Option<LearnedLives>,
     /// Whether an insertion has nobody to ask and nobody to tell.
     pub(crate) is_plain: bool,
     /// Whether each entry keeps account of its use.

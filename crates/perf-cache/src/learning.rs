@@ -8,7 +8,8 @@
 //! ahead, as long as enough of them are used; [`Prefetching`] is a cache with a loader that loads
 //! them. [`AdaptiveTtl`] estimates how often values change, and
 //! gives each class of keys the time to live that loads least for a stated share of stale answers;
-//! [`ByChange`] gives these times to the entries of a cache.
+//! [`ByChange`] gives these times to the entries of a cache, and
+//! [`CacheBuilder::adaptive_ttl`](crate::CacheBuilder::adaptive_ttl) makes one that knows of it.
 
 mod adaptive_ttl;
 #[cfg(test)]
@@ -17,7 +18,8 @@ mod prefetch;
 mod prefetching;
 
 pub use adaptive_ttl::{
-    AdaptiveTtl, AdaptiveTtlBuilder, AdaptiveTtlStats, ByChange, ClassTtl, Reload,
+    AdaptiveTtl, AdaptiveTtlBuilder, AdaptiveTtlStats, ByChange, ClassTtl, LearnedTtl, Reload,
 };
+pub(crate) use adaptive_ttl::{Learned, LearnedRule};
 pub use prefetch::{Advice, Prefetch, PrefetchBuilder, PrefetchStats};
 pub use prefetching::{Prefetching, PrefetchingBuilder};

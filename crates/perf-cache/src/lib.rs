@@ -234,8 +234,8 @@
 //! [`Registry`] finds the caches of a program by their names.
 //!
 //! [`learning`] has what goes beyond that: [`Prefetching`](learning::Prefetching) is a cache with a
-//! loader that loads what is asked for next before it is, and times to live come from how often
-//! values change.
+//! loader that loads what is asked for next before it is, and
+//! [`adaptive_ttl`](CacheBuilder::adaptive_ttl) finds times to live from how often values change.
 //!
 //! # Cost
 //!

@@ -64,7 +64,7 @@ impl<K: 'static, V: 'static> CacheBuilder<K, V> {
         let builder = CacheBuilder {
             basics: self.basics,
             weigher: None,
-            expiry: self.expiry.with_custom(|of| Box::new(Within { value, of })),
+            expiry: self.expiry.with_custom(move |of| Box::new(Within { value, of })),
             insight: self.insight,
             policy: self.policy,
             cold_share: self.cold_share,

@@ -3,6 +3,7 @@
 mod by_change;
 mod change;
 mod demand;
+mod learned;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,8 @@ use crate::ConfigError;
 pub use by_change::ByChange;
 use change::ChangeRate;
 use demand::Waits;
+pub use learned::LearnedTtl;
+pub(crate) use learned::{Learned, LearnedRule};
 use perf_core::Ratio;
 use plan::{Demand, Limits, plan};
 use std::collections::BTreeMap;
@@ -190,10 +193,7 @@ impl AdaptiveTtlBuilder {
     /// shortest time below a microsecond or not below the longest one, and with more than 4 096
     /// classes or none.
     pub fn build(self) -> Result<AdaptiveTtl, ConfigError> {
-        if self.share <= 0.0 || self.share >= 1.0 {
-            let remedy = "use a share between 0 and 1, as 0.05";
-            return Err(ConfigError::new("stale_share", self.share, remedy));
-        }
+        check_share(self.share)?;
         if let Some(share) = self.class_share.filter(|share| *share < self.share) {
             let remedy = format!("use at least {}, the share of all", self.share);
             return Err(ConfigError::new("class_share", share, remedy));
@@ -260,6 +260,26 @@ impl AdaptiveTtl {
         self.span(known.and_then(|known| known.time_to_live))
     }
 
+    /// The share of stale answers that is asked for.
+    #[must_use]
+    pub fn stale_share(&self) -> Ratio {
+        // Nothing sets it to anything else than a ratio.
+        Ratio::new(self.settings.share).unwrap_or(Ratio::ONE)
+    }
+
+    /// Asks for another share, and makes a plan for it. A [share of
+    /// one class](AdaptiveTtlBuilder::class_share) below it counts as it. O(classes).
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with a share of zero or one.
+    pub fn set_stale_share(&mut self, share: Ratio) -> Result<(), ConfigError> {
+        check_share(share.as_f64())?;
+        self.settings.share = share.as_f64();
+        self.plan();
+        Ok(())
+    }
+
     /// What was learned so far.
     #[must_use]
     pub const fn stats(&self) -> AdaptiveTtlStats {
@@ -303,7 +323,7 @@ impl AdaptiveTtl {
         let AdaptiveTtlBuilder { share, class_share, shortest, longest, .. } = self.settings;
         let limits = Limits {
             share: share * AIM,
-            class_share: class_share.unwrap_or(share * CLASS_SHARE).min(1.0),
+            class_share: class_share.unwrap_or(share * CLASS_SHARE).clamp(share, 1.0),
             shortest: shortest.as_secs_f64(),
             longest: longest.as_secs_f64(),
         };
@@ -313,6 +333,14 @@ impl AdaptiveTtl {
             class.time_to_live = Some(time);
         }
     }
+}
+
+fn check_share(share: f64) -> Result<(), ConfigError> {
+    if share > 0.0 && share < 1.0 {
+        return Ok(());
+    }
+    let remedy = "use a share between 0 and 1, as 0.05";
+    Err(ConfigError::new("stale_share", share, remedy))
 }
 
 /// The share of the stated share that plans are made for: what is estimated is not exact.

@@ -1,8 +1,8 @@
 //! The times to live of a cache, learned from its own loads.
 
 use super::{AdaptiveTtl, Reload};
-use crate::Expiry;
-use perf_core::{Clock, Instant};
+use crate::{Expiry, Terms};
+use perf_core::{Clock, Histogram, Instant};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,10 @@ use std::time::Duration;
 ///
 /// It remembers a hash of the value of each key, so values have to be [`Hash`]. A clone is a handle
 /// to the same: keep one to see what was learned.
+///
+/// [`CacheBuilder::adaptive_ttl`](crate::CacheBuilder::adaptive_ttl) makes one for a cache, with
+/// signals and a knob. A cache of tiers takes no rule, since what it finds beyond memory is no load:
+/// there a loader can ask for [`terms`](ByChange::terms).
 ///
 /// ```
 /// use perf_cache::Cache;
@@ -49,17 +53,19 @@ pub struct ByChange<F> {
     shared: Arc<Shared<F>>,
 }
 
-struct Shared<F> {
+pub(super) struct Shared<F> {
     class_of: F,
     clock: Clock,
     learning: Mutex<Learning>,
 }
 
-struct Learning {
-    learned: AdaptiveTtl,
+pub(super) struct Learning {
+    pub(super) learned: AdaptiveTtl,
+    /// What loads were given to live, in nanoseconds.
+    pub(super) given: Histogram,
     /// By the hash of the key: who comes later takes the place.
     places: Vec<Option<Seen>>,
-    forgotten: u64,
+    pub(super) forgotten: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -75,7 +81,8 @@ impl<F> ByChange<F> {
     /// at most, 40 bytes each, and a function that answers the class of a key.
     pub fn new(learned: AdaptiveTtl, clock: Clock, keys: usize, class_of: F) -> ByChange<F> {
         let places = vec![None; keys.clamp(1, MOST_KEYS)];
-        let learning = Learning { learned, places, forgotten: 0 };
+        let given = Histogram::new();
+        let learning = Learning { learned, given, places, forgotten: 0 };
         ByChange { shared: Arc::new(Shared { class_of, clock, learning: Mutex::new(learning) }) }
     }
 
@@ -86,6 +93,15 @@ impl<F> ByChange<F> {
     {
         let class = (self.shared.class_of)(key);
         self.learning().learned.time_to_live(class)
+    }
+
+    /// Notes that a value was loaded, and answers [`Terms`] with the time that it is to live; for
+    /// loaders of caches that do not have this as their rule.
+    pub fn terms<K: Hash, V: Hash>(&self, key: &K, value: &V) -> Terms
+    where
+        F: Fn(&K) -> u64,
+    {
+        Terms::new().time_to_live(self.note(key, value))
     }
 
     /// Shows what was learned to a closure, under the lock.
@@ -100,15 +116,28 @@ impl<F> ByChange<F> {
         self.learning().forgotten
     }
 
+    pub(super) fn shared(&self) -> &Arc<Shared<F>> {
+        &self.shared
+    }
+
     fn learning(&self) -> MutexGuard<'_, Learning> {
-        // What a panic of the closure of `with` interrupted is whole: it only looks.
-        self.shared.learning.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.learning()
+    }
+
+    fn note<K: Hash, V: Hash>(&self, key: &K, value: &V) -> Duration
+    where
+        F: Fn(&K) -> u64,
+    {
+        // All of it the caller's code, so before the lock.
+        let class = (self.shared.class_of)(key);
+        let (key, value) = (hash(key), hash(value));
+        self.loaded(class, key, value)
     }
 
     fn loaded(&self, class: u64, key: u64, value: u64) -> Duration {
         let now = self.shared.clock.now();
         let mut learning = self.learning();
-        let Learning { learned, places, forgotten } = &mut *learning;
+        let Learning { learned, given, places, forgotten } = &mut *learning;
         let place = (key % places.len() as u64) as usize;
         match places[place].filter(|seen| seen.key == key) {
             Some(seen) => {
@@ -119,6 +148,7 @@ impl<F> ByChange<F> {
             None => *forgotten += u64::from(places[place].is_some()),
         }
         let time_to_live = learned.time_to_live(class);
+        given.record_duration(time_to_live);
         places[place] = Some(Seen { key, value, loaded: now, time_to_live });
         time_to_live
     }
@@ -131,10 +161,14 @@ where
     F: Fn(&K) -> u64 + Send + Sync,
 {
     fn on_create(&self, key: &K, value: &V) -> Option<Duration> {
-        // All of it the caller's code, so before the lock.
-        let class = (self.shared.class_of)(key);
-        let (key, value) = (hash(key), hash(value));
-        Some(self.loaded(class, key, value))
+        Some(self.note(key, value))
+    }
+}
+
+impl<F> Shared<F> {
+    pub(super) fn learning(&self) -> MutexGuard<'_, Learning> {
+        // What a panic of the closure of `with` interrupted is whole: it only looks.
+        self.learning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
