@@ -1,121 +1,13 @@
 // Caching: who answers and how fast, what the cache did, and the knobs that change it.
-import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "perfkit/ui";
+import { html, useEffect, useId, useRef, useState } from "perfkit/ui";
 import * as live from "perfkit/live";
 import { Changes, Icon, Panel, count, knobName, lengthOf, many, takeBack, tell, text, valueOf } from "perfkit/parts";
 import { Chart } from "perfkit/charts";
+import { Flow } from "perfkit/flow";
 import { Insight } from "perfkit/insight";
 import { SignIn } from "perfkit/session";
 
 const percent = (share) => (share == null ? "–" : text(share * 100, "%"));
-
-// ---- the flow from left to right -------------------------------------------------------------------------
-
-const FULL = 88; // height of all traffic in px; every ribbon is a share of it
-const HEAD = 48; // room for the two lines of words above a lane
-const GAP = 24;
-const LINE = 20; // one more line of words
-const THIN = 2; // the least that is still seen: one request in a million is not nothing
-
-/** A ribbon whose upper edge goes from `y1` to `y2` between `x1` and `x2`, `size` high at both ends. */
-function ribbon(x1, y1, x2, y2, size) {
-  const m = (x1 + x2) / 2;
-  return `M${x1} ${y1}C${m} ${y1} ${m} ${y2} ${x2} ${y2}V${y2 + size}C${m} ${y2 + size} ${m} ${y1 + size} ${x1} ${y1 + size}Z`;
-}
-
-/** A straight ribbon that ends in a point, so that its direction is seen without colour or motion. */
-const arrow = (x1, y, x2, size) => `M${x1} ${y}H${x2 - 12}L${x2} ${y + size / 2}L${x2 - 12} ${y + size}H${x1}Z`;
-
-const latency = (tier) => (tier.p50_ms == null ? "no answers yet" : `p50 ${text(tier.p50_ms, "ms")}, p95 ${text(tier.p95_ms, "ms")}`);
-
-const BREAKERS = { closed: "breaker closed", open: "breaker open: passed by", "half open": "breaker half open: being tried" };
-const isUnwell = (tier) => tier.breaker != null && tier.breaker !== "closed";
-/** What a tier keeps and how it does; of memory that stands in the figures below. */
-const keeping = (tier) => (tier.breaker == null ? "" : [
-  tier.bytes == null ? "" : `${text(tier.bytes, "bytes")}${tier.capacity_bytes ? ` of ${text(tier.capacity_bytes, "bytes")}` : ""}`,
-  tier.compression_ratio == null ? "" : `compression ratio ${text(tier.compression_ratio, "")}`,
-  BREAKERS[tier.breaker],
-].filter(Boolean).join(", "));
-const sentence = (data) => `Of ${many(data.requests, "request")}, ${data.tiers.map((tier) => `${tier.title.toLowerCase()} answers ${percent(tier.share)} with ${latency(tier)}${keeping(tier) && `, ${keeping(tier)}`}`).join("; ")}.`;
-
-/** Lanes from top to bottom: each tier keeps what it answers and hands the rest to the next one. */
-function WideFlow({ data, width }) {
-  const tiers = data.tiers;
-  const step = (width - 8) / (tiers.length + 1);
-  let top = HEAD;
-  let left = 1;
-  const lanes = tiers.map((tier, i) => {
-    const share = tier.share ?? 0;
-    if (keeping(tier)) top += LINE;
-    const last = i === tiers.length - 1;
-    const size = Math.max(THIN, share * FULL);
-    const incoming = Math.max(THIN, last ? size : left * FULL);
-    const lane = { tier, i, x: Math.round(step * (i + 1)), top, size, incoming, rest: Math.max(THIN, (left - share) * FULL), left, last };
-    left = Math.max(0, left - share);
-    top += Math.max(size, 12) + HEAD + GAP;
-    return lane;
-  });
-  const beyond = (i) => tiers.slice(i + 1).reduce((sum, tier) => (tier.per_second == null ? sum : (sum ?? 0) + tier.per_second), null);
-  const under = (lane) => Math.max(lanes[lane.i + 1].top, lane.top + lane.incoming + 32); // the words of what goes on
-  const height = Math.max(top - HEAD - GAP, ...lanes.slice(0, -1).map((lane) => under(lane) + 28));
-  return html`<svg class="flow" width=${width} height=${height} role="img" aria-label=${sentence(data)}>
-    <path class="in" d=${`M0 ${HEAD}H${lanes[0].x}V${HEAD + FULL}H0Z`} />
-    ${lanes.map((lane) => {
-      const { tier, i, x, top, size, incoming, rest, left, last } = lane;
-      const next = lanes[i + 1];
-      const below = keeping(tier);
-      const words = top - (below ? LINE : 0);
-      return html`<g class="tier tier-${tier.id}">
-        ${next && html`<path class="rest" d=${ribbon(x + 8, top + incoming - rest, next.x, next.top, rest)} />
-          <text class="words" x=${x} y=${under(lane)}><tspan class="strong">Misses ${percent(left - (tier.share ?? 0))}</tspan></text>
-          <text class="words" x=${x} y=${under(lane) + 20}>${text(beyond(i), "/s")}</text>`}
-        <path class=${isUnwell(tier) ? "passed-by" : "out"} d=${arrow(x + 8, top, width, size)} />
-        <rect class="node" x=${x} y=${top} width="8" height=${last ? size : incoming} rx="2" />
-        <text class="words" x=${x} y=${words - 28}><tspan class="strong">${tier.title} answers ${percent(tier.share)}</tspan></text>
-        <text class="words" x=${x} y=${words - 8}>${text(tier.per_second, "/s")}, ${latency(tier)}</text>
-        ${below && html`<text class="words" x=${x} y=${top - 8}>${below}</text>`}
-      </g>`;
-    })}
-    <rect class="node source" x="0" y=${HEAD} width="8" height=${FULL} rx="2" />
-    <text class="words" x="0" y=${HEAD - 28}><tspan class="strong">Requests in</tspan></text>
-    <text class="words" x="0" y=${HEAD - 8}>${text(data.per_second, "/s")}, ${count(data.requests)} in ${lengthOf(data.span_seconds)}</text>
-  </svg>`;
-}
-
-/** The same for narrow pages: one bar for each tier, starting where the one before ended. */
-function NarrowFlow({ data }) {
-  let before = 0;
-  return html`<div class="flow-list" role="img" aria-label=${sentence(data)}>
-    <p><b>Requests in</b> <span class="muted">${text(data.per_second, "/s")}, ${count(data.requests)} in ${lengthOf(data.span_seconds)}</span></p>
-    <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="in" width="100" height="10" /></svg>
-    ${data.tiers.map((tier) => {
-      const from = before * 100;
-      before += tier.share ?? 0;
-      return html`<p><b>${tier.title} answers ${percent(tier.share)}</b> <span class="muted">${text(tier.per_second, "/s")}, ${latency(tier)}${keeping(tier) && html`<br />${keeping(tier)}`}</span></p>
-        <svg class="tier-${tier.id}" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="10" /><rect class="out" x=${from} width=${Math.max(1, (tier.share ?? 0) * 100)} height="10" /></svg>`;
-    })}
-  </div>`;
-}
-
-function Flow({ data, listen }) {
-  const box = useRef(null);
-  const [width, setWidth] = useState(0);
-  useLayoutEffect(() => {
-    if (!box.current) return undefined;
-    setWidth(box.current.clientWidth);
-    const watcher = new ResizeObserver(([entry]) => setWidth(Math.round(entry.contentRect.width)));
-    watcher.observe(box.current);
-    return () => watcher.disconnect();
-  }, [Boolean(data), data?.requests > 0]);
-  const none = data && !data.requests;
-  const unwell = data?.tiers.filter(isUnwell).map((tier) => html`<p class="unwell" role="status"><${Icon} name="degraded" /> <span>${tier.title} ${tier.breaker === "open" ? "failed or took too long and is passed by; it is tried again every few seconds" : "failed and is being tried again"}.</span></p>`);
-  return html`<${Panel} title="Who answers" class="flow-panel" help="Every request meets the tiers from left to right. The height of a ribbon is its share of the traffic; latency is measured until the head of the answer is ready."
-    empty=${none && html`<p>No requests in the last ${lengthOf(live.span.value)}.</p><p class="muted">The tiers, their shares and their latency appear here as soon as requests come in${listen ? ` at ${listen}` : ""}.</p>${unwell}`}>
-    <div class="flow-box" ref=${box}>${data && width > 0 && (width >= 720 ? html`<${WideFlow} data=${data} width=${width} />` : html`<${NarrowFlow} data=${data} />`)}</div>
-    ${data && html`<div class="hidden"><table><caption>Who answers</caption><thead><tr><th scope="col">Tier</th><th scope="col">Share</th><th scope="col">Requests</th><th scope="col">Latency</th><th scope="col">Keeps</th></tr></thead>
-      <tbody>${data.tiers.map((tier) => html`<tr><th scope="row">${tier.title}</th><td>${percent(tier.share)}</td><td>${count(tier.requests)}</td><td>${latency(tier)}</td><td>${keeping(tier)}</td></tr>`)}</tbody></table></div>`}
-    ${unwell}
-  <//>`;
-}
 
 // ---- what the cache did ----------------------------------------------------------------------------------
 

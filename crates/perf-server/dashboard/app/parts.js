@@ -74,7 +74,7 @@ export const agoOf = (seconds) => (seconds < 2 ? "just now" : `${lengthOf(second
 
 // ---- icons: paths in a box of 16, drawn with the text's colour -------------------------------------------
 
-const ICONS = {
+export const ICONS = {
   healthy: "M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13ZM5 8.2l2.1 2.1L11 6.2",
   degraded: "M8 2 1.6 13.5h12.8L8 2ZM8 6.4v3.2M8 11.6v.1",
   unhealthy: "M5.3 1.5h5.4l3.8 3.8v5.4l-3.8 3.8H5.3l-3.8-3.8V5.3l3.8-3.8ZM5.8 5.8l4.4 4.4M10.2 5.8l-4.4 4.4",

@@ -2,7 +2,7 @@
 
 use super::attention::by_label;
 use super::charts;
-use super::shapes::{Caching, CachingStats, Tier};
+use super::shapes::{Caching, CachingStats, Sharing, Tier};
 use super::traffic::{
     FETCHED, FROM_MEMORY, MEMORY, OUTERS, Outer, PASSED, RESPONSES, TIERS, Traffic, answer_times,
     answered, ms,
@@ -33,6 +33,9 @@ pub(crate) fn caching(scene: &Scene<'_>, shown: Span) -> Caching {
         hits: None,
         misses: None,
         breaker: None,
+        failed: None,
+        passed_by: None,
+        sharing: None,
         compression_ratio: None,
     };
     let looked_up = |signal: &str| Some(history.counter(&Select::new(MEMORY, signal), span));
@@ -116,9 +119,26 @@ fn beyond(scene: &Scene<'_>, outer: Outer, span: analytics::Span, tier: Tier) ->
         bytes: holds("tier_bytes"),
         capacity_bytes: (outer.id == "disk").then(|| capacity(scene)).flatten(),
         breaker: gauge("tier_breaker").map(breaker),
+        failed: count("tier_failed")
+            .zip(count("tier_timed_out"))
+            .map(|(failed, late)| failed + late),
+        passed_by: count("tier_passed_by"),
+        sharing: (outer.id == "remote").then(|| sharing(history, span)).flatten(),
         compression_ratio: compression(history, span),
         ..tier
     }
+}
+
+/// How a tier that other processes share and this process are in step, where that is told.
+fn sharing(history: &History, span: analytics::Span) -> Option<Sharing> {
+    let gauge = |signal: &str| history.gauge(&Select::new(TIERS, signal), span);
+    let count = |signal: &str| history.counter(&Select::new(TIERS, signal), span);
+    gauge("change_number").map(|_| Sharing {
+        unheard_seconds: gauge("unheard"),
+        pending: gauge("unannounced"),
+        changes: count("changes"),
+        doubts: count("doubts"),
+    })
 }
 
 /// The bound of the disk, which is a knob.
@@ -155,4 +175,87 @@ fn per_second(history: &History, tier: &'static str, span: analytics::Span) -> O
         .into_iter()
         .filter_map(|outcome| history.rate(&super::traffic::answers(outcome), span))
         .fold(None, |sum, rate| Some(sum.unwrap_or(0.0) + rate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::shapes::{HealthSummary, Service};
+    use perf_analytics::HistoryConfig;
+    use perf_core::{Instant, Signal, Unit};
+
+    fn shown(history: &History) -> Caching {
+        let service = Service {
+            name: String::new(),
+            version: String::new(),
+            uptime_seconds: 0.0,
+            origin: None,
+            listen: None,
+        };
+        let scene = Scene {
+            history,
+            at: 0.0,
+            service,
+            health: HealthSummary { status: "healthy", summary: String::new() },
+            components: Vec::new(),
+            knobs: Vec::new(),
+            events: Vec::new(),
+            budgets: Vec::new(),
+        };
+        caching(&scene, Span::default())
+    }
+
+    #[test]
+    fn every_tier_has_its_place_and_what_is_known_of_it() {
+        let history = History::new(HistoryConfig::default());
+        let at = Instant::from_nanos(1_000_000_000);
+        let ids = |shown: &Caching| shown.tiers.iter().map(|tier| tier.id).collect::<Vec<_>>();
+        assert_eq!(ids(&shown(&history)), ["memory", "origin"]);
+        for (outcome, count) in
+            [("hit", 50), ("disk", 20), ("remote", 10), ("cdn", 5), ("miss", 15)]
+        {
+            let labels = [("outcome", outcome)];
+            let answers = Signal::counter("answers", count, at).labels(&labels);
+            history.sample(at, RESPONSES, &answers);
+        }
+        for (name, breaker) in [("cdn", 1.0), ("redis", 2.0), ("disk", 0.0)] {
+            let labels = [("tier", name)];
+            let counters = [("tier_failed", 3), ("tier_timed_out", 4), ("tier_passed_by", 90)];
+            for (signal, count) in counters {
+                let signal = Signal::counter(signal, count, at).labels(&labels);
+                history.sample(at, TIERS, &signal);
+            }
+            let breaker = Signal::gauge("tier_breaker", Unit::None, breaker).labels(&labels);
+            history.sample(at, TIERS, &breaker);
+        }
+        let page = shown(&history);
+        assert_eq!(ids(&page), ["memory", "disk", "remote", "cdn", "origin"]);
+        let shares: Vec<_> = page.tiers.iter().filter_map(|tier| tier.share).collect();
+        assert_eq!(shares, [0.5, 0.2, 0.1, 0.05, 0.15]);
+        let breakers: Vec<_> = page.tiers.iter().map(|tier| tier.breaker).collect();
+        assert_eq!(breakers, [None, Some("closed"), Some("open"), Some("half open"), None]);
+        assert_eq!((page.tiers[2].failed, page.tiers[2].passed_by), (Some(7), Some(90)));
+        assert_eq!((page.tiers[0].failed, page.tiers[4].passed_by), (None, None));
+        assert!(page.tiers.iter().all(|tier| tier.sharing.is_none()), "nobody has told of it");
+    }
+
+    #[test]
+    fn only_the_tier_that_is_shared_tells_of_those_who_share_it() {
+        let history = History::new(HistoryConfig::default());
+        let at = Instant::from_nanos(1_000_000_000);
+        for name in ["redis", "disk"] {
+            let labels = [("tier", name)];
+            let breaker = Signal::gauge("tier_breaker", Unit::None, 0.0).labels(&labels);
+            history.sample(at, TIERS, &breaker);
+        }
+        for (signal, level) in [("change_number", 12.0), ("unannounced", 2.0)] {
+            history.sample(at, TIERS, &Signal::gauge(signal, Unit::Count, level));
+        }
+        history.sample(at, TIERS, &Signal::counter("changes", 9, at));
+        let page = shown(&history);
+        let sharing = page.tiers[2].sharing.clone().unwrap();
+        assert_eq!((sharing.pending, sharing.changes, sharing.doubts), (Some(2.0), 9, 0));
+        assert_eq!(sharing.unheard_seconds, None);
+        assert!(page.tiers[0].sharing.is_none() && page.tiers[1].sharing.is_none());
+    }
 }

@@ -205,9 +205,30 @@ pub(crate) struct Tier {
     /// Of a tier that may fail: `closed` while it is asked, `open` while it is passed by, `half open`
     /// while it is tried.
     pub(crate) breaker: Option<&'static str>,
+    /// Calls in the span that failed or took longer than they may. Null for memory and the origin.
+    pub(crate) failed: Option<u64>,
+    /// Calls in the span that were not made, because others had failed. Null for memory and the
+    /// origin.
+    pub(crate) passed_by: Option<u64>,
+    /// Of a tier that other processes use as well. Null for others.
+    pub(crate) sharing: Option<Sharing>,
     /// How many times smaller its values became in the span: 2 where half is left. Null where nothing
     /// was written.
     pub(crate) compression_ratio: Option<f64>,
+}
+
+/// How this process and others that use the same tier are in step.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Sharing {
+    /// How long it was not heard of what the others change, in seconds: a fraction of one where all
+    /// is well.
+    pub(crate) unheard_seconds: Option<f64>,
+    /// Invalidations of this process that the others are not told of yet.
+    pub(crate) pending: Option<f64>,
+    /// Changes of others that were taken in, in the span.
+    pub(crate) changes: u64,
+    /// Times in the span that all that is near was dropped, because nobody knew what had changed.
+    pub(crate) doubts: u64,
 }
 
 /// What the cache did in the span, and what it holds now.

@@ -42,6 +42,24 @@ export async function openPage(t, browser, program, { path = "/", theme = "light
   return page;
 }
 
+/** For `prepare`: the Caching page is told something else than the program says. */
+export const told = (change) => async (page) => {
+  const otherwise = (text) => {
+    const message = JSON.parse(text);
+    if (message.tiers) change(message);
+    else if (message.data?.tiers) change(message.data);
+    return JSON.stringify(message);
+  };
+  await page.routeWebSocket(/\/live/, (socket) => {
+    const server = socket.connectToServer();
+    server.onMessage((message) => socket.send(otherwise(String(message))));
+  });
+  await page.route(/\/api\/performance\/caching(\?|$)/, async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, body: otherwise(await answer.text()) });
+  });
+};
+
 /** The accessibility checker finds nothing on the page. */
 export async function assertAccessible(page) {
   await page.locator("canvas").first().waitFor();
