@@ -3,9 +3,11 @@
 //! `PERFKIT_TRACES=folder cargo run --release -p perfkit-benches --bin policies` replays every
 //! workload of a suite at every size against every candidate. The adaptive policy and its chooser are
 //! those of the cache, not copies. `--cache` adds a column for `perf_cache::Cache` itself, driven
-//! from one thread. `--suite prefetch` compares the default policy alone with the same and prefetching.
+//! from one thread. `--suite prefetch` compares the default policy alone with the same and prefetching,
+//! `--suite strategy` the default with what is generated from the first half of each trace.
 
 mod ahead;
+mod plan;
 mod suites;
 mod table;
 
@@ -15,6 +17,7 @@ use clap::{Parser, ValueEnum};
 use perf_cache::Cache;
 use perf_cache::policy::{Adaptive, Choice, PolicyKind};
 use perf_cache::replay::{Optimal, Room, Trace, simulate, simulate_kind};
+use plan::Judgement;
 use std::process::ExitCode;
 use suites::Suite;
 use table::Cell;
@@ -101,13 +104,20 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let candidates = Candidate::all(arguments.cache);
     let names: Vec<String> = candidates.iter().map(|candidate| candidate.name()).collect();
     let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only));
-    let (mut cells, mut pairs) = (Vec::new(), Vec::new());
+    let (mut cells, mut pairs, mut judged) = (Vec::new(), Vec::new(), Vec::new());
     for (name, keys, sizes) in arguments.suite.workloads()?.into_iter().filter(|w| wanted(&w.0)) {
         let mut trace = Trace::new();
         keys.iter().try_for_each(|&key| trace.push(key))?;
         if arguments.suite == Suite::Prefetch {
             for size in sizes {
                 pairs.push(Pair::replay(&name, &trace, size)?);
+                eprintln!("{name} at {size}: done");
+            }
+            continue;
+        }
+        if arguments.suite == Suite::Strategy {
+            for size in sizes {
+                judged.push(Judgement::of(&name, &trace, size));
                 eprintln!("{name} at {size}: done");
             }
             continue;
@@ -129,12 +139,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             cells.push(cell);
         }
     }
-    if cells.is_empty() && pairs.is_empty() {
+    if cells.is_empty() && pairs.is_empty() && judged.is_empty() {
         bail!("no workload of {:?} is called so", arguments.suite.to_possible_value());
     }
     let text = match (arguments.suite, arguments.json) {
         (Suite::Prefetch, true) => ahead::json_lines(&pairs)?,
         (Suite::Prefetch, false) => ahead::page(&pairs),
+        (Suite::Strategy, true) => plan::json_lines(&judged)?,
+        (Suite::Strategy, false) => plan::page(&judged),
         (_, true) => table::json_lines(&names, &cells)?,
         (_, false) => table::page(&names, &cells),
     };

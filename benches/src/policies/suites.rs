@@ -13,6 +13,9 @@ pub(crate) enum Suite {
     Sizes,
     /// The recorded traces at 1, 5 and 20 % with and without prefetching.
     Prefetch,
+    /// The recorded traces at 1, 5 and 20 %: the default against the strategy that is generated from
+    /// the first half, on the second and on the whole.
+    Strategy,
     /// Each half of each trace at 1, 5 and 20 %.
     Halves,
     /// Traces one after the other, and in turns.
@@ -71,7 +74,7 @@ impl Suite {
             Ok(traces()?.into_iter().map(|(name, keys)| (name, keys, at(percents))).collect())
         };
         Ok(match self {
-            Suite::Traces | Suite::Prefetch => whole(&USUAL)?,
+            Suite::Traces | Suite::Prefetch | Suite::Strategy => whole(&USUAL)?,
             Suite::Sizes => whole(&[0.5, 2.0, 10.0, 50.0])?,
             Suite::Halves => {
                 let halves = |(name, keys): (String, Vec<u64>)| {

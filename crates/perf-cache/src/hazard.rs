@@ -309,7 +309,7 @@ mod tests {
         drop(word);
         assert_eq!(readers.protected(), [64]);
         drop(second);
-        assert_eq!(readers.protected(), []);
+        assert_eq!(readers.protected(), [0_usize; 0]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod tests;
 pub use curve::MissRatioCurve;
 pub(crate) use observer::{Bounds, Observer, wanted};
 pub use shards::Shards;
+pub(crate) use skew::zipf_exponent;
 
 use crate::policy::PolicyKind;
 use perf_core::{Histogram, Unit};

@@ -279,6 +279,7 @@
 //! | the log store alone | `--features disk --example disk_log` |
 //! | a store over SQLite | `--features bundled-sqlite --example disk_sqlite` |
 //! | a store over RocksDB | `--features rocksdb --example disk_rocksdb` |
+//! | a strategy, made and applied | `--features json --example strategy` |
 //!
 //! # Features
 //!
@@ -287,6 +288,7 @@
 //! | `codec` | values and keys as bytes: `codec`, `CacheKey`; and crc32c | no |
 //! | `gzip`, `brotli`, `zstd`, `lz4` | compression for these; and flate2, brotli, zstd (C code), lz4_flex | no |
 //! | `crypto` | ciphers for these; and aes-gcm, chacha20poly1305, getrandom, zeroize | no |
+//! | `json` | a `CacheStrategy` as a file; and serde_json | no |
 //! | `serde`, `bytes` | values that serde serializes, `Bytes`; and postcard, bytes | no |
 //! | `derive` | `#[derive(Plain)]`, and syn and a reader of manifests | no |
 //! | `disk` | stores on disk: the trait, the log store; and xxhash-rust | no |
@@ -348,6 +350,7 @@ mod shard;
 mod slots;
 mod snapshot;
 mod stats;
+pub mod strategy;
 mod sync;
 mod terms;
 #[cfg(feature = "tiered")]

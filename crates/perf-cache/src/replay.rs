@@ -32,5 +32,6 @@ mod trace;
 pub use advice::{Measured, Recommendation, recommend};
 pub use curve::Curve;
 pub use optimal::Optimal;
+pub(crate) use simulate::{PARTS, hits_by_part};
 pub use simulate::{Replayed, ReplayedAhead, Room, simulate, simulate_ahead, simulate_kind};
 pub use trace::{Key, Trace, TraceFull};

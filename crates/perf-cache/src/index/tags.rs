@@ -51,7 +51,7 @@ mod tests {
             assert_eq!(cells(0, 7 << (8 * cell)), [8 + cell]);
         }
         // The upper half of the second word holds no tags.
-        assert_eq!(cells(0, 0x0707_0707_0000_0000), []);
+        assert_eq!(cells(0, 0x0707_0707_0000_0000), [0_usize; 0]);
         let mut all = cells(0x0707_0707_0707_0707, 0x0707_0707);
         all.sort_unstable();
         assert_eq!(all, (0..12).collect::<Vec<_>>());

@@ -13,7 +13,7 @@
 /// ranks, which make the first of them uncertain.
 ///
 /// O(n log n).
-pub(super) fn zipf_exponent(uses: impl Iterator<Item = [u32; 2]>, rate: f64) -> Option<f64> {
+pub(crate) fn zipf_exponent(uses: impl Iterator<Item = [u32; 2]>, rate: f64) -> Option<f64> {
     let mut keys: Vec<[u32; 2]> = uses.collect();
     keys.sort_unstable_by(|a, b| b[0].cmp(&a[0]));
     let ranked = keys.iter().take_while(|uses| uses[0] >= LEAST_USES).count();

@@ -266,7 +266,7 @@ mod tests {
                     prop_assert_eq!(&queues.iter(queue).collect::<Vec<_>>(), model);
                     prop_assert_eq!(queues.front(queue), model.first().copied());
                     prop_assert_eq!(queues.len(queue), model.len());
-                    prop_assert_eq!(queues.weight(queue), model.iter().map(|&s| weight(s)).sum());
+                    prop_assert_eq!(queues.weight(queue), model.iter().map(|&s| weight(s)).sum::<u64>());
                 }
             }
         }

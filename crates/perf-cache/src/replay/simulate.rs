@@ -2,7 +2,9 @@
 
 use super::trace::{Trace, ratio};
 use crate::learning::{Prefetch, PrefetchStats};
-use crate::policy::{Adaptive, Fifo, Lfu, Lru, Policy, PolicyKind, Random, S3Fifo, Simulation};
+use crate::policy::{
+    Adaptive, Choice, Fifo, Lfu, Lru, Policy, PolicyKind, Random, S3Fifo, Simulation,
+};
 use perf_core::ByteSize;
 
 /// The bound of a replayed cache.
@@ -94,6 +96,16 @@ impl<'a, P: Policy> Runs<'a, P> {
         }
         hit
     }
+
+    fn request_ahead(&mut self, key: u32, done: &mut Replayed, prefetch: &mut Prefetch<u32>) {
+        let hit = self.request(key, done);
+        let advice = prefetch.request(&key, hit, |key| self.cache.contains(*key));
+        self.remove(&advice.drop);
+        for key in advice.load {
+            self.access(key);
+            self.remove(&prefetch.loaded(&key, self.weight_of(key)));
+        }
+    }
 }
 
 /// What a replay with prefetching came to.
@@ -120,13 +132,7 @@ pub fn simulate_ahead<P: Policy>(
     let mut runs = Runs::new(trace, room, policy);
     let mut done = Replayed::default();
     for &key in trace.requests() {
-        let hit = runs.request(key, &mut done);
-        let advice = prefetch.request(&key, hit, |key| runs.cache.contains(*key));
-        runs.remove(&advice.drop);
-        for key in advice.load {
-            runs.access(key);
-            runs.remove(&prefetch.loaded(&key, runs.weight_of(key)));
-        }
+        runs.request_ahead(key, &mut done, &mut prefetch);
     }
     done.hit_ratio = ratio(done.hits, trace);
     ReplayedAhead { replayed: done, prefetch: prefetch.stats(), is_on: prefetch.is_on() }
@@ -145,6 +151,57 @@ pub fn simulate_kind(trace: &Trace, room: Room, kind: PolicyKind) -> Replayed {
         PolicyKind::Adaptive => simulate(trace, room, Adaptive::alone()),
     }
 }
+
+/// Hits in each of [`PARTS`] parts of the trace, of about the same length, in one go.
+pub(crate) fn hits_by_part(
+    trace: &Trace,
+    room: Room,
+    (kind, cold_share): (PolicyKind, Option<f64>),
+    prefetch: Option<Prefetch<u32>>,
+) -> [u64; PARTS] {
+    let run = Parted { trace, room, prefetch };
+    match (kind, cold_share) {
+        (PolicyKind::Adaptive, Some(share)) => {
+            let mut policy = Adaptive::new();
+            policy.choose(Choice::from_cold_share(share));
+            run.hits(policy)
+        }
+        (PolicyKind::Lru, _) => run.hits(Lru::new()),
+        (PolicyKind::Lfu, _) => run.hits(Lfu::new()),
+        (PolicyKind::Fifo, _) => run.hits(Fifo::new()),
+        (PolicyKind::Random, _) => run.hits(Random::new(SEED)),
+        (PolicyKind::S3Fifo, _) => run.hits(S3Fifo::new()),
+        (PolicyKind::Adaptive, None) => run.hits(Adaptive::alone()),
+    }
+}
+
+struct Parted<'a> {
+    trace: &'a Trace,
+    room: Room,
+    prefetch: Option<Prefetch<u32>>,
+}
+
+impl Parted<'_> {
+    fn hits<P: Policy>(mut self, policy: P) -> [u64; PARTS] {
+        let requests = self.trace.requests();
+        let mut runs = Runs::new(self.trace, self.room, policy);
+        let mut done = Replayed::default();
+        std::array::from_fn(|part| {
+            let before = done.hits;
+            let bound = |part: usize| requests.len() * part / PARTS;
+            for &key in &requests[bound(part)..bound(part + 1)] {
+                match &mut self.prefetch {
+                    Some(prefetch) => runs.request_ahead(key, &mut done, prefetch),
+                    None => _ = runs.request(key, &mut done),
+                }
+            }
+            done.hits - before
+        })
+    }
+}
+
+/// Parts of a trace of which each is looked at by itself.
+pub(crate) const PARTS: usize = 4;
 
 /// Any number will do, so long as it stays.
 const SEED: u64 = 0x5eed;

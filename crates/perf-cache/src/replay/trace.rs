@@ -158,6 +158,43 @@ impl Trace {
         self.weights.iter().fold(rest, |sum, weight| sum.saturating_add(*weight))
     }
 
+    /// A part of the requests, as a trace of its own. O(keys of the whole + requests of the part).
+    ///
+    /// # Panics
+    ///
+    /// If there are no such requests.
+    #[must_use]
+    pub fn part(&self, requests: std::ops::Range<usize>) -> Trace {
+        let mut numbers = vec![NEVER; self.keys()];
+        let mut part = Trace::new();
+        for &key in &self.requests[requests] {
+            let number = &mut numbers[key as usize];
+            if *number == NEVER {
+                *number = part.hashes.len() as u32;
+                part.hashes.push(self.hash(key));
+                if self.has_weights() {
+                    part.weights.push(self.weight_of(key));
+                }
+            }
+            part.requests.push(*number);
+        }
+        let hashes = &part.hashes;
+        for (number, &hash) in hashes.iter().enumerate() {
+            part.numbers.insert_unique(hash, number as u32, |&n| hashes[n as usize]);
+        }
+        part
+    }
+
+    /// How often each key was asked for, in two parts: each other time counts for one of them.
+    pub(crate) fn uses(&self) -> Vec<[u32; 2]> {
+        let mut uses = vec![[0_u32; 2]; self.keys()];
+        for &key in &self.requests {
+            let [first, second] = &mut uses[key as usize];
+            *(if *first > *second { second } else { first }) += 1;
+        }
+        uses
+    }
+
     /// The requests, as numbers of keys.
     pub(super) fn requests(&self) -> &[u32] {
         &self.requests
@@ -243,6 +280,21 @@ mod tests {
         let weights: Vec<u64> = (0..4).map(|key| trace.weight_of(key)).collect();
         assert_eq!(weights, [1, 30, 1, 1]);
         assert_eq!(trace.weight(), 33);
+    }
+
+    #[test]
+    fn a_part_is_what_would_have_been_recorded_then() {
+        let mut trace = Trace::new();
+        for (key, weight) in [(7_u64, 10), (8, 20), (7, 30), (9, 40), (8, 20)] {
+            trace.push_weighed(key, weight).unwrap();
+        }
+        let mut part = trace.part(1..4);
+        assert_eq!(part.requests(), [0, 1, 2]);
+        assert_eq!((0..3).map(|key| part.weight_of(key)).collect::<Vec<_>>(), [20, 30, 40]);
+        part.push(9_u64).unwrap();
+        assert_eq!(part.requests(), [0, 1, 2, 2], "it knows its keys");
+        assert_eq!(trace.part(5..5).len(), 0);
+        assert_eq!(trace.uses(), [[1, 1], [1, 1], [1, 0]]);
     }
 
     #[test]
