@@ -109,6 +109,19 @@ pub(crate) const REDIS: Need = Need {
     then: None,
 };
 
+/// Servers for the tests of edge stores and of purging. Debian keeps them off a user's PATH.
+pub(crate) const EDGE: Need = Need {
+    what: "nginx, with WebDAV, and Varnish",
+    why: "the tests of edge stores and of purging start servers of their own",
+    present: || ["nginx", "varnishd"].into_iter().all(has_server),
+    packages: &["nginx", "varnish"],
+    then: None,
+};
+
+fn has_server(name: &str) -> bool {
+    find(name).is_some() || std::path::Path::new("/usr/sbin").join(name).is_file()
+}
+
 /// What reads the headers of RocksDB.
 pub(crate) const LIBCLANG: Need = Need {
     what: "libclang, with a C++ compiler",
@@ -139,7 +152,8 @@ fn postgresql_of_debian() -> bool {
 
 /// Says what is missing and installs it, after a question unless `yes`.
 pub(crate) fn run(yes: bool) -> Result<()> {
-    let needs = [&CHROMIUM, &NODE, &BROWSER_PACKAGES, &VALGRIND, &POSTGRESQL, &REDIS, &LIBCLANG];
+    let needs =
+        [&CHROMIUM, &NODE, &BROWSER_PACKAGES, &VALGRIND, &POSTGRESQL, &REDIS, &EDGE, &LIBCLANG];
     for need in needs {
         let state = if need.is_met() { "here   " } else { "missing" };
         println!("  {state}  {}: {}", need.what, need.why);

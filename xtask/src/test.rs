@@ -3,7 +3,7 @@
 use crate::command::{cargo, find, program, root, watch};
 use crate::features;
 use crate::setup::{
-    self, BROWSER_PACKAGES, BROWSER_TEST, CHROMIUM, LIBCLANG, NODE, Need, POSTGRESQL, REDIS,
+    self, BROWSER_PACKAGES, BROWSER_TEST, CHROMIUM, EDGE, LIBCLANG, NODE, Need, POSTGRESQL, REDIS,
     VALGRIND,
 };
 use crate::stage::Stages;
@@ -19,9 +19,11 @@ pub(crate) fn run(setup: bool, require_all: bool) -> Result<()> {
         stages.run("setup", || setup::run(true));
     }
     let (no_postgresql, no_redis) = (missing(&[&POSTGRESQL]), missing(&[&REDIS]));
+    let no_edge = missing(&[&EDGE]);
     let servers = [
         ("PERFKIT_REQUIRE_POSTGRESQL", no_postgresql.is_none()),
         ("PERFKIT_REQUIRE_REDIS", no_redis.is_none()),
+        ("PERFKIT_REQUIRE_EDGE", no_edge.is_none()),
     ];
     stages.run("tests", || unit_and_integration(&mut counts, servers));
     if let Some(what) = no_postgresql {
@@ -29,6 +31,9 @@ pub(crate) fn run(setup: bool, require_all: bool) -> Result<()> {
     }
     if let Some(what) = no_redis {
         skip(&mut stages, require_all, "tier over Redis", &what);
+    }
+    if let Some(what) = no_edge {
+        skip(&mut stages, require_all, "edge stores and purging", &what);
     }
     stages.run("doc tests", || doc_tests(&mut counts));
     match missing(&[&LIBCLANG]) {
@@ -82,7 +87,7 @@ fn missing(needs: &[&Need]) -> Option<String> {
 
 /// With a server at hand, the tests that need one may not skip themselves: told by a variable for
 /// each kind.
-fn unit_and_integration(counts: &mut Counts, servers: [(&str, bool); 2]) -> Result<()> {
+fn unit_and_integration(counts: &mut Counts, servers: [(&str, bool); 3]) -> Result<()> {
     // All features: the codecs, the runtimes and serde are tested too.
     let features = features::all()?;
     let features = ["--workspace", "--features", &features, "--no-fail-fast"];

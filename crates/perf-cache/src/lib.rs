@@ -297,6 +297,7 @@
 //! | `conformance` | the tests that a store has to pass | no |
 //! | `macros` | `#[cached]`, and syn with all of the language, and a reader of manifests | no |
 //! | `redis`, `redis-tls` | a Redis or Valkey server as a tier of these, over TLS as well; and redis, with rustls and ring (C code) | no |
+//! | `cdn`, `cdn-tls` | an HTTP store as a tier of these, and the purging of content delivery networks, over TLS as well; and ureq, hmac, sha2, zeroize, with rustls and ring (C code) | no |
 //! | `tiered` | `TieredCache`: memory and a disk as one cache, and perf-guard | no |
 //! | `tokio` | loads in the background as tasks of a tokio runtime, with its timers, and tokio | no |
 //!
@@ -312,6 +313,8 @@ mod cache_key;
 #[cfg(feature = "macros")]
 mod cached;
 mod capacity;
+#[cfg(feature = "cdn")]
+pub mod cdn;
 mod choosing;
 #[cfg(feature = "codec")]
 pub mod codec;

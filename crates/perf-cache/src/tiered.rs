@@ -250,6 +250,9 @@ mod volume;
 mod worth;
 mod writing;
 
+#[cfg(feature = "cdn")]
+pub(crate) use held::RECORDS;
+
 pub use builder::{BuildError, Preset, TieredCacheBuilder, WhenBusy};
 pub use close::{CloseReport, Lost};
 pub use entry::TieredEntry;

@@ -317,7 +317,7 @@ thread_local! {
 
 /// The first byte of what is stored: values, and records of what was invalidated.
 const VALUES: u8 = 1;
-const RECORDS: u8 = 0;
+pub(crate) const RECORDS: u8 = 0;
 
 /// Beside those of tags a header holds a pair for the era, and one for what is out of the ordinary.
 const ERA: u64 = 0;

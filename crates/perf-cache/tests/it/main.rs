@@ -9,6 +9,8 @@ mod cache_keys;
 #[cfg(feature = "macros")]
 mod cached;
 mod cancellation;
+#[cfg(all(feature = "cdn", unix))]
+mod cdn;
 #[cfg(feature = "codec")]
 mod codec;
 mod component;
