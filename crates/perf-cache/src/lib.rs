@@ -236,6 +236,7 @@
 //! [`learning`] has what goes beyond that: [`Prefetching`](learning::Prefetching) is a cache with a
 //! loader that loads what is asked for next before it is, and
 //! [`adaptive_ttl`](CacheBuilder::adaptive_ttl) finds times to live from how often values change.
+//! [`warming`] fills a cache before it is asked, such as with what was hit most in the last run.
 //!
 //! # Cost
 //!
@@ -358,6 +359,7 @@ mod sync;
 mod terms;
 #[cfg(feature = "tiered")]
 pub mod tiered;
+pub mod warming;
 mod watching;
 mod weights;
 

@@ -12,19 +12,19 @@ use std::sync::Arc;
 
 impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
     /// Loads a value, unless there is one, somebody is at it, or the last load failed and is not to
-    /// be tried again yet; whether that gave one. Whoever asks meanwhile waits for this load, as for
-    /// any other. Counts no lookup.
+    /// be tried again yet: then `None`; else whether that gave one. Whoever asks meanwhile waits for
+    /// this load, as for any other. Counts no lookup.
     pub(crate) fn load_unasked<E>(
         self: &Arc<Self>,
         hash: u64,
         key: &K,
         load: impl FnOnce() -> Result<(V, Terms), E>,
-    ) -> bool
+    ) -> Option<bool>
     where
         E: Send + Sync + 'static,
     {
-        let Some((id, leader)) = self.lead_unasked(hash, key) else { return false };
-        finish(leader, key, id.run(load))
+        let (id, leader) = self.lead_unasked(hash, key)?;
+        Some(finish(leader, key, id.run(load)))
     }
 
     /// The same for a loader that is a future.
@@ -33,12 +33,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Inner<K, V> {
         hash: u64,
         key: &K,
         load: impl Future<Output = Result<(V, Terms), E>>,
-    ) -> bool
+    ) -> Option<bool>
     where
         E: Send + Sync + 'static,
     {
-        let Some((id, leader)) = self.lead_unasked(hash, key) else { return false };
-        finish(leader, key, id.scope(pin!(load)).await)
+        let (id, leader) = self.lead_unasked(hash, key)?;
+        Some(finish(leader, key, id.scope(pin!(load)).await))
     }
 
     fn lead_unasked(self: &Arc<Self>, hash: u64, key: &K) -> Option<(LeaderId, Lead<K, V>)> {

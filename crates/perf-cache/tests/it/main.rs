@@ -43,3 +43,4 @@ mod staleness;
 mod threads;
 #[cfg(feature = "tiered")]
 mod tiered;
+mod warming;

@@ -207,7 +207,7 @@ where
     {
         let Errand { cache, place } = self;
         let (hash, key) = (cache.hash(&place.key), &place.key);
-        if cache.inner.load_unasked(hash, key, || load(key)) {
+        if cache.inner.load_unasked(hash, key, || load(key)) == Some(true) {
             place.loaded(&cache, hash);
         }
     }
@@ -220,7 +220,7 @@ where
         let Errand { cache, place } = self;
         let (hash, key) = (cache.hash(&place.key), &place.key);
         let load = async { load(key.clone()).await };
-        if cache.inner.load_unasked_async(hash, key, load).await {
+        if cache.inner.load_unasked_async(hash, key, load).await == Some(true) {
             place.loaded(&cache, hash);
         }
     }
