@@ -27,36 +27,56 @@
 //!   breaker of the tier, and those that follow pass by. Where there is no connection, calls fail at
 //!   once, and one in a while tries to connect, after 50 ms at first and two seconds at last.
 //! - **What is known to be invalid is not answered**, also not after the server was away, or came
-//!   back empty. Each value carries the epoch of the records that say what was invalidated; where
-//!   the server has lost the records, by a restart or by eviction, the epoch is gone with them, and
-//!   so is every value that it still has.
+//!   back empty. Each value carries the epoch of the state that says what was invalidated; where the
+//!   server has lost the state, by a restart or by eviction, the epoch is gone with it, and so is
+//!   every value that it still has.
 //! - **What is late is nothing**: a write that the server gets after its caller has given up, by a
-//!   network that was slow, is not taken. The next call claims a new token first, which every write
-//!   has to name.
+//!   network that was slow, is not taken, nor is what was read at its source before the key changed,
+//!   in whatever process. Where the server has forgotten whether it has, it is not taken either.
 //! - **The server's clock ends values**, by `PEXPIRE`'s own measure: they come back with what is left
 //!   of their life, so the clocks of the server and of this process may differ. Lives are shortened
 //!   by a random share, so that what was put at the same time does not end at the same time.
 //! - Values above [a bound](RedisTierBuilder::max_value) are refused and counted, and so is what a
 //!   server that is out of memory does not take; what it had for the key before is removed.
-//! - **One tier at a time has a prefix**: the one that was made last, in whatever process, from its
-//!   first call on. The one before it, as of a release that is being replaced, finds that out with
-//!   its next call: its reads are misses, its values are not taken, what it removes is removed, and
-//!   whatever it invalidates ends every value of the prefix.
 //!
-//! That keeps two processes from undoing each other's invalidations. It is no way to share a cache:
-//! what the memory of another process holds, and what it loads just then, it is not told about.
+//! # Several processes
+//!
+//! Tiers with one prefix share what is behind it. The server gives each change a number: a removal, a
+//! value that a caller puts in, the invalidation of a tag, a dependency, a namespace, a pattern or of
+//! everything. It keeps the last 10 000 as a journal, and with each value the number that was last
+//! before the value was read at its source. [`SharedTier`](crate::tiered::SharedTier) is how others
+//! are told.
+//!
+//! - A thread of each tier reads the journal, and waits there for what comes next. Changes are taken in
+//!   in order and without gaps, and each names a nonce of the one before, so it is noticed when one is
+//!   missing or the server goes on from another past. Then all that is near has to go, and what was
+//!   invalidated is read anew.
+//! - Who was away reads what it has missed, if the journal still has it.
+//! - A call that finds that there are later changes takes them in before it answers. So whatever was
+//!   answered before a removal in one process returned, it is not answered afterwards by the tier of
+//!   another; what the memory of another holds is told of it as fast as the network is.
+//! - Where the server is not heard of for the [stale
+//!   window](RedisTierBuilder::stale_window), 30 s, what is near has to go as well, and again after each
+//!   such time.
+//! - The server keeps 4 096 tags and dependencies and 256 namespaces and patterns for those who come
+//!   later. Of more, a quarter goes, and all values that are older than that. A name has at most a
+//!   kilobyte, a key 16.
 //!
 //! # What is lost
 //!
 //! Whatever the server loses: a Redis without persistence comes back empty. An invalidation that was
 //! answered with `Ok` is on the server, in its memory; it is on its disk, or on a replica, when the
-//! server says so (`appendfsync`, `WAIT`), and if it comes back without it, the values that are older
-//! come back as well. Use no persistence, or `appendonly yes`; do not restore snapshots.
+//! server says so (`appendfsync`, `WAIT`). If the server comes back without it, whoever has heard of it
+//! ends the epoch, and all values with it; if nobody has that is still there, the values that are older
+//! come back. Use no persistence, or `appendonly yes`; do not restore snapshots.
 //!
 //! # Cost
 //!
-//! A read is one round trip of three short commands, a write of one script, a batch of
-//! [`get_many`](RedisTier::get_many) one for each 128 keys. On one machine a read takes 1.04 to 1.12
+//! A read is one round trip of three short commands; a removal, an invalidation and a value that was
+//! read at its source are one of one script; a value that a caller puts in is two. A batch of
+//! [`get_many`](RedisTier::get_many) is one for each 128 keys. In a cluster a read asks the server of
+//! the key and the one of the state at once, a removal is three round trips, and so is a caller's
+//! value. On one machine a read takes 1.04 to 1.12
 //! times as long as with a bare client; through a cache without memory, which hands it to another
 //! thread, 1.2 to 1.4 times where a round trip takes 70 us, and 2.3 to 2.4 times where it takes 20. A
 //! batch of 100 takes as long as 1.7 to 5.4 reads of a bare client, whose own takes as long as 1.5 to
@@ -66,12 +86,18 @@
 //! how many there are. No runtime is needed.
 
 mod builder;
-mod claim;
+mod changing;
 mod cluster;
 mod error;
+mod inner;
+mod journal;
+mod keys;
 mod link;
+mod listening;
+mod news;
 mod own;
 mod request;
+mod scripts;
 mod servers;
 mod slots;
 mod stats;
@@ -80,4 +106,4 @@ mod tier;
 pub use builder::RedisTierBuilder;
 pub use error::RemoteError;
 pub use stats::RedisStats;
-pub use tier::RedisTier;
+pub use tier::{Found, RedisTier};

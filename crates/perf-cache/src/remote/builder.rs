@@ -1,8 +1,9 @@
 //! How a tier over a server is made.
 
+use super::inner::Settings;
 use super::link::Limits;
 use super::servers::Servers;
-use super::tier::{RedisTier, Settings};
+use super::tier::RedisTier;
 use perf_core::{ByteSize, Clock, ConfigError, Ratio};
 use perf_guard::Backoff;
 use redis::{Client, ConnectionAddr, IntoConnectionInfo};
@@ -20,6 +21,9 @@ pub struct RedisTierBuilder {
     max_value: ByteSize,
     max_ttl: Duration,
     jitter: Ratio,
+    stale_window: Duration,
+    journal: u64,
+    scopes: (u64, u64),
     max_idle: usize,
     clock: Clock,
     #[cfg(feature = "redis-tls")]
@@ -39,6 +43,9 @@ impl RedisTierBuilder {
             max_value: ByteSize::mib(1),
             max_ttl: Duration::from_secs(30 * 86_400),
             jitter: Ratio::of(1, 10).unwrap_or(Ratio::ZERO),
+            stale_window: Duration::from_secs(30),
+            journal: 10_000,
+            scopes: (4_096, 256),
             max_idle: 16,
             clock: Clock::system(),
             #[cfg(feature = "redis-tls")]
@@ -48,7 +55,8 @@ impl RedisTierBuilder {
         }
     }
 
-    /// What all keys on the server begin with. `perf-cache:` if not set.
+    /// What all keys on the server begin with: tiers with the same prefix, in whatever processes, are
+    /// one. `perf-cache:` if not set.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
@@ -92,6 +100,29 @@ impl RedisTierBuilder {
         self
     }
 
+    /// For how long what is near may be answered while the server is not heard of: as old as that may
+    /// be what is answered, and no older. After each such time all that is near is dropped, until the
+    /// server answers again. 30 s if not set. Where [`connect_timeout`](Self::connect_timeout) is more
+    /// than a quarter of it, it may take that much longer.
+    pub fn stale_window(mut self, time: Duration) -> Self {
+        self.stale_window = time;
+        self
+    }
+
+    /// How many changes the server keeps for those who were away, for tests.
+    #[doc(hidden)]
+    pub fn journal(mut self, changes: u64) -> Self {
+        self.journal = changes;
+        self
+    }
+
+    /// How many tags, and how many patterns, it keeps for those who come later, for tests.
+    #[doc(hidden)]
+    pub fn scopes(mut self, tags: u64, patterns: u64) -> Self {
+        self.scopes = (tags, patterns);
+        self
+    }
+
     /// How many connections are kept for later calls. 16 if not set. Each thread that waits for the
     /// server has one of its own, so more than
     /// [`threads`](crate::tiered::TieredCacheBuilder::threads) are not needed.
@@ -131,8 +162,9 @@ impl RedisTierBuilder {
     /// # Errors
     ///
     /// [`ConfigError`] if the URL is none of a Redis, or of one over TLS without the feature
-    /// `redis-tls`; if a certificate cannot be read; if a time or a bound is zero; and if the jitter is
-    /// a half or more.
+    /// `redis-tls`; if a certificate cannot be read; if a time or a bound is zero; if the stale window
+    /// is less than a second; if the prefix is empty or has braces; if the jitter is a half or more; and
+    /// if the system has no thread left.
     pub fn build(self) -> Result<RedisTier, ConfigError> {
         for (setting, time) in [
             ("deadline", self.deadline),
@@ -143,8 +175,22 @@ impl RedisTierBuilder {
                 return Err(ConfigError::new(setting, format!("{time:?}"), "use 1 ms or more"));
             }
         }
-        if self.max_value.as_u64() == 0 {
-            return Err(ConfigError::new("max_value", 0, "let values have some bytes"));
+        if self.stale_window < Duration::from_secs(1) {
+            let window = format!("{:?}", self.stale_window);
+            return Err(ConfigError::new("stale_window", window, "use 1 s or more"));
+        }
+        if self.prefix.is_empty() || self.prefix.contains(['{', '}']) {
+            let remedy = "use a name without braces, such as `shop:`";
+            return Err(ConfigError::new("prefix", format!("`{}`", self.prefix), remedy));
+        }
+        for (setting, bound) in [
+            ("max_value", self.max_value.as_u64()),
+            ("journal", self.journal),
+            ("scopes", self.scopes.0.min(self.scopes.1)),
+        ] {
+            if bound == 0 {
+                return Err(ConfigError::new(setting, 0, "use one or more"));
+            }
         }
         if self.jitter.as_f64() >= 0.5 {
             return Err(ConfigError::new("jitter", self.jitter.as_f64(), "use less than a half"));
@@ -170,16 +216,18 @@ impl RedisTierBuilder {
                 Servers::cluster(&clients, limits, backoff)?
             }
         };
-        Ok(RedisTier::new(
-            servers,
-            Settings {
-                prefix: self.prefix.into_bytes(),
-                max_value: self.max_value.as_u64(),
-                max_ttl: u64::try_from(self.max_ttl.as_millis()).unwrap_or(u64::MAX),
-                jitter: self.jitter.as_f64(),
-                clock: self.clock,
-            },
-        ))
+        let settings = Settings {
+            max_value: self.max_value.as_u64(),
+            max_ttl: u64::try_from(self.max_ttl.as_millis()).unwrap_or(u64::MAX),
+            jitter: self.jitter.as_f64(),
+            stale_window: self.stale_window,
+            journal: self.journal,
+            tags: self.scopes.0,
+            patterns: self.scopes.1,
+            clock: self.clock,
+        };
+        RedisTier::new(servers, &self.prefix, settings)
+            .map_err(|error| ConfigError::new("thread", error, "let the process have more of them"))
     }
 
     fn client(&self, url: &str) -> Result<Client, ConfigError> {

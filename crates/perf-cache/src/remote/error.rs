@@ -39,10 +39,14 @@ pub enum RemoteError {
         /// The rest of it.
         why: String,
     },
-    /// Another tier has the prefix by now, in this process or another: this one is not used any more.
-    Deposed {
-        /// The server.
-        server: String,
+    /// A key, or the name of a tag or pattern, is longer than others are told of.
+    TooLong {
+        /// What it is.
+        what: &'static str,
+        /// Its bytes.
+        bytes: usize,
+        /// How many it may have.
+        max: usize,
     },
     /// No server of the cluster has the slot of a key.
     Unserved {
@@ -75,8 +79,8 @@ impl fmt::Display for RemoteError {
             RemoteError::Refused { server, code, why } => {
                 write!(f, "{server} answered {code} {why}: see its log, and its settings")
             }
-            RemoteError::Deposed { server } => {
-                write!(f, "another cache uses the prefix on {server}: give each its own")
+            RemoteError::TooLong { what, bytes, max } => {
+                write!(f, "{what} of {bytes} bytes cannot be told to others: use {max} at most")
             }
             RemoteError::Unserved { server, slot } => {
                 write!(f, "nobody in {server} has slot {slot}: look at its `CLUSTER SLOTS`")

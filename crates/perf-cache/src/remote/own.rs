@@ -27,7 +27,6 @@ impl OwnConnection {
 
     /// Sends commands and waits for their answers, each of which may be an error of the server. After
     /// the servers are closed there are none: a call that waits ends when its answer is there.
-    #[expect(dead_code, reason = "for a thread that waits for what other processes change")]
     pub(super) fn ask(&mut self, request: &Request) -> Answers {
         let kind = self.kind.clone();
         let (answers, is_closed) = match &kind {

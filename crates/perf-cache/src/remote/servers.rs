@@ -68,14 +68,6 @@ impl Servers {
         }
     }
 
-    /// The same, only once.
-    pub(super) fn ask_once(&self, at: &[u8], request: &Request) -> Result<Vec<Value>, Trouble> {
-        match &self.kind {
-            Kind::One(link) => link.ask_once(request),
-            Kind::Cluster(cluster) => only(cluster.ask_each(&[(at, request)], Again::No)),
-        }
-    }
-
     /// Several at a time, each as by [`ask`](Servers::ask): what goes to one server goes together, in
     /// one round trip, and all of it is sent before any answer is waited for.
     pub(super) fn ask_all(&self, all: &[(&[u8], &Request)]) -> Result<Vec<Vec<Value>>, Trouble> {
@@ -94,14 +86,12 @@ impl Servers {
     }
 
     /// Whether keys may be on different servers.
-    #[expect(dead_code, reason = "for tiers over a cluster")]
     pub(super) const fn is_cluster(&self) -> bool {
         matches!(self.kind, Kind::Cluster(_))
     }
 
     /// A connection to the server that has the key `at`, for a thread that waits for it, up to
     /// `timeout` at a time. It is made by the first call.
-    #[expect(dead_code, reason = "for a thread that waits for what other processes change")]
     pub(super) fn own_connection(&self, at: &[u8], timeout: Duration) -> OwnConnection {
         OwnConnection::new(self.kind.clone(), at, timeout)
     }
@@ -139,11 +129,6 @@ impl Servers {
     /// An answer that is an error.
     pub(super) fn refusal(&self, error: &redis::ServerError) -> Trouble {
         Trouble::of_answer(self.name(), error, &self.counts)
-    }
-
-    /// The records are another's by now.
-    pub(super) fn deposed(&self) -> Trouble {
-        Trouble::Failed(RemoteError::Deposed { server: self.name() })
     }
 
     /// An answer that makes no sense.

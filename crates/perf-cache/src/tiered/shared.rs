@@ -18,7 +18,8 @@ pub trait SharedTier: OuterTier {
     /// as new. Does not wait.
     fn since(&self) -> Since;
 
-    /// From now on `receiver` is told of changes, until it is gone or the tier is closed. Called once.
+    /// From now on `receiver` is told of changes, until it is gone or the tier is closed. Called once;
+    /// may wait for the tier as any call does.
     fn listen(&self, receiver: Weak<dyn Receiver>);
 
     /// Puts in what was read at its source after `since`, unless the key has changed since then, or

@@ -3,6 +3,7 @@
 mod faults;
 mod proxy;
 mod server;
+mod shared;
 mod tier;
 #[cfg(feature = "redis-tls")]
 mod tls;

@@ -7,7 +7,7 @@ use crate::tiered::{Texts, text};
 use perf_cache::Terms;
 use perf_cache::disk::{Put, PutTerms, RefusedBecause};
 use perf_cache::remote::{RedisTier, RedisTierBuilder, RemoteError};
-use perf_cache::tiered::{BreakerState, KeyState, OuterTier, TierError};
+use perf_cache::tiered::{BreakerState, KeyState, OuterTier, Scope, SharedTier, TierError};
 use perf_core::ManualClock;
 use std::thread;
 use std::time::Duration;
@@ -196,29 +196,34 @@ fn what_arrives_after_its_caller_has_given_up_is_not_written() {
     let Some(server) = Server::start() else { return };
     let proxy = Proxy::before(server.port);
     let tier = hasty(proxy.url()).prefix("p:").build().unwrap();
-    for terms in [PutTerms::default(), PutTerms::pinned()] {
-        // Slow as the machine may be, these come through.
-        while tier.put(b"a", b"first", terms).is_err() {}
-        proxy.hold_requests(true);
-        assert_eq!(tier.put(b"a", b"late", terms).unwrap_err().cause(), "timed_out");
+    let other = patient(&server).prefix("p:").build().unwrap();
+    let terms = PutTerms::default();
+    // Slow as the machine may be, this comes through.
+    while tier.put(b"a", b"first", terms).is_err() {}
+    let since = tier.since();
+    type Late<'a> = Box<dyn Fn() -> Result<Put, TierError> + 'a>;
+    let late: [(&str, Late); 3] = [
+        // The change of a put, the value of a put, what was read at its source.
+        ("HINCRBY", Box::new(|| tier.put(b"a", b"late", terms))),
+        ("~= ARGV[1] then return 0", Box::new(|| tier.put(b"a", b"late", terms))),
+        ("s[1] ~=", Box::new(|| tier.fill(b"a", b"late", terms, since))),
+    ];
+    for (marks, late) in late {
+        proxy.hold_requests_with(marks);
         while proxy.held() == 0 {
-            thread::yield_now();
+            // A machine that is too busy may give up before.
+            assert_eq!(late().unwrap_err().cause(), "timed_out");
         }
         proxy.hold_requests(false);
         // By another connection, while that is on its way.
-        while tier.remove(b"a").is_err() {}
+        other.remove(b"a").unwrap();
         let before = server.calls("eval");
         proxy.release();
         while server.calls("eval") == before {
             thread::yield_now();
         }
-        while tier.contains(b"a").unwrap_or_else(|error| {
-            assert_eq!(error.cause(), "timed_out");
-            true
-        }) {
-            assert_eq!(server.number(&["EXISTS", "p:v:a"]), 0);
-            assert_eq!(server.number(&["HEXISTS", "p:g", "ra"]), 0);
-        }
+        assert!(!other.contains(b"a").unwrap());
+        assert_eq!(server.keys("p:v*"), 0);
     }
 }
 
@@ -244,7 +249,7 @@ fn a_password_that_is_wrong_looks_like_a_miss_and_says_so() {
 }
 
 #[test]
-fn a_server_without_memory_refuses_and_goes_on_answering() {
+fn a_server_without_memory_refuses_values_and_takes_changes() {
     let Some(server) = Server::start() else { return };
     let (tier, builder, _hand) = over(patient(&server));
     let cache = builder.build().unwrap();
@@ -252,15 +257,24 @@ fn a_server_without_memory_refuses_and_goes_on_answering() {
     cache.insert(text("b"), text("1"));
     assert_eq!(cache.get("a"), Some(text("1")));
     assert_eq!(server.ask(&["CONFIG", "SET", "maxmemory", "1"]), "+OK");
-    let refused = tier.put(b"x", b"1", PutTerms::default()).unwrap();
-    assert_eq!(refused, Put::Refused(RefusedBecause::DiskFull));
+    let full = Put::Refused(RefusedBecause::DiskFull);
+    assert_eq!(tier.put(b"x", b"1", PutTerms::default()).unwrap(), full);
+    assert_eq!(tier.fill(b"y", b"1", PutTerms::default(), tier.since()).unwrap(), full);
     for n in 0..20 {
         cache.insert(text("a"), n.to_string());
         assert_eq!(cache.get("a"), None, "what is older is gone");
     }
     assert_eq!(cache.get("b"), Some(text("1")));
-    assert_eq!(tier.stats().out_of_memory, 21);
-    assert!(cache.invalidate_tag("t").is_err(), "it cannot be kept");
+    assert_eq!(tier.stats().out_of_memory, 22);
+    let other = patient(&server).build().unwrap();
+    cache.remove("b").unwrap();
+    assert_eq!(cache.get("b"), None);
+    let number = tier.announce(&Scope::Tag("t".into())).unwrap();
+    assert!(!other.contains(b"b").unwrap());
+    assert_eq!(other.since().number, number);
+    // A state that is lost begins anew all the same.
+    assert_eq!(server.number(&["DEL", "perf-cache:g{perf-cache:}"]), 1);
+    assert_eq!(tier.announce(&Scope::All).unwrap(), 1);
     assert_eq!(server.ask(&["CONFIG", "SET", "maxmemory", "0"]), "+OK");
     cache.insert(text("a"), text("2"));
     assert_eq!(cache.get("a"), Some(text("2")));

@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ pub(super) struct Proxy {
     port: u16,
     delays: Arc<Delays>,
     is_over: Arc<AtomicBool>,
+    streams: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 #[derive(Default)]
@@ -20,8 +21,11 @@ struct Delays {
     answers: AtomicU64,
     /// Bytes of a piece; zero for all that is there.
     piece: AtomicUsize,
-    /// Whether requests that come are held.
+    /// Whether requests that come are held, and what is in those that are.
     holds: AtomicBool,
+    marks: Mutex<Vec<u8>>,
+    /// Whether no connection is passed on.
+    is_cut: AtomicBool,
     /// How often what was held was let go.
     releases: AtomicU64,
     /// Requests that are held.
@@ -41,8 +45,10 @@ impl Delays {
         }
     }
 
-    fn request(&self) {
-        if !self.holds.load(Ordering::SeqCst) {
+    fn request(&self, bytes: &[u8]) {
+        let marks = self.marks.lock().unwrap().clone();
+        let is_marked = marks.is_empty() || bytes.windows(marks.len()).any(|part| part == marks);
+        if !self.holds.load(Ordering::SeqCst) || !is_marked {
             return;
         }
         let releases = self.releases.load(Ordering::SeqCst);
@@ -59,19 +65,29 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
         let (delays, is_over) = (Arc::<Delays>::default(), Arc::<AtomicBool>::default());
-        let proxy = Proxy { port: own, delays: Arc::clone(&delays), is_over: Arc::clone(&is_over) };
+        let streams = Arc::<Mutex<Vec<TcpStream>>>::default();
+        let proxy = Proxy {
+            port: own,
+            delays: Arc::clone(&delays),
+            is_over: Arc::clone(&is_over),
+            streams: Arc::clone(&streams),
+        };
         thread::spawn(move || {
             for near in listener.incoming() {
                 let Ok(near) = near else { return };
                 if is_over.load(Ordering::SeqCst) {
                     return;
                 }
+                if delays.is_cut.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let far = TcpStream::connect(("127.0.0.1", port)).unwrap();
                 let (near_again, far_again) = (near.try_clone().unwrap(), far.try_clone().unwrap());
                 let (there, back) = (Arc::clone(&delays), Arc::clone(&delays));
-                thread::spawn(move || pass_on(near, far, || BUFFER, || there.request()));
+                streams.lock().unwrap().push(near.try_clone().unwrap());
+                thread::spawn(move || pass_on(near, far, || BUFFER, |bytes| there.request(bytes)));
                 thread::spawn(move || {
-                    pass_on(far_again, near_again, || back.piece(), || back.answer());
+                    pass_on(far_again, near_again, || back.piece(), |_| back.answer());
                 });
             }
         });
@@ -97,6 +113,20 @@ impl Proxy {
         self.delays.holds.store(holds, Ordering::SeqCst);
     }
 
+    /// The same of what has those bytes in it.
+    pub(super) fn hold_requests_with(&self, marks: &str) {
+        *self.delays.marks.lock().unwrap() = marks.as_bytes().to_vec();
+        self.hold_requests(true);
+    }
+
+    /// Cuts all connections, and passes on none that is made from now on, or from now on all.
+    pub(super) fn cut(&self, is_cut: bool) {
+        self.delays.is_cut.store(is_cut, Ordering::SeqCst);
+        for stream in self.streams.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
     /// Lets all go that is held.
     pub(super) fn release(&self) {
         self.delays.releases.fetch_add(1, Ordering::SeqCst);
@@ -107,12 +137,17 @@ impl Proxy {
     }
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, piece: impl Fn() -> usize, wait: impl Fn()) {
+fn pass_on(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    piece: impl Fn() -> usize,
+    wait: impl Fn(&[u8]),
+) {
     let mut buffer = [0; BUFFER];
     while let Ok(len @ 1..) = from.read(&mut buffer) {
         let mut pieces = buffer[..len].chunks(piece());
         let is_sent = pieces.all(|piece| {
-            wait();
+            wait(piece);
             to.write_all(piece).is_ok()
         });
         if !is_sent {

@@ -100,6 +100,18 @@ impl Server {
         self.ask(words).trim_start_matches(':').parse().unwrap()
     }
 
+    /// Connections to it, this one included.
+    pub(super) fn clients(&self) -> i64 {
+        let count =
+            "return tonumber(redis.call('INFO', 'clients'):match('connected_clients:(%d+)'))";
+        self.number(&["EVAL", count, "0"])
+    }
+
+    /// How many keys it has that match.
+    pub(super) fn keys(&self, pattern: &str) -> i64 {
+        self.number(&["EVAL", "return #redis.call('KEYS', ARGV[1])", "0", pattern])
+    }
+
     fn comes_up(&mut self) -> bool {
         let start = Instant::now();
         while self.try_ask(&["PING"]).is_ok_and(|line| line.is_empty() || line.contains("LOADING"))

@@ -1,13 +1,14 @@
 //! What the tier does with a server that is well.
 
 use super::server::Server;
+use super::shared::Heard;
 use super::{over, patient};
 use crate::tiered::text;
 use perf_cache::Terms;
 use perf_cache::codec::Compression;
 use perf_cache::disk::{Put, PutTerms, RefusedBecause};
 use perf_cache::remote::{RedisTier, RemoteError};
-use perf_cache::tiered::{Fetched, OuterTier};
+use perf_cache::tiered::{Fetched, OuterTier, Scope, SharedTier};
 use perf_core::{ByteSize, Clock, Ratio};
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -17,6 +18,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn in_a_minute(clock: &Clock) -> PutTerms {
     let now = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     PutTerms::until(u64::try_from((now + MINUTE).as_millis()).unwrap())
+}
+
+/// What is left of the life of a value on the server, under the prefix `p:`.
+fn life(server: &Server, key: &[u8]) -> i64 {
+    let bucket = crc32c::crc32c(key) as u16;
+    let key = std::str::from_utf8(key).unwrap();
+    server.number(&["PTTL", &format!("p:v{{{bucket:04x}}}{key}")])
 }
 
 fn read(tier: &RedisTier, key: &[u8]) -> Option<Vec<u8>> {
@@ -57,10 +65,11 @@ fn the_server_ends_values_a_little_before_their_time() {
     for n in 0..50 {
         let key = n.to_string();
         let _ = tier.put(key.as_bytes(), b"1", terms).unwrap();
-        let life = server.number(&["PTTL", &format!("p:v:{key}")]);
+        let life = life(&server, key.as_bytes());
         assert!(life <= 60_000, "{life}");
         lives.insert(life / 1_000);
-        let Fetched::FoundFor(left) = tier.fetch(key.as_bytes(), &mut Vec::new()).unwrap() else {
+        let Fetched::FoundSince(left, _) = tier.fetch(key.as_bytes(), &mut Vec::new()).unwrap()
+        else {
             panic!("it has an end");
         };
         assert!(left <= Duration::from_millis(life.unsigned_abs()), "{left:?} {life}");
@@ -68,12 +77,11 @@ fn the_server_ends_values_a_little_before_their_time() {
     assert!(lives.len() > 5, "{lives:?}");
     // For ever is not for ever.
     let _ = tier.put(b"f", b"1", PutTerms::until(PutTerms::NEVER)).unwrap();
-    let life = server.number(&["PTTL", "p:v:f"]);
-    assert!(life > 0 && life <= 30 * 86_400_000, "{life}");
+    assert!((1..=30 * 86_400_000).contains(&life(&server, b"f")));
     // What has ended already is not put, and takes what was there with it.
     let _ = tier.put(b"f", b"2", PutTerms::until(1)).unwrap();
     assert!(!tier.contains(b"f").unwrap());
-    assert_eq!(server.number(&["EXISTS", "p:v:f"]), 0);
+    assert_eq!(life(&server, b"f"), -2);
 }
 
 #[test]
@@ -83,15 +91,18 @@ fn many_keys_come_in_one_answer_and_in_their_order() {
     let terms = in_a_minute(&Clock::system());
     let names: Vec<String> = (0..300).map(|n| n.to_string()).collect();
     let keys: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
-    assert_eq!(tier.get_many(&keys).unwrap(), vec![None; 300]);
+    assert!(tier.get_many(&keys).unwrap().iter().all(Option::is_none));
     for key in keys.iter().filter(|key| key.ends_with(b"7")) {
         let _ = tier.put(key, key, terms).unwrap();
     }
     let found = tier.get_many(&keys).unwrap();
     for (key, value) in keys.iter().zip(found) {
-        assert_eq!(value.as_deref(), key.ends_with(b"7").then_some(*key));
+        assert_eq!(
+            value.as_ref().map(|found| &found.bytes[..]),
+            key.ends_with(b"7").then_some(*key)
+        );
     }
-    assert_eq!(tier.get_many(&[]).unwrap(), Vec::<Option<Vec<u8>>>::new());
+    assert!(tier.get_many(&[]).unwrap().is_empty());
 }
 
 #[test]
@@ -115,30 +126,44 @@ fn what_is_too_large_is_refused_and_counted() {
 }
 
 #[test]
-fn records_outlive_clearing_and_take_all_values_with_them_when_they_are_lost() {
+fn what_was_cleared_is_gone_and_what_comes_after_it_is_not() {
     let Some(server) = Server::start() else { return };
     let tier = patient(&server).prefix("p:").build().unwrap();
     let terms = in_a_minute(&Clock::system());
-    let _ = tier.put(b"record", b"1", PutTerms::pinned()).unwrap();
-    let _ = tier.put(b"a", b"2", terms).unwrap();
-    assert_eq!((read(&tier, b"record"), read(&tier, b"a")), (Some(vec![b'1']), Some(vec![b'2'])));
+    let _ = tier.put(b"a", b"1", terms).unwrap();
+    assert_eq!(read(&tier, b"a"), Some(vec![b'1']));
     assert_eq!(tier.clear().unwrap(), 0);
-    assert_eq!((read(&tier, b"record"), read(&tier, b"a")), (Some(vec![b'1']), None));
+    assert_eq!((read(&tier, b"a"), tier.stats().orphaned), (None, 1));
     assert_eq!(tier.get_many(&[b"a"]).unwrap(), [None]);
     assert!(!tier.contains(b"a").unwrap());
+    assert!(!patient(&server).prefix("p:").build().unwrap().contains(b"a").unwrap());
+    let _ = tier.put(b"a", b"2", terms).unwrap();
+    assert_eq!(read(&tier, b"a"), Some(vec![b'2']));
+}
 
-    // As a server may that is short of memory.
-    let _ = tier.put(b"a", b"3", terms).unwrap();
-    assert_eq!(server.number(&["DEL", "p:g"]), 1);
-    let orphaned = tier.stats().orphaned;
-    assert_eq!((read(&tier, b"record"), read(&tier, b"a")), (None, None));
-    assert_eq!(tier.stats().orphaned, orphaned + 1);
-    let _ = tier.put(b"a", b"4", terms).unwrap();
-    assert_eq!(read(&tier, b"a"), Some(vec![b'4']));
-    // Lost right before a put.
-    assert_eq!(server.number(&["DEL", "p:g"]), 1);
-    let _ = tier.put(b"b", b"5", terms).unwrap();
-    assert_eq!((read(&tier, b"a"), read(&tier, b"b")), (None, Some(vec![b'5'])));
+#[test]
+fn values_of_a_state_that_is_lost_are_lost_too() {
+    let Some(server) = Server::start() else { return };
+    let tier = patient(&server).prefix("p:").build().unwrap();
+    let terms = in_a_minute(&Clock::system());
+    // As a server may that is short of memory: before a read, a put, a removal, and all of them.
+    let lose = || assert_eq!(server.number(&["DEL", "p:g{p:}"]), 1);
+    let _ = tier.put(b"a", b"1", terms).unwrap();
+    lose();
+    assert_eq!(read(&tier, b"a"), None);
+    let _ = tier.put(b"a", b"2", terms).unwrap();
+    lose();
+    let _ = tier.put(b"b", b"3", terms).unwrap();
+    assert_eq!((read(&tier, b"a"), read(&tier, b"b")), (None, Some(vec![b'3'])));
+    lose();
+    tier.remove(b"c").unwrap();
+    assert_eq!(read(&tier, b"b"), None);
+    let _ = tier.put(b"b", b"4", terms).unwrap();
+    lose();
+    tier.clear().unwrap();
+    let _ = tier.put(b"c", b"5", terms).unwrap();
+    assert_eq!((read(&tier, b"b"), read(&tier, b"c")), (None, Some(vec![b'5'])));
+    assert_eq!((tier.stats().epochs, tier.stats().resets), (5, 4));
 }
 
 #[test]
@@ -159,61 +184,6 @@ fn values_and_invalidations_outlive_the_process() {
     let next = open();
     let there = ["a", "users:b", "c", "d"].map(|key| next.get(key));
     assert_eq!(there, [None, None, None, Some(text("4"))]);
-}
-
-#[test]
-fn of_two_caches_with_one_prefix_the_later_has_it_and_the_earlier_undoes_nothing() {
-    let Some(server) = Server::start() else { return };
-    let (tier, builder, _hand) = over(patient(&server));
-    let earlier = builder.build().unwrap();
-    earlier.insert_with(text("a"), text("1"), Terms::new().tags(["t"]));
-    for key in ["b", "c"] {
-        earlier.insert(text(key), text("1"));
-    }
-    let later = over(patient(&server)).1.build().unwrap();
-    assert_eq!(later.get("b"), Some(text("1")));
-    later.invalidate_tag("t").unwrap();
-    let error = tier.get(b"x", &mut Vec::new()).unwrap_err();
-    assert!(matches!(super::faults::why(&error), RemoteError::Deposed { .. }), "{error:?}");
-    assert_eq!((earlier.get("a"), earlier.get("b")), (None, None));
-    // It puts nothing there, also what it finds itself.
-    earlier.insert(text("c"), text("2"));
-    assert_ne!(later.get("c"), Some(text("2")));
-    assert!(tier.put(b"x", b"1", PutTerms::default()).is_err());
-    // What it removes and invalidates is gone.
-    assert!(tier.remove(b"x").is_ok());
-    later.insert(text("d"), text("1"));
-    assert_eq!(later.get("d"), Some(text("1")));
-    assert_eq!(tier.put(b"record", b"1", PutTerms::pinned()).unwrap(), Put::Stored);
-    assert_eq!(later.get("d"), None);
-    later.insert(text("d"), text("2"));
-    assert_eq!(later.get("d"), Some(text("2")));
-    drop((earlier, later));
-    let last = over(patient(&server)).1.build().unwrap();
-    let there = ["a", "b", "c", "d"].map(|key| last.get(key));
-    assert_eq!(there, [None, None, None, Some(text("2"))]);
-    assert_eq!(server.number(&["HEXISTS", "perf-cache:g", "rrecord"]), 0);
-}
-
-#[test]
-fn a_cache_whose_records_were_lost_has_them_again() {
-    let Some(server) = Server::start() else { return };
-    let tier = patient(&server).prefix("p:").build().unwrap();
-    let terms = in_a_minute(&Clock::system());
-    let _ = tier.put(b"a", b"1", terms).unwrap();
-    assert_eq!(server.number(&["DEL", "p:g"]), 1);
-    // It clears before it finds out, so there is an epoch and no owner.
-    tier.clear().unwrap();
-    assert_eq!(read(&tier, b"a"), None);
-    let _ = tier.put(b"a", b"2", terms).unwrap();
-    assert_eq!(read(&tier, b"a"), Some(vec![b'2']));
-
-    // It puts a record before it finds out, as an invalidation does.
-    assert_eq!(server.number(&["DEL", "p:g"]), 1);
-    assert_eq!(tier.put(b"record", b"1", PutTerms::pinned()).unwrap(), Put::Stored);
-    assert_eq!((read(&tier, b"record"), read(&tier, b"a")), (Some(vec![b'1']), None));
-    let _ = tier.put(b"a", b"3", terms).unwrap();
-    assert_eq!(read(&tier, b"a"), Some(vec![b'3']));
 }
 
 #[test]
@@ -239,7 +209,8 @@ fn a_clock_that_is_wrong_neither_ends_values_nor_lets_them_live_longer() {
 fn a_user_needs_no_more_rights_than_are_said() {
     let Some(server) = Server::start() else { return };
     // As docs/operations.md has them.
-    let rights = "~p:* +get +mget +pttl +getrange +set +del +eval +hget +hmget +hset +hsetnx +hdel";
+    let rights = "~p:* +get +mget +pttl +getrange +set +del +eval +hget +hmget +hgetall +hset \
+                  +hincrby +hdel +xadd +xrange +xread";
     let words = ["ACL", "SETUSER", "u", "on", ">w"].into_iter().chain(rights.split(' '));
     assert_eq!(server.ask(&words.collect::<Vec<_>>()), "+OK");
     let url = format!("redis://u:w@127.0.0.1:{}", server.port);
@@ -255,10 +226,17 @@ fn a_user_needs_no_more_rights_than_are_said() {
     cache.remove("a").unwrap();
     cache.invalidate_tag("t").unwrap();
     assert_eq!((cache.get("a"), cache.get("b")), (None, Some(text("1"))));
-    assert_eq!(tier.get_many(&[b"x"]).unwrap(), [None]);
-    assert!(!tier.contains(b"x").unwrap());
+    let other = open("p:").build().unwrap();
+    let heard = Heard::by(&other);
+    open("p:").build().unwrap().remove(b"x").unwrap();
+    heard.until(|heard| heard.keys().contains(&b"x".to_vec()));
+    let since = other.since();
+    assert_eq!(other.fill(b"x", b"1", PutTerms::default(), since).unwrap(), Put::Stored);
+    tier.announce(&Scope::Tag("t".into())).unwrap();
+    assert_eq!(tier.get_many(&[b"y"]).unwrap(), [None]);
+    assert!(!tier.contains(b"y").unwrap());
     tier.clear().unwrap();
-    assert_eq!((cache.get("b"), tier.stats().errors), (None, 0));
+    assert_eq!((cache.get("b"), tier.stats().errors, other.stats().errors), (None, 0, 0));
     let error = open("q:").build().unwrap().get(b"a", &mut Vec::new()).unwrap_err();
     assert!(matches!(super::faults::why(&error), RemoteError::Denied { .. }), "{error:?}");
 }
@@ -275,6 +253,9 @@ fn settings_that_cannot_be_are_refused_without_telling_the_password() {
     assert!(of(good().max_time_to_live(Duration::ZERO)).starts_with("`max_time_to_live`"));
     assert!(of(good().max_value(ByteSize::from_bytes(0))).starts_with("`max_value`"));
     assert!(of(good().jitter(Ratio::ONE)).starts_with("`jitter`"));
+    assert!(of(good().stale_window(Duration::from_millis(999))).starts_with("`stale_window`"));
+    assert!(of(good().prefix("a{b}")).starts_with("`prefix`"));
+    assert!(of(good().prefix("")).starts_with("`prefix`"));
     assert!(!format!("{:?}", good()).contains("tellnobody"));
     // The server need not be there.
     let tier = good().build().unwrap();
