@@ -5,6 +5,7 @@ import { Changes, Icon, Panel, count, knobName, lengthOf, many, takeBack, tell, 
 import { Chart } from "perfkit/charts";
 import { Flow } from "perfkit/flow";
 import { Insight } from "perfkit/insight";
+import { Learning } from "perfkit/learning";
 import { SignIn } from "perfkit/session";
 
 const percent = (share) => (share == null ? "–" : text(share * 100, "%"));
@@ -197,6 +198,7 @@ export function Caching({ feed }) {
   return html`<${Flow} data=${data} listen=${live.frame.value?.service.listen} />
     <${Stats} data=${data} />
     <${Insight} />
+    <${Learning} data=${data} />
     <div class="columns">
       <div class="charts">${Object.keys(CHARTS).map((id) => html`<${Chart} key=${id} chart=${data?.charts.find((chart) => chart.id === id)} events=${data?.events} ...${CHARTS[id]} />`)}
         <${Panel} class="changed" title="Recent changes" empty=${data?.events.length === 0 && html`<p>No knob has been turned in the last ${lengthOf(live.span.value)}.</p><p class="muted">Each turn appears here and as a mark on the charts, with the way back.</p>`}>

@@ -22,14 +22,14 @@ const isUnwell = (tier) => tier.breaker != null && tier.breaker !== "closed";
 
 /** News that are older than this are worth a word of warning: they come several times a second. */
 const LATE_NEWS = 2;
-const isBehind = (tier) => tier.sharing?.unheard_seconds > LATE_NEWS;
-const news = ({ unheard_seconds: age }) => (age == null ? "" : age < LATE_NEWS ? `in step with others, ${text(age * 1000, "ms")} behind` : `not heard of others for ${text(age * 1000, "ms")}`);
+const isBehind = (tier) => tier.lag_seconds > LATE_NEWS;
+const news = ({ lag_seconds: age }) => (age == null ? "" : age < LATE_NEWS ? `in step with others, ${text(age * 1000, "ms")} behind` : `not heard of others for ${text(age * 1000, "ms")}`);
 
 /** What a tier keeps and how it is in step with those who share it; of memory that stands in the figures below. */
 const keeping = (tier) => (tier.breaker == null ? "" : [
   tier.bytes == null ? "" : `${text(tier.bytes, "bytes")}${tier.capacity_bytes ? ` of ${text(tier.capacity_bytes, "bytes")}` : ""}`,
   tier.id !== "disk" || tier.compression_ratio == null ? "" : `compression ratio ${text(tier.compression_ratio, "")}`,
-  tier.sharing ? news(tier.sharing) : "",
+  news(tier),
 ].filter(Boolean).join(", "));
 /** The same with the breaker, which the drawing shows as a badge. */
 const doing = (tier) => [keeping(tier), BREAKERS[tier.breaker]].filter(Boolean).join(", ");
@@ -51,7 +51,7 @@ function trouble(tier) {
     if (tier.failed || tier.passed_by) said.push(`${many(tier.failed ?? 0, "call")} failed in the last ${lengthOf(live.span.value)}, ${count(tier.passed_by ?? 0)} went by it.`);
   }
   if (isBehind(tier)) {
-    said.push(`Nothing was heard of changes by other gateways for ${text(tier.sharing.unheard_seconds * 1000, "ms")}.`);
+    said.push(`Nothing was heard of changes by other gateways for ${text(tier.lag_seconds * 1000, "ms")}.`);
     said.push("Unless that changes, memory drops what it has when the stale window ends, so that nothing older is answered.");
   }
   if (tier.sharing?.pending > 0) said.push(`${many(tier.sharing.pending, "invalidation")} of this gateway ${tier.sharing.pending === 1 ? "is" : "are"} not announced yet: the others may still answer what ${tier.sharing.pending === 1 ? "it ends" : "they end"}.`);

@@ -3,6 +3,7 @@
 import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "perfkit/ui";
 import * as live from "perfkit/live";
 import { Icon, Panel, count, lengthOf, many, tell, text } from "perfkit/parts";
+import { Purgers } from "perfkit/purging";
 
 const CACHE = "memory";
 const ADDRESS = `/api/performance/caching/${CACHE}`;
@@ -202,6 +203,7 @@ function Invalidate({ chosen, done }) {
         <button type="button" ref=${confirm} class="button primary" disabled=${busy} onClick=${() => send(false)}>${busy ? "Invalidating" : counted.entries === 0 ? "Invalidate anyway" : `Invalidate ${many(counted.entries, "entry", "entries")}`}</button>
         <button type="button" class="button" onClick=${() => setCounted(null)}>Back</button></div>`}
     </form>`}
+    <${Purgers} />
   <//>`;
 }
 
@@ -209,7 +211,9 @@ export function Insight() {
   const [order, setOrder] = useState("hottest");
   const [chosen, setChosen] = useState(null);
   const [state, refresh] = useReport(order);
-  if (state.problem?.status === 404) return null; // a service whose cache shows nothing of itself
+  if (state.problem?.status === 404) { // a service whose cache shows nothing of itself
+    return live.feed.value.data?.purgers?.length > 0 && html`<${Panel} title="Invalidate" class="invalidate"><${Purgers} /><//>`;
+  }
   return html`<div class="insight"><${CurvePanel} state=${state} /><${Policies} state=${state} />
     <${Entries} state=${state} order=${order} setOrder=${setOrder} choose=${(key) => setChosen({ key })} /><${Invalidate} chosen=${chosen} done=${refresh} /></div>`;
 }

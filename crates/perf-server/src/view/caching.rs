@@ -2,7 +2,9 @@
 
 use super::attention::by_label;
 use super::charts;
-use super::shapes::{Caching, CachingStats, Sharing, Tier};
+use super::learning::learning;
+use super::purging::purgers;
+use super::shapes::{Caching, CachingStats, KnobRow, Learning, Purger, Sharing, Tier};
 use super::traffic::{
     FETCHED, FROM_MEMORY, MEMORY, OUTERS, Outer, PASSED, RESPONSES, TIERS, Traffic, answer_times,
     answered, ms,
@@ -59,6 +61,7 @@ pub(crate) fn caching(scene: &Scene<'_>, shown: Span) -> Caching {
         let answered = answered(history, &outcomes, span);
         tiers.push(beyond(scene, outer, span, tier(outer.id, outer.title, answered, &times)));
     }
+    let (learning, purgers) = (learning(scene, span), purgers(scene, span));
     tiers.push(tier("origin", "Origin", traffic.fetched + traffic.passed, &origin_time));
     Caching {
         at: scene.at,
@@ -72,14 +75,22 @@ pub(crate) fn caching(scene: &Scene<'_>, shown: Span) -> Caching {
             charts::answer_times(history, span),
             charts::tier_memory(history, span),
         ],
-        knobs: scene
-            .knobs
-            .iter()
-            .filter(|knob| [RESPONSES, MEMORY, TIERS].contains(&knob.component.as_str()))
-            .cloned()
-            .collect(),
+        knobs: knobs(scene, &learning, &purgers),
+        learning,
+        purgers,
         events: scene.events_within(shown),
     }
+}
+
+/// The knobs of all that the page speaks of.
+fn knobs(scene: &Scene<'_>, learning: &Learning, purgers: &[Purger]) -> Vec<KnobRow> {
+    let ahead = learning.ahead.iter().map(|row| row.component.as_str());
+    let lives = learning.lives.iter().map(|row| row.component.as_str());
+    let purgers = purgers.iter().map(|row| row.component.as_str());
+    let spoken_of: Vec<&str> =
+        [RESPONSES, MEMORY, TIERS].into_iter().chain(ahead).chain(lives).chain(purgers).collect();
+    let knobs = scene.knobs.iter().filter(|knob| spoken_of.contains(&knob.component.as_str()));
+    knobs.cloned().collect()
 }
 
 fn stats(history: &History, span: analytics::Span, traffic: &Traffic) -> CachingStats {
@@ -134,7 +145,6 @@ fn sharing(history: &History, span: analytics::Span) -> Option<Sharing> {
     let gauge = |signal: &str| history.gauge(&Select::new(TIERS, signal), span);
     let count = |signal: &str| history.counter(&Select::new(TIERS, signal), span);
     gauge("change_number").map(|_| Sharing {
-        unheard_seconds: gauge("unheard"),
         pending: gauge("unannounced"),
         changes: count("changes"),
         doubts: count("doubts"),
@@ -178,13 +188,14 @@ fn per_second(history: &History, tier: &'static str, span: analytics::Span) -> O
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::view::shapes::{HealthSummary, Service};
     use perf_analytics::HistoryConfig;
     use perf_core::{Instant, Signal, Unit};
 
-    fn shown(history: &History) -> Caching {
+    /// One in which nothing is known but history.
+    pub(in crate::view) fn scene(history: &History) -> Scene<'_> {
         let service = Service {
             name: String::new(),
             version: String::new(),
@@ -192,7 +203,7 @@ mod tests {
             origin: None,
             listen: None,
         };
-        let scene = Scene {
+        Scene {
             history,
             at: 0.0,
             service,
@@ -201,8 +212,11 @@ mod tests {
             knobs: Vec::new(),
             events: Vec::new(),
             budgets: Vec::new(),
-        };
-        caching(&scene, Span::default())
+        }
+    }
+
+    fn shown(history: &History) -> Caching {
+        caching(&scene(history), Span::default())
     }
 
     #[test]
@@ -255,7 +269,6 @@ mod tests {
         let page = shown(&history);
         let sharing = page.tiers[2].sharing.clone().unwrap();
         assert_eq!((sharing.pending, sharing.changes, sharing.doubts), (Some(2.0), 9, 0));
-        assert_eq!(sharing.unheard_seconds, None);
         assert!(page.tiers[0].sharing.is_none() && page.tiers[1].sharing.is_none());
     }
 }

@@ -180,6 +180,10 @@ pub(crate) struct Caching {
     pub(crate) requests: u64,
     pub(crate) per_second: Option<f64>,
     pub(crate) stats: CachingStats,
+    /// What was learnt of the use of caches.
+    pub(crate) learning: Learning,
+    /// Those who tell content delivery networks what to forget.
+    pub(crate) purgers: Vec<Purger>,
     pub(crate) charts: Vec<Chart>,
     pub(crate) knobs: Vec<KnobRow>,
     pub(crate) events: Vec<EventRow>,
@@ -220,9 +224,6 @@ pub(crate) struct Tier {
 /// How this process and others that use the same tier are in step.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Sharing {
-    /// How long it was not heard of what the others change, in seconds: a fraction of one where all
-    /// is well.
-    pub(crate) unheard_seconds: Option<f64>,
     /// Invalidations of this process that the others are not told of yet.
     pub(crate) pending: Option<f64>,
     /// Changes of others that were taken in, in the span.
@@ -254,6 +255,112 @@ pub(crate) struct CachingStats {
     pub(crate) bytes_saved: u64,
     /// By coding.
     pub(crate) encoded: BTreeMap<String, u64>,
+}
+
+/// What caches have learnt of their use, one row for each cache that learns.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Learning {
+    /// What they load before it is asked for.
+    pub(crate) ahead: Vec<Ahead>,
+    /// For how long they keep what.
+    pub(crate) lives: Vec<Lives>,
+}
+
+/// What a cache loads ahead. Counts are those of the span.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Ahead {
+    pub(crate) component: String,
+    /// Whether it does, where that is a knob.
+    pub(crate) enabled: Option<bool>,
+    /// The share of what was loaded ahead that was used, 0 to 1; null before the first.
+    pub(crate) precision: Option<f64>,
+    /// Below this it stops but for a few trials.
+    pub(crate) least_precision: Option<f64>,
+    /// Keys that were advised.
+    pub(crate) named: u64,
+    /// Values that were asked for in time.
+    pub(crate) used: u64,
+    /// Values that were loaded in vain.
+    pub(crate) unused: u64,
+    /// Keys that were asked for before they were loaded.
+    pub(crate) late: u64,
+    pub(crate) failed: u64,
+    /// Requests that taught nothing and loads for which there was no place.
+    pub(crate) skipped: u64,
+    /// What is held and was not asked for yet, in the unit.
+    pub(crate) held: Option<f64>,
+    /// How much that may be.
+    pub(crate) held_most: Option<f64>,
+    /// `bytes` or `count`.
+    pub(crate) unit: &'static str,
+}
+
+/// For how long a cache keeps what it loads, as it has learnt. Counts are those of the span.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Lives {
+    pub(crate) component: String,
+    /// Values that were given a time to live, of which the next are quantiles.
+    pub(crate) given: u64,
+    pub(crate) p10_seconds: Option<f64>,
+    pub(crate) p50_seconds: Option<f64>,
+    pub(crate) p90_seconds: Option<f64>,
+    /// How many lives are how long.
+    pub(crate) steps: Vec<LifeStep>,
+    /// The share of answers that is stale by the rates of change that were seen.
+    pub(crate) stale_share: Option<f64>,
+    /// The share that may be.
+    pub(crate) stale_share_stated: Option<f64>,
+    /// Values loaded anew, from which it learns.
+    pub(crate) reloads: u64,
+    /// Those of them that had changed.
+    pub(crate) changed: u64,
+    /// Loads that taught nothing, for want of memory.
+    pub(crate) forgotten: u64,
+}
+
+/// How many lives are longer than the step before and at most this long.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct LifeStep {
+    /// Null for all that are longer.
+    pub(crate) up_to_seconds: Option<f64>,
+    pub(crate) count: u64,
+}
+
+/// One who tells a content delivery network what to forget. Counts are those of the span.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Purger {
+    pub(crate) component: String,
+    /// Such as `cloudfront`.
+    pub(crate) service: String,
+    /// Items that wait or are on their way.
+    pub(crate) waiting: Option<f64>,
+    /// How long the oldest of them has.
+    pub(crate) lag_seconds: Option<f64>,
+    /// Whether the last call has failed.
+    pub(crate) failing: bool,
+    /// Why, where it is known.
+    pub(crate) last_error: Option<String>,
+    /// Items that were to be purged.
+    pub(crate) queued: u64,
+    /// Items that the service has taken.
+    pub(crate) sent: u64,
+    /// Calls that it has taken.
+    pub(crate) calls: u64,
+    /// Calls that failed and were made again.
+    pub(crate) retries: u64,
+    /// Items for which something wider was purged, since the service knows no such kind.
+    pub(crate) widened: u64,
+    /// Items for which all was purged, for want of room.
+    pub(crate) collapsed: u64,
+    /// Items that could not be queued.
+    pub(crate) refused: u64,
+    /// Items that the service will never take.
+    pub(crate) rejected: u64,
+    /// Items given up: the service may keep what they would end.
+    pub(crate) lost: u64,
+    /// From when an item was asked for until the service had taken it.
+    pub(crate) delay_p50_ms: Option<f64>,
+    pub(crate) delay_p95_ms: Option<f64>,
 }
 
 /// Health, component by component.

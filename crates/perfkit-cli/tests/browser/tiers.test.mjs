@@ -37,7 +37,7 @@ function five(caching) {
   caching.tiers = [
     { ...memory, share: memory.share * 0.5, requests: Math.round(memory.requests * 0.5), per_second: memory.per_second * 0.5 },
     part(0.25, { id: "disk", title: "Disk", p50_ms: 0.31, p95_ms: 1.2, bytes: 41_000_000, capacity_bytes: 2 ** 32 }),
-    part(0.15, { id: "remote", title: "Remote", p50_ms: 0.62, p95_ms: 2.4, bytes: null, sharing: { unheard_seconds: 0.12, pending: 0, changes: 12, doubts: 0 } }),
+    part(0.15, { id: "remote", title: "Remote", p50_ms: 0.62, p95_ms: 2.4, bytes: null, lag_seconds: 0.12, sharing: { pending: 0, changes: 12, doubts: 0 } }),
     part(0.1, { id: "cdn", title: "CDN", p50_ms: 8.1, p95_ms: 22.4, bytes: null }),
     origin,
   ];
@@ -62,7 +62,7 @@ test("every tier is drawn in its place, with its breaker and how far it is behin
 test("what it means that tiers are passed by or behind is said in words", async (t) => {
   const unwell = (caching) => {
     five(caching);
-    Object.assign(tier(caching, "remote"), { breaker: "open", failed: 3, passed_by: 120, sharing: { unheard_seconds: 12.5, pending: 2, changes: 0, doubts: 0 } });
+    Object.assign(tier(caching, "remote"), { breaker: "open", failed: 3, passed_by: 120, lag_seconds: 12.5, sharing: { pending: 2, changes: 0, doubts: 0 } });
     tier(caching, "cdn").breaker = "half open";
   };
   const page = await openPage(t, browser, program, { path: "/caching", prepare: told(unwell) });
