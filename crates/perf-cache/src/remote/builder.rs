@@ -11,6 +11,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// Makes a [`RedisTier`].
+#[derive(Clone)]
 #[must_use]
 pub struct RedisTierBuilder {
     urls: Vec<String>,

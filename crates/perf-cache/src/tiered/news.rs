@@ -1,5 +1,6 @@
 //! What other processes have changed, taken in here.
 
+use super::TieredCache;
 use super::generations::{Generations, Pattern};
 use super::held::Sealer;
 use super::inner::TextOf;
@@ -165,6 +166,33 @@ where
             && catch_unwind(AssertUnwindSafe(|| told(notice))).is_err()
         {
             self.counts.panics.increment();
+        }
+    }
+}
+
+/// What others have changed.
+impl<K, V> TieredCache<K, V>
+where
+    K: Hash + Eq + Clone + CacheKey + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// Ends once more, in this process alone, what a notice is about. Does not wait, and tells nobody.
+    ///
+    /// For listeners that keep something near of what the cache answers, and give it to the cache by
+    /// [reservations](TieredCache::reserve): between the moment in which the change held here and the
+    /// one in which they were told, they may have given it what is older. Tiers that are shared refuse
+    /// that by themselves.
+    pub fn end_here(&self, notice: &Notice<'_, K>) {
+        let Some(news) = &self.core.news else { return };
+        match *notice {
+            Notice::Key { key: Some(key), .. } => {
+                let mut name = Vec::new();
+                news.sealer.name(key, &mut name);
+                news.forget(key, &name);
+            }
+            Notice::Key { key: None, bytes } => news.look_for(&HashSet::from_iter([bytes])),
+            Notice::Scope(scope) => news.end(scope),
+            Notice::Everything(_) => drop(news.near.end_all()),
         }
     }
 }
