@@ -9,8 +9,8 @@
 //! Generic over bodies, on `http` 1.x and `tower`; no server and no client inside.
 //!
 //! Not for answers that are made for one user: those pass through, and a private cache belongs into
-//! the browser. Not a CDN: one process and one memory, forgotten when it ends unless a disk is behind
-//! it.
+//! the browser. Not a CDN: one process and one memory, forgotten when it ends unless a disk or a shared
+//! server is behind it.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -67,6 +67,7 @@
 //! # Features
 //!
 //! - `br`, `gzip`: the codings in pure Rust.
+//! - `redis`, `redis-tls`: a Redis or Valkey server as such a tier, which several processes share.
 //! - `tiers`: a disk, or any other tier, behind the memory of the response cache.
 //! - `zstd`: the coding, with a C build.
 

@@ -5,9 +5,12 @@ mod body;
 mod component;
 mod config;
 mod fetch;
+mod health;
 mod inspect;
 mod listener;
 mod origin;
+#[cfg(feature = "redis")]
+mod redis;
 mod route;
 mod screen;
 mod socket;
@@ -69,6 +72,8 @@ pub struct Gateway {
     front: Arc<Front>,
     responses: Arc<ResponseCache>,
     tiers: Option<Arc<Tiers>>,
+    #[cfg(feature = "redis")]
+    redis: Option<Arc<redis::Server>>,
     memory: Arc<Memory>,
     operations: Arc<Manager>,
     process: Arc<ProcessMonitor>,
@@ -114,10 +119,14 @@ impl Gateway {
             .clock(config.clock.clone())
             .build()
             .map_err(setting("concurrency"))?;
-        let mut responses = ResponseCache::builder();
+        let whose = config.origin.identity(config.keep_host);
+        let mut responses = ResponseCache::builder().origin(whose);
         if let Some(store) = &config.cache_disk {
-            let whose = config.origin.identity(config.keep_host);
-            responses = responses.disk(Arc::clone(store)).origin(whose);
+            responses = responses.disk(Arc::clone(store));
+        }
+        #[cfg(feature = "redis")]
+        if let Some(server) = config.cache_redis.clone() {
+            responses = responses.redis(&config.cache_redis_prefix, server);
         }
         let responses = responses
             .name(&config.name)
@@ -178,6 +187,11 @@ impl Gateway {
             front: Arc::new(Front { measure, connections, log }),
             memory: Arc::new(responses.memory()),
             tiers: responses.outer().map(|outer| Arc::new(outer.tiered())),
+            #[cfg(feature = "redis")]
+            redis: responses
+                .outer()
+                .and_then(|outer| outer.redis())
+                .map(|tier| Arc::new(redis::Server::new(Arc::clone(tier), config.clock.now()))),
             responses: Arc::new(responses),
             operations: Arc::new(operations),
             process: Arc::new(ProcessMonitor::new()),
@@ -236,7 +250,7 @@ impl Gateway {
     }
 
     /// Shows its components to an engine: `gateway`, `responses`, `memory`, `origin`, `process`, and
-    /// with tiers beyond memory `tiers`.
+    /// with tiers beyond memory `tiers`, and where one of them is a Redis `redis`.
     ///
     /// # Errors
     ///
@@ -247,6 +261,11 @@ impl Gateway {
         optimizer.register("memory", &self.memory)?;
         if let Some(tiers) = &self.tiers {
             optimizer.register("tiers", tiers)?;
+            optimizer.check_health("tiers", health::check);
+        }
+        #[cfg(feature = "redis")]
+        if let Some(redis) = &self.redis {
+            optimizer.register("redis", redis)?;
         }
         optimizer.register("origin", &self.operations)?;
         optimizer.register("process", &self.process)

@@ -67,6 +67,32 @@ pub(crate) struct ServeArguments {
     /// How answers are kept there: log, sqlite, or rocksdb where it was built in [default: log]
     #[arg(long, value_name = "NAME", env = "PERFKIT_CACHE_DISK_STORE")]
     pub(crate) cache_disk_store: Option<String>,
+    /// Share the cache with the other gateways of this origin that use this Redis or Valkey, such as
+    /// redis://127.0.0.1:6379; several addresses, with commas, are nodes of a cluster
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PERFKIT_CACHE_REDIS",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub(crate) cache_redis: Option<Vec<String>>,
+    /// What the keys of the cache begin with there [default: perfkit:]
+    #[arg(long, value_name = "TEXT", env = "PERFKIT_CACHE_REDIS_PREFIX")]
+    pub(crate) cache_redis_prefix: Option<String>,
+    /// File with the password for it, if not in its address; or set PERFKIT_CACHE_REDIS_PASSWORD
+    #[arg(long, value_name = "FILE", env = "PERFKIT_CACHE_REDIS_PASSWORD_FILE")]
+    pub(crate) cache_redis_password_file: Option<PathBuf>,
+    /// The password itself, which others on this machine may see
+    #[arg(long, value_name = "TEXT", env = "PERFKIT_CACHE_REDIS_PASSWORD", hide = true)]
+    pub(crate) cache_redis_password: Option<String>,
+    /// How long a request waits for it before it goes on without [default: 50ms]
+    #[arg(long, value_name = "TIME", env = "PERFKIT_CACHE_REDIS_DEADLINE")]
+    pub(crate) cache_redis_deadline: Option<Span>,
+    /// How long memory may go on to answer what others may have invalidated, while it is away
+    /// [default: 30s]
+    #[arg(long, value_name = "TIME", env = "PERFKIT_CACHE_REDIS_STALE_WINDOW")]
+    pub(crate) cache_redis_stale_window: Option<Span>,
     /// How long an answer stays fresh that does not say so itself [default: 300s]
     #[arg(long, value_name = "TIME", env = "PERFKIT_TTL")]
     pub(crate) ttl: Option<Span>,

@@ -49,6 +49,10 @@ async fn serve(
         .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
     let mut gateway = settings.gateway();
     gateway.cache_disk = settings.cache_disk.as_ref().map(tiers::open_disk).transpose()?;
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &settings.cache_redis {
+        tiers::share(redis, &mut gateway);
+    }
     let service = Service::start(gateway, admin, settings.sample_every.value.0).await?;
     let since = Instant::now();
     if let Some(judge) = &budget {
@@ -80,7 +84,10 @@ async fn serve(
         let cut = service.shutdown(drain).await;
         // In this order: closing makes good what it can.
         tiers::close(move || {
-            responses.outer().map(|outer| (outer.close().disk, outer.stats().parked))
+            let outer = responses.outer()?;
+            let (closed, stats) = (outer.close(), outer.stats());
+            let untold = stats.shared.map_or(0, |shared| shared.unannounced);
+            Some((closed.disk, stats.parked + untold))
         })
         .await;
         cut

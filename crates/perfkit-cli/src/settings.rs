@@ -3,6 +3,7 @@
 mod disk;
 mod file;
 mod known_names;
+mod redis;
 
 use crate::arguments::ServeArguments;
 use crate::failure::Failure;
@@ -14,6 +15,7 @@ use file::File;
 use known_names::KnownNames;
 use perf_core::ByteSize;
 use perf_server::{GatewayConfig, Origin, Token};
+pub(crate) use redis::RedisSettings;
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) admin: Setting<SocketAddr>,
     pub(crate) cache_memory: Setting<ByteSize>,
     pub(crate) cache_disk: Option<DiskSettings>,
+    pub(crate) cache_redis: Option<RedisSettings>,
     pub(crate) ttl: Setting<Span>,
     pub(crate) stale_while_revalidate: Setting<Span>,
     pub(crate) stale_if_error: Setting<Span>,
@@ -95,6 +98,7 @@ impl Settings {
     ) -> Result<Settings, Failure> {
         let pick = Pick { matches };
         let cache_disk = DiskSettings::resolve(&pick, given, &file)?;
+        let cache_redis = RedisSettings::resolve(&pick, given, &file)?;
         let origin =
             pick.any("origin", given.origin.clone(), None, file.origin).ok_or_else(|| {
                 Failure::usage(
@@ -113,6 +117,7 @@ impl Settings {
             origin,
             token,
             cache_disk,
+            cache_redis,
             listen: pick.or("listen", given.listen, file.listen, GatewayConfig::DEFAULT_LISTEN),
             admin: pick.or("admin", given.admin, file.admin, DEFAULT_ADMIN),
             cache_memory: pick
@@ -206,8 +211,8 @@ impl Settings {
         config
     }
 
-    /// The settings as a configuration file that says where each value comes from. The token is
-    /// left out.
+    /// The settings as a configuration file that says where each value comes from. The token and
+    /// passwords are left out.
     pub(crate) fn to_toml(&self) -> String {
         let mut text = String::new();
         let mut line = |name: &str, value: String, from: Source| {
@@ -224,6 +229,9 @@ impl Settings {
             line("cache-disk", quoted(&directory.value.display()), directory.from);
             line("cache-disk-size", quoted(&disk.size.value), disk.size.from);
             line("cache-disk-store", quoted(&disk.store.value), disk.store.from);
+        }
+        if let Some(redis) = &self.cache_redis {
+            redis.write(&mut line);
         }
         line("ttl", quoted(&self.ttl.value), self.ttl.from);
         let stale = &self.stale_while_revalidate;

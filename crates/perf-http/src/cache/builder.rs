@@ -37,6 +37,8 @@ pub struct ResponseCacheBuilder {
     pub(super) disk: Option<Arc<dyn perf_cache::disk::DiskStore>>,
     #[cfg(feature = "tiers")]
     pub(super) tiers: Vec<Arc<dyn perf_cache::tiered::OuterTier>>,
+    #[cfg(feature = "redis")]
+    pub(super) redis: Option<(String, perf_cache::remote::RedisTierBuilder)>,
     #[cfg(feature = "tiers")]
     pub(super) origin: String,
 }
@@ -63,6 +65,8 @@ impl ResponseCacheBuilder {
             disk: None,
             #[cfg(feature = "tiers")]
             tiers: Vec::new(),
+            #[cfg(feature = "redis")]
+            redis: None,
             #[cfg(feature = "tiers")]
             origin: String::new(),
         }
@@ -100,6 +104,23 @@ impl ResponseCacheBuilder {
     #[cfg(feature = "tiers")]
     pub fn tier(mut self, tier: Arc<dyn perf_cache::tiered::OuterTier>) -> ResponseCacheBuilder {
         self.tiers.push(tier);
+        self
+    }
+
+    /// A Redis or Valkey server behind the disk, or instead of one, that caches of other processes use
+    /// as well: what one of them has fetched the others answer, and what one invalidates the others
+    /// do not answer any more.
+    ///
+    /// Those share that say the same `prefix`, the same [`origin`](ResponseCacheBuilder::origin) and
+    /// the same [`ignore_cookies`](ResponseCacheBuilder::ignore_cookies); whatever differs keeps them
+    /// apart. Prefix, jitter, the longest time to live and the clock of the builder are set here.
+    #[cfg(feature = "redis")]
+    pub fn redis(
+        mut self,
+        prefix: impl Into<String>,
+        server: perf_cache::remote::RedisTierBuilder,
+    ) -> ResponseCacheBuilder {
+        self.redis = Some((prefix.into(), server));
         self
     }
 
@@ -200,7 +221,7 @@ impl ResponseCacheBuilder {
     /// # Errors
     ///
     /// [`ConfigError`] if a level, `default_ttl` or `max_object` is out of its range, the name is no
-    /// token, the capacity is zero, or a coding's feature is off.
+    /// token, the capacity is zero, a coding's feature is off, or a tier cannot be set up.
     pub fn build(self) -> Result<ResponseCache, ConfigError> {
         let levels = [
             ("brotli_level", self.brotli_level, 0, 11),
@@ -245,22 +266,24 @@ impl ResponseCacheBuilder {
             .build()
             .map_err(|error| ConfigError::new("capacity", self.capacity, error.to_string()))?;
         let min_encoded = self.min_encoded.as_u64().max(1);
+        let near = Arc::new(Near::new(memory, self.clock.clone()));
         #[cfg(feature = "tiers")]
-        let outer = if self.disk.is_none() && self.tiers.is_empty() {
-            None
-        } else {
-            let seed = u64::from(self.ignore_cookies);
-            Some(super::OuterTiers::new(super::outer::Setting {
-                disk: self.disk,
-                tiers: self.tiers,
-                clock: self.clock.clone(),
-                min_encoded,
-                whose: xxhash_rust::xxh3::xxh3_64_with_seed(self.origin.as_bytes(), seed),
-            })?)
+        let setting = super::outer::Setting {
+            disk: self.disk,
+            #[cfg(feature = "redis")]
+            redis: self.redis,
+            tiers: self.tiers,
+            clock: self.clock.clone(),
+            min_encoded,
+            whose: xxhash_rust::xxh3::xxh3_64_with_seed(
+                self.origin.as_bytes(),
+                u64::from(self.ignore_cookies),
+            ),
         };
+        #[cfg(feature = "tiers")]
+        let outer = super::OuterTiers::build(setting, &near)?;
         #[cfg(not(feature = "tiers"))]
         let outer = None;
-        let near = Arc::new(Near::new(memory, self.clock.clone()));
         let defaults = Defaults {
             default_ttl: self.default_ttl,
             brotli_level: self.brotli_level,

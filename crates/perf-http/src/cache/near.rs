@@ -2,12 +2,18 @@
 
 use super::entry::{StoredResponse, Variant};
 use super::key::ResponseKey;
+#[cfg(feature = "tiers")]
+use super::outer::OuterTiers;
 use super::policy::NotStored;
 use http::HeaderMap;
+#[cfg(feature = "tiers")]
+use perf_cache::tiered::{Notice, Scope};
 use perf_cache::{Cache, Terms};
 use perf_core::Clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+#[cfg(feature = "tiers")]
+use std::sync::{OnceLock, Weak};
 
 pub(crate) struct Near {
     memory: Cache<ResponseKey, StoredResponse>,
@@ -21,6 +27,9 @@ pub(crate) struct Near {
     /// Held for reading from the look at memory until the tiers beyond it have the value, and for
     /// writing to invalidate: what is invalidated does not reach them afterwards. Before `writing`.
     ordering: RwLock<()>,
+    /// What is behind memory, once that is known.
+    #[cfg(feature = "tiers")]
+    outer: OnceLock<Weak<OuterTiers>>,
 }
 
 /// When a fetch began, as far as invalidation is concerned.
@@ -45,6 +54,8 @@ impl Near {
             forgetting: AtomicU64::new(0),
             epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
             ordering: RwLock::new(()),
+            #[cfg(feature = "tiers")]
+            outer: OnceLock::new(),
         }
     }
 
@@ -143,6 +154,38 @@ impl Near {
             forget()
         });
         ([first, second], told)
+    }
+
+    /// What is behind memory.
+    #[cfg(feature = "tiers")]
+    pub(crate) fn set_outer(&self, outer: &Arc<OuterTiers>) {
+        // Told once, when the cache is built.
+        let _ = self.outer.set(Arc::downgrade(outer));
+    }
+
+    /// Another process has changed something: memory forgets it, and refuses answers that are still
+    /// on their way.
+    ///
+    /// The tiers of this process have forgotten it already. What memory had until now may have been
+    /// written to them since, so they do it once more. Where there are none that is not needed: a tier
+    /// that is shared refuses what is older than the change.
+    #[cfg(feature = "tiers")]
+    pub(crate) fn changed(&self, notice: &Notice<'_, ResponseKey>) {
+        let covers = match notice {
+            Notice::Key { key: Some(key), .. } => Covers::Key(key),
+            _ => Covers::Any,
+        };
+        let forget = || match notice {
+            Notice::Key { key: Some(key), .. } => drop(self.memory.remove(key.as_str())),
+            Notice::Scope(Scope::Tag(tag)) => _ = self.memory.invalidate_tag(tag),
+            Notice::Scope(Scope::Pattern(keys)) => _ = self.memory.invalidate_by_glob(keys),
+            _ => self.memory.clear(),
+        };
+        let outer = self.outer.get().and_then(Weak::upgrade);
+        match outer.filter(|outer| outer.disk().is_some()) {
+            Some(outer) => _ = self.forget_beyond(covers, forget, || outer.end_here(notice)),
+            None => self.forget(covers, forget),
+        }
     }
 
     /// `contains` first: a lookup of ours is no miss of a client's.

@@ -32,7 +32,11 @@ impl OuterTiers {
         match *self {}
     }
 
-    pub(crate) fn keep(&self, _: &ResponseKey, _: StoredResponse, _: Duration) {
+    pub(crate) fn reserve(&self, _: &ResponseKey) {
+        match *self {}
+    }
+
+    pub(crate) fn keep(&self, (): (), _: StoredResponse, _: Duration) {
         match *self {}
     }
 

@@ -5,14 +5,20 @@ mod codec;
 
 use super::entry::{Elapsed, StoredResponse};
 use super::key::ResponseKey;
+use super::near::Near;
 use super::status::Place;
 use crate::body::BoxError;
 use codec::ResponseCodec;
 use perf_cache::disk::{self, DiskError, DiskStore};
+#[cfg(feature = "redis")]
+use perf_cache::remote::{RedisTier, RedisTierBuilder};
 use perf_cache::tiered::{
-    self, BuildError, OuterTier, TieredEntry, TieredStats, TieredTerms, WritePolicy,
+    self, BuildError, Notice, OuterTier, Reservation, TieredEntry, TieredStats, TieredTerms,
+    WritePolicy,
 };
 use perf_cache::{CacheKey, Terms, TieredCache};
+#[cfg(feature = "redis")]
+use perf_core::Ratio;
 use perf_core::{ByteSize, Clock, ConfigError, Glob};
 use std::future::Future;
 use std::pin::Pin;
@@ -28,6 +34,8 @@ use std::time::Duration;
 pub struct OuterTiers {
     tiered: TieredCache<ResponseKey, StoredResponse>,
     disk: Option<Arc<dyn DiskStore>>,
+    #[cfg(feature = "redis")]
+    redis: Option<Arc<RedisTier>>,
     clock: Clock,
     min_encoded: u64,
 }
@@ -46,7 +54,10 @@ pub struct OuterReport {
 /// What [`OuterTiers`] are made of.
 pub(crate) struct Setting {
     pub(crate) disk: Option<Arc<dyn DiskStore>>,
-    /// Behind the disk, the nearest first.
+    /// What its prefix begins with, and how it is made otherwise.
+    #[cfg(feature = "redis")]
+    pub(crate) redis: Option<(String, RedisTierBuilder)>,
+    /// Behind these, the nearest first.
     pub(crate) tiers: Vec<Arc<dyn OuterTier>>,
     pub(crate) clock: Clock,
     pub(crate) min_encoded: u64,
@@ -59,6 +70,8 @@ pub(crate) struct Found {
     pub(crate) stored: StoredResponse,
     pub(crate) place: Place,
 }
+
+type Reserved = Reservation<ResponseKey, StoredResponse>;
 
 /// What they are found to have without waiting for them.
 pub(crate) enum Looked {
@@ -74,11 +87,29 @@ impl CacheKey for ResponseKey {
     fn encode(&self, into: &mut Vec<u8>) {
         self.as_str().encode(into);
     }
+
+    fn decode(bytes: &mut &[u8]) -> Option<ResponseKey> {
+        String::decode(bytes).map(|text| ResponseKey::new(&text))
+    }
 }
 
 impl OuterTiers {
-    pub(crate) fn new(setting: Setting) -> Result<OuterTiers, ConfigError> {
-        let Setting { disk, tiers, clock, min_encoded, whose } = setting;
+    /// None if none is set. Where a tier is shared, `near` is told of what others change.
+    pub(crate) fn build(
+        setting: Setting,
+        near: &Arc<Near>,
+    ) -> Result<Option<Arc<OuterTiers>>, ConfigError> {
+        #[cfg(feature = "redis")]
+        let redis = setting.shared()?.map(Arc::new);
+        let Setting { disk, mut tiers, clock, min_encoded, whose, .. } = setting;
+        #[cfg(feature = "redis")]
+        tiers.splice(..0, redis.iter().map(|redis| Arc::clone(redis) as Arc<dyn OuterTier>));
+        if let Some(store) = &disk {
+            tiers.insert(0, Arc::new(tiered::DiskTier::new(Arc::clone(store))));
+        }
+        if tiers.is_empty() {
+            return Ok(None);
+        }
         let mut builder = TieredCache::builder()
             .name("tiers")
             .without_memory()
@@ -88,9 +119,8 @@ impl OuterTiers {
             .key_text()
             .write(WritePolicy::Behind { max_bytes: QUEUE, max_age: WAITS_AT_MOST })
             .clock(clock.clone());
-        if let Some(store) = &disk {
-            builder = builder.disk(Arc::clone(store));
-        }
+        let told = Arc::clone(near);
+        builder = builder.on_change(move |notice| told.changed(notice));
         for tier in tiers {
             builder = builder.tier(tier);
         }
@@ -99,7 +129,16 @@ impl OuterTiers {
             BuildError::Disk(error) => ConfigError::new("disk", "the store", error.to_string()),
             error => ConfigError::new("tiers", "what is beyond memory", error.to_string()),
         })?;
-        Ok(OuterTiers { tiered, disk, clock, min_encoded })
+        let outer = Arc::new(OuterTiers {
+            tiered,
+            disk,
+            #[cfg(feature = "redis")]
+            redis,
+            clock,
+            min_encoded,
+        });
+        near.set_outer(&outer);
+        Ok(Some(outer))
     }
 
     /// The tiers as a component: their signals and knobs.
@@ -112,6 +151,13 @@ impl OuterTiers {
     #[must_use]
     pub fn disk(&self) -> Option<&Arc<dyn DiskStore>> {
         self.disk.as_ref()
+    }
+
+    /// The server among them that several processes share, if there is one.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn redis(&self) -> Option<&Arc<RedisTier>> {
+        self.redis.as_ref()
     }
 
     /// What they have counted, and what they hold.
@@ -173,13 +219,25 @@ impl OuterTiers {
         Found { stored: entry.value.aged(elapsed, now, self.min_encoded), place }
     }
 
+    /// For what is about to be read, and is to be kept unless it changes meanwhile, wherever that is.
+    pub(crate) fn reserve(&self, key: &ResponseKey) -> Reserved {
+        self.tiered.reserve(key)
+    }
+
     /// Hands a value to the writer: encodes and compresses it, and does not wait for tiers.
-    pub(crate) fn keep(&self, key: &ResponseKey, stored: StoredResponse, useful_for: Duration) {
-        let mut terms = Terms::new().time_to_live(useful_for);
+    pub(crate) fn keep(&self, reserved: Reserved, stored: StoredResponse, useful_for: Duration) {
+        // What is left of the whole tells how old it is, so none may be shortened.
+        let mut terms = Terms::new().time_to_live(useful_for.min(LONGEST));
         if stored.tags().next().is_some() {
             terms = terms.tags(stored.tags());
         }
-        self.tiered.insert_with(key.clone(), stored, TieredTerms::from(terms));
+        // What was not to be kept has been overtaken, which is counted.
+        let _ = reserved.insert(stored, TieredTerms::from(terms));
+    }
+
+    /// Ends once more what another process has changed, in the tiers of this process.
+    pub(crate) fn end_here(&self, notice: &Notice<'_, ResponseKey>) {
+        self.tiered.end_here(notice);
     }
 
     // What cannot be removed is not answered by this process, and tried again.
@@ -201,6 +259,23 @@ impl OuterTiers {
     }
 }
 
+#[cfg(feature = "redis")]
+impl Setting {
+    /// The server that is shared, under a prefix that nobody else has but those who may share.
+    fn shared(&self) -> Result<Option<RedisTier>, ConfigError> {
+        let Some((prefix, server)) = &self.redis else { return Ok(None) };
+        let server = server
+            .clone()
+            .prefix(format!("{prefix}{:016x}:", self.whose))
+            .jitter(Ratio::ZERO)
+            .max_time_to_live(LONGEST)
+            .clock(self.clock.clone());
+        server.build().map(Some)
+    }
+}
+
+/// How long any answer is kept beyond memory. Whoever uses it for longer asks the origin again.
+const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 /// How much may wait to be written: with what a store on disk queues, all that a killed process
 /// loses.
 const QUEUE: ByteSize = ByteSize::mib(32);

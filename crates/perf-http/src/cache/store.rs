@@ -13,19 +13,19 @@ use std::sync::Arc;
 
 pub(crate) struct Store {
     pub(crate) near: Arc<Near>,
-    outer: Option<OuterTiers>,
+    outer: Option<Arc<OuterTiers>>,
     pub(crate) passes: Passes,
     clock: Clock,
 }
 
 impl Store {
-    pub(crate) fn new(near: Arc<Near>, outer: Option<OuterTiers>, clock: Clock) -> Store {
+    pub(crate) fn new(near: Arc<Near>, outer: Option<Arc<OuterTiers>>, clock: Clock) -> Store {
         Store { near, outer, passes: Passes::new(), clock }
     }
 
     /// The tiers beyond memory, if there are some.
     pub(crate) fn outer(&self) -> Option<&OuterTiers> {
-        self.outer.as_ref()
+        self.outer.as_deref()
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<StoredResponse> {
@@ -49,10 +49,12 @@ impl Store {
     /// Writes what memory has for a key to the tiers beyond it.
     pub(crate) fn keep_beyond(&self, key: &ResponseKey) {
         let Some(outer) = &self.outer else { return };
+        // Before the look at memory: what others change from now on is not undone.
+        let reserved = outer.reserve(key);
         // While this is held, what memory has is not invalidated.
         if let Some((stored, _ordering)) = self.near.hold(key) {
             let useful_for = stored.useful_for(self.clock.coarse());
-            outer.keep(key, stored, useful_for);
+            outer.keep(reserved, stored, useful_for);
         }
     }
 
@@ -105,10 +107,17 @@ mod tests {
         let clock = Clock::system();
         let near = Arc::new(Near::new(memory, clock.clone()));
         let (disk, clocks) = (Some(Arc::new(log) as _), clock.clone());
-        let setting =
-            Setting { disk, tiers: Vec::new(), clock: clocks, min_encoded: 1_024, whose: 0 };
-        let outer = OuterTiers::new(setting).unwrap();
-        let store = Store::new(Arc::clone(&near), Some(outer), clock.clone());
+        let setting = Setting {
+            disk,
+            #[cfg(feature = "redis")]
+            redis: None,
+            tiers: Vec::new(),
+            clock: clocks,
+            min_encoded: 1_024,
+            whose: 0,
+        };
+        let outer = OuterTiers::build(setting, &near).unwrap();
+        let store = Store::new(Arc::clone(&near), outer, clock.clone());
         let freshness = Freshness {
             lifetime: Duration::from_secs(60),
             initial_age: Duration::ZERO,

@@ -35,6 +35,14 @@ pub struct GatewayConfig {
     /// which does not close it: [`ResponseCache::outer`](perf_http::ResponseCache::outer)
     /// does, after [`Gateway::shutdown`](crate::Gateway::shutdown).
     pub cache_disk: Option<Arc<dyn DiskStore>>,
+    /// A Redis or Valkey server that other gateways use as well, behind that disk or instead of it:
+    /// what one of them has fetched the others answer, and what is invalidated at one is invalidated
+    /// at all. Those share whose origin, `keep_host` and `cache_redis_prefix` are the same.
+    #[cfg(feature = "redis")]
+    pub cache_redis: Option<perf_cache::remote::RedisTierBuilder>,
+    /// What all keys on that server begin with.
+    #[cfg(feature = "redis")]
+    pub cache_redis_prefix: String,
     /// How long an answer counts as fresh that does not say so itself.
     pub default_ttl: Duration,
     /// How long a stale answer may be served while it is fetched anew, when the origin says
@@ -79,6 +87,10 @@ impl GatewayConfig {
             name: "perfkit".to_owned(),
             cache_memory: GatewayConfig::DEFAULT_CACHE_MEMORY,
             cache_disk: None,
+            #[cfg(feature = "redis")]
+            cache_redis: None,
+            #[cfg(feature = "redis")]
+            cache_redis_prefix: GatewayConfig::DEFAULT_CACHE_REDIS_PREFIX.to_owned(),
             default_ttl: GatewayConfig::DEFAULT_TTL,
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::ZERO,
@@ -101,6 +113,9 @@ impl GatewayConfig {
         SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
     /// 256 MiB.
     pub const DEFAULT_CACHE_MEMORY: ByteSize = ByteSize::mib(256);
+    /// `perfkit:`.
+    #[cfg(feature = "redis")]
+    pub const DEFAULT_CACHE_REDIS_PREFIX: &str = "perfkit:";
     /// 300 s.
     pub const DEFAULT_TTL: Duration = Duration::from_secs(300);
     /// 256 fetches.

@@ -24,7 +24,10 @@ pub(super) fn attention(
         found.extend(errors(traffic));
     }
     found.extend(not_durable(history, span));
-    found.extend(unwell_tiers(history, span));
+    // Nor twice about a tier.
+    if !found.iter().any(|attention| attention.title.starts_with(TIERS)) {
+        found.extend(unwell_tiers(history, span));
+    }
     found.extend(slowness(traffic));
     found.extend(few_hits(history, span, traffic));
     found.extend(not_stored(history, span, traffic));
@@ -96,7 +99,11 @@ fn errors(traffic: &Traffic) -> Option<Attention> {
 
 /// What was purged and may come back.
 fn not_durable(history: &History, span: Span) -> Option<Attention> {
-    let waiting = history.gauge(&Select::new(TIERS, "parked"), span).filter(|n| *n >= 1.0)?;
+    let gauge = |signal: &str| history.gauge(&Select::new(TIERS, signal), span).unwrap_or_default();
+    let waiting = gauge("parked") + gauge("unannounced");
+    if waiting < 1.0 {
+        return None;
+    }
     let (what, they) = match waiting {
         ..1.5 => ("1 removal waits".to_owned(), "It holds"),
         many => (format!("{many:.0} removals wait"), "They hold"),

@@ -6,8 +6,8 @@ use super::learning::learning;
 use super::purging::purgers;
 use super::shapes::{Caching, CachingStats, KnobRow, Learning, Purger, Sharing, Tier};
 use super::traffic::{
-    FETCHED, FROM_MEMORY, MEMORY, OUTERS, Outer, PASSED, RESPONSES, TIERS, Traffic, answer_times,
-    answered, ms,
+    FETCHED, FROM_MEMORY, MEMORY, OUTERS, Outer, PASSED, REDIS, RESPONSES, TIERS, Traffic,
+    answer_times, answered, ms,
 };
 use super::{Scene, Span};
 use perf_analytics::{self as analytics, History, Select};
@@ -38,6 +38,7 @@ pub(crate) fn caching(scene: &Scene<'_>, shown: Span) -> Caching {
         failed: None,
         passed_by: None,
         sharing: None,
+        lag_seconds: None,
         compression_ratio: None,
     };
     let looked_up = |signal: &str| Some(history.counter(&Select::new(MEMORY, signal), span));
@@ -135,6 +136,9 @@ fn beyond(scene: &Scene<'_>, outer: Outer, span: analytics::Span, tier: Tier) ->
             .map(|(failed, late)| failed + late),
         passed_by: count("tier_passed_by"),
         sharing: (outer.id == "remote").then(|| sharing(history, span)).flatten(),
+        lag_seconds: (outer.id == "remote")
+            .then(|| history.gauge(&Select::new(REDIS, "unheard_for"), span))
+            .flatten(),
         compression_ratio: compression(history, span),
         ..tier
     }

@@ -216,6 +216,9 @@ pub(crate) struct Tier {
     pub(crate) passed_by: Option<u64>,
     /// Of a tier that other processes use as well. Null for others.
     pub(crate) sharing: Option<Sharing>,
+    /// Of a tier that others use as well: for how many seconds nothing was heard of what they change,
+    /// up to 0.2 where all is well.
+    pub(crate) lag_seconds: Option<f64>,
     /// How many times smaller its values became in the span: 2 where half is left. Null where nothing
     /// was written.
     pub(crate) compression_ratio: Option<f64>,

@@ -11,6 +11,7 @@ pub(crate) const GATEWAY: &str = "gateway";
 pub(crate) const RESPONSES: &str = "responses";
 pub(crate) const MEMORY: &str = "memory";
 pub(crate) const TIERS: &str = "tiers";
+pub(super) const REDIS: &str = "redis";
 pub(crate) const PROCESS: &str = "process";
 
 /// Outcomes that the cache answered without waiting for the origin.

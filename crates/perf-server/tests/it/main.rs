@@ -10,3 +10,5 @@ mod knobs;
 mod live;
 mod pages;
 mod rig;
+#[cfg(feature = "redis")]
+mod sharing;

@@ -3,8 +3,12 @@
 use crate::failure::Failure;
 use crate::output::{self, many};
 use crate::settings::DiskSettings;
+#[cfg(feature = "redis")]
+use crate::settings::RedisSettings;
 use perf_cache::disk::{CloseReport, DiskError, DiskStore};
 use perf_core::ByteSize;
+#[cfg(feature = "redis")]
+use perf_server::GatewayConfig;
 use std::sync::Arc;
 
 /// Opens the store, and tells what was in it.
@@ -25,6 +29,14 @@ pub(super) fn open_disk(settings: &DiskSettings) -> Result<Arc<dyn DiskStore>, F
     }
     output::tell(&line);
     Ok(store)
+}
+
+/// Shares the cache over a server, which need not be there yet.
+#[cfg(feature = "redis")]
+pub(super) fn share(settings: &RedisSettings, gateway: &mut GatewayConfig) {
+    gateway.cache_redis = Some(settings.builder());
+    settings.prefix().clone_into(&mut gateway.cache_redis_prefix);
+    output::tell(&format!("perfkit: cache shared over {settings}, under {}", settings.prefix()));
 }
 
 /// Lets `close` write what waits and close the tiers beyond memory, if there are some, and tells what
@@ -56,7 +68,7 @@ pub(super) async fn close(
     if not_removed > 0 {
         let removals = many(not_removed, "removal", "removals");
         output::tell(&format!(
-            "perfkit: {removals} could not be written beyond memory: what was purged may be answered \
+            "perfkit: {removals} could not be made beyond memory: what was purged may be answered \
              after the next start, and by others that share a tier; purge it again then, or start with \
              an empty directory"
         ));

@@ -20,6 +20,13 @@ pub(super) struct File {
     pub(super) cache_disk: Option<PathBuf>,
     pub(super) cache_disk_size: Option<ByteSize>,
     pub(super) cache_disk_store: Option<String>,
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub(super) cache_redis: Option<Vec<String>>,
+    pub(super) cache_redis_prefix: Option<String>,
+    pub(super) cache_redis_password: Option<String>,
+    pub(super) cache_redis_password_file: Option<PathBuf>,
+    pub(super) cache_redis_deadline: Option<Span>,
+    pub(super) cache_redis_stale_window: Option<Span>,
     pub(super) ttl: Option<Span>,
     pub(super) stale_while_revalidate: Option<Span>,
     pub(super) stale_if_error: Option<Span>,
@@ -55,6 +62,22 @@ impl File {
             ))
         })
     }
+}
+
+/// One text or a list of them.
+fn one_or_more<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Texts {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(Some(match Texts::deserialize(deserializer)? {
+        Texts::One(text) => vec![text],
+        Texts::Many(texts) => texts,
+    }))
 }
 
 fn origin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Origin>, D::Error> {

@@ -78,3 +78,44 @@ fn an_origin_is_needed() {
     let message = gather(&[], "", &[]).unwrap_err().to_string();
     assert!(message.contains("--origin"), "{message}");
 }
+
+#[test]
+fn a_shared_cache_is_printed_without_its_password() {
+    let secret = "a-secret";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    std::fs::write(&path, format!("{secret}\n")).unwrap();
+    let path = path.to_str().unwrap();
+    let address = format!("redis://me:{secret}@h");
+    for flags in [
+        &["--cache-redis", &address, "--cache-redis-prefix", "shop:"][..],
+        &["--cache-redis", "redis://h,redis://i:7000", "--cache-redis-password-file", path],
+        &["--cache-redis", "redis://h", "--cache-redis-password", secret],
+    ] {
+        let all = [&["--origin", "."], flags].concat();
+        let settings = gather(&all, "", &[]).unwrap();
+        let text = settings.to_toml();
+        assert!(text.contains("cache-redis = [\"redis://"), "{text}");
+        assert!(text.contains("cache-redis-stale-window = \"30s\""), "{text}");
+        assert!(!text.contains(secret) && !format!("{settings:?}").contains(secret), "{text}");
+        assert!(gather(&[], &text, &[]).unwrap().cache_redis.is_some());
+    }
+}
+
+#[test]
+fn a_shared_cache_that_cannot_be_is_refused_with_the_remedy() {
+    for (file, part) in [
+        ("cache-redis = 'http://:a-secret@h'", "redis://"),
+        ("cache-redis = []", "names no server"),
+        ("cache-redis-prefix = 'a:'", "--cache-redis"),
+        ("cache-redis = 'redis://:a-secret@h'\ncache-redis-password = 'a-secret'", "give it once"),
+        ("cache-redis = 'redis://h'\ncache-redis-prefix = '{a}'", "braces"),
+        ("cache-redis = 'redis://h'\ncache-redis-deadline = '0s'", "1ms"),
+        ("cache-redis = 'redis://h'\ncache-redis-password-file = '/no/such'", "/no/such"),
+        #[cfg(not(feature = "redis-tls"))]
+        ("cache-redis = 'rediss://h'", "--features redis-tls"),
+    ] {
+        let message = gather(&["--origin", "."], file, &[]).unwrap_err().to_string();
+        assert!(message.contains(part) && !message.contains("a-secret"), "{message}");
+    }
+}

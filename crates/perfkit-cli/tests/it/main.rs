@@ -17,5 +17,12 @@ mod origins;
 #[path = "../../../perf-bench/tests/it/postgres_server.rs"]
 mod postgres_server;
 mod program;
+// The same server as for the tests of the tier.
+#[cfg(feature = "redis")]
+#[path = "../../../perf-cache/tests/it/remote/server.rs"]
+#[expect(dead_code, reason = "the tests of the tier itself need more of it")]
+mod redis_server;
 mod refusals;
+#[cfg(feature = "redis")]
+mod shared;
 mod wire;
