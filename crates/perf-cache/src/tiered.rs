@@ -202,6 +202,38 @@
 //! process knows of it before its first answer. Dependencies go the same way; they reach what depends
 //! on something directly.
 //!
+//! # Several processes
+//!
+//! A tier may say that other processes use it as well, by [`OuterTier::shared`]. Then each of them has
+//! a memory of its own over it, and this holds:
+//!
+//! - **What one changes the others learn.** [`insert`](TieredCache::insert),
+//!   [`remove`](TieredCache::remove) and every invalidation are changes, with numbers that the tier
+//!   gives. A process that has taken a change in answers nothing that it ended. How soon that is, and
+//!   what becomes of a process that hears nothing, is the tier's.
+//! - **What is loaded is no change**, and is not stored over one: a load that another process has
+//!   overtaken is counted in [`TierStats::overtaken`] and kept by nobody.
+//!   [`reserve`](TieredCache::reserve) is the same for values that are read by hand.
+//! - **An invalidation that could not be told** holds here at once: nothing that it covers is answered
+//!   from the tier. It is told again when the tier is well, and once more by
+//!   [`close`](TieredCache::close). A process that is killed before tells nobody: the others answer
+//!   what it was to end for as long as that lives. The same goes for removals that wait for the tier.
+//!   64 invalidations wait; more of them become one that ends everything.
+//! - **Clocks are not compared.** How old a value is follows from the life that it was to have and
+//!   what the tier says is left; one without an end counts as new when it is found.
+//! - **Keys come back from their bytes** where their type can do that: [`CacheKey::decode`]. For others
+//!   memory is looked through, once for all that are told together, and what this process has on disk
+//!   is not answered any more.
+//! - **A disk beside it** is for this process alone: it is told as memory is, and begins anew with each
+//!   process, since nobody told that one what changed while it was not there.
+//! - **Written behind**, a value makes way for what others have changed meanwhile; the later of two
+//!   that are written at the same moment stays. With [`WritePolicy::Aside`] it goes to a shared tier at
+//!   once: what memory lets go of could not say how old it is.
+//! - **One load for all**: by [`single_flight_lease`](TieredCacheBuilder::single_flight_lease), as a
+//!   hint.
+//! - Whoever keeps something nearer than this cache is told by
+//!   [`on_change`](TieredCacheBuilder::on_change).
+//!
 //! # Cost
 //!
 //! | call | what it does |
@@ -222,12 +254,14 @@ mod component;
 mod entry;
 mod explain;
 mod fetching;
+mod gathering;
 mod generations;
 mod held;
 mod inner;
 mod invalidating;
 mod keeping;
 mod keys;
+mod leasing;
 mod making;
 mod many;
 mod news;
@@ -268,6 +302,8 @@ pub use worth::{TieredEfficiency, TieredPrices};
 
 use self::inner::Core;
 use crate::Cache;
+#[cfg(doc)]
+use crate::CacheKey;
 use std::fmt;
 use std::sync::{Arc, Weak};
 

@@ -111,6 +111,7 @@ pub struct TieredCacheBuilder<K, V> {
     close_within: Duration,
     on_close: Option<Hook>,
     on_change: Option<Told<K>>,
+    lease: Option<Duration>,
 }
 
 impl<K, V> TieredCacheBuilder<K, V> {
@@ -143,6 +144,7 @@ impl<K, V> TieredCacheBuilder<K, V> {
             close_within: Duration::from_secs(10),
             on_close: None,
             on_change: None,
+            lease: None,
         }
     }
 
@@ -363,6 +365,15 @@ impl<K, V> TieredCacheBuilder<K, V> {
     /// counted.
     pub fn on_change(mut self, told: impl Fn(&Notice<'_, K>) + Send + Sync + 'static) -> Self {
         self.on_change = Some(Arc::new(told));
+        self
+    }
+
+    /// Of all processes that share a tier, lets one at a time load a key that is missing, for so long
+    /// at most; the others look for what it stores, and load as well when that time is over. It costs
+    /// a call of the tier for each load. A hint, and no more: where the tier does not answer everybody
+    /// loads. Off if not set; some times as long as a load takes is a good time.
+    pub fn single_flight_lease(mut self, time: Duration) -> Self {
+        self.lease = Some(time);
         self
     }
 }

@@ -123,6 +123,8 @@ impl<K, V: 'static> TieredCache<K, V> {
             ("announced", shared.announced, "Invalidations that others were told of."),
             ("announce_failures", shared.announce_failures, "Attempts at that which failed."),
             ("announce_given_up", shared.announce_given_up, "Those given up for ending all."),
+            ("leases_taken", shared.leases_taken, "Loads that another process was to make."),
+            ("loads_spared", shared.loads_spared, "Those of them whose value came."),
             ("news_panics", shared.panics, "Panics when changes were taken in."),
         ];
         for (name, value, help) in counters {

@@ -217,7 +217,7 @@ where
             }
             Read::Waits => {
                 let name = KeyBytes::from(name.as_slice());
-                match self.outside.read_waiting(tier, name).await {
+                match self.outside.read_waiting(tier, name, None).await {
                     Ok(Some((found, how))) => {
                         bytes = found;
                         how

@@ -1,6 +1,7 @@
 //! What is found beyond memory.
 
 use super::choosing::Choice;
+use super::gathering::Gather;
 use super::held::{Held, Opened, Stamp};
 use super::inner::{Core, millis};
 use super::keys::{Action, KeyBytes};
@@ -20,61 +21,79 @@ where
     K: Hash + Eq + Clone + CacheKey,
     V: Clone + 'static,
 {
-    /// Looks for a key beyond memory, the nearest tier first.
-    pub(super) async fn fetch(&self, hash: u64, key: &K) -> Option<(Held<V>, Terms)> {
+    /// Looks for a key beyond memory, the nearest tier first. `gather`: what the other keys of the call
+    /// have to read.
+    pub(super) async fn fetch(
+        &self,
+        hash: u64,
+        key: &K,
+        gather: Option<&Gather>,
+    ) -> Option<(Held<V>, Terms)> {
         let sealer = self.sealer.as_ref()?;
         let mut scratch = Scratch::take();
         sealer.name(key, &mut scratch.name);
         for (tier, outer) in self.outside.outers.iter().enumerate() {
-            // Reading a clock twice would be a tenth of most reads.
-            let mut started = Outer::is_timed().then(|| self.clock.now());
-            // What is found here goes to the nearer tiers, unless something newer begins meanwhile.
-            let held = (tier > 0).then(|| self.outside.ticket(hash));
-            let (number, era) = match &held {
-                Some(held) => (held.number, held.era),
-                None => (self.outside.number(), self.outside.generations.era()),
-            };
-            scratch.bytes.clear();
-            let read = self.outside.read(hash, tier, &scratch.name, &mut scratch.bytes);
-            let found = match read {
-                Read::Found => Fetched::Found,
-                Read::Missing | Read::Nothing => Fetched::Missing,
-                Read::Waits => {
-                    started = started.or_else(|| Some(self.clock.now()));
-                    let name = KeyBytes::from(scratch.name.as_slice());
-                    match self.outside.read_waiting(tier, name).await {
-                        Ok(Some((bytes, found))) => {
-                            scratch.bytes = bytes;
-                            found
-                        }
-                        Ok(None) | Err(_) => Fetched::Missing,
-                    }
-                }
-            };
-            let opened = self.open(key, (tier, era), (&scratch, found));
-            let Some((opened, now)) = opened else {
-                outer.counts.misses.increment();
-                continue;
-            };
-            outer.counts.hits.increment();
-            if let Some(started) = started {
-                let took = self.clock.now() - started;
-                outer.counts.retrieval.record_duration(took);
-                outer.trip.note(took);
+            let found = self.fetch_from(tier, (hash, key), &mut scratch, gather).await;
+            if found.is_some() {
+                return found;
             }
-            let mut stamp = self.stamp_of(hash, key, (tier, number), &opened);
-            let lately = self.lately.as_ref().map(|all| all.note(hash));
-            if self.waits_for_another_use(&stamp, lately) {
-                stamp.choice.keeps_from_memory();
-            }
-            let terms = self.terms_of_found(&stamp, now);
-            let value = Held { value: opened.value, stamp: Arc::new(stamp) };
-            if let Some(held) = held {
-                self.pass_up(&held, tier, (&scratch, found), &value).await;
-            }
-            return Some((value, terms));
+            outer.counts.misses.increment();
         }
         None
+    }
+
+    /// Looks for a key in one tier. Its name is in `scratch`.
+    pub(super) async fn fetch_from(
+        &self,
+        tier: usize,
+        (hash, key): (u64, &K),
+        scratch: &mut Scratch,
+        gather: Option<&Gather>,
+    ) -> Option<(Held<V>, Terms)> {
+        let outer = &self.outside.outers[tier];
+        // Reading a clock twice would be a tenth of most reads.
+        let mut started = Outer::is_timed().then(|| self.clock.now());
+        // What is found here goes to the nearer tiers, unless something newer begins meanwhile.
+        let held = (tier > 0).then(|| self.outside.ticket(hash));
+        let (number, era) = match &held {
+            Some(held) => (held.number, held.era),
+            None => (self.outside.number(), self.outside.generations.era()),
+        };
+        scratch.bytes.clear();
+        let read = self.outside.read(hash, tier, &scratch.name, &mut scratch.bytes);
+        let found = match read {
+            Read::Found => Fetched::Found,
+            Read::Missing | Read::Nothing => Fetched::Missing,
+            Read::Waits => {
+                started = started.or_else(|| Some(self.clock.now()));
+                let name = KeyBytes::from(scratch.name.as_slice());
+                match self.outside.read_waiting(tier, name, gather).await {
+                    Ok(Some((bytes, found))) => {
+                        scratch.bytes = bytes;
+                        found
+                    }
+                    Ok(None) | Err(_) => Fetched::Missing,
+                }
+            }
+        };
+        let (opened, now) = self.open(key, (tier, era), (scratch, found))?;
+        outer.counts.hits.increment();
+        if let Some(started) = started {
+            let took = self.clock.now() - started;
+            outer.counts.retrieval.record_duration(took);
+            outer.trip.note(took);
+        }
+        let mut stamp = self.stamp_of(hash, key, (tier, number), &opened);
+        let lately = self.lately.as_ref().map(|all| all.note(hash));
+        if self.waits_for_another_use(&stamp, lately) {
+            stamp.choice.keeps_from_memory();
+        }
+        let terms = self.terms_of_found(&stamp, now);
+        let value = Held { value: opened.value, stamp: Arc::new(stamp) };
+        if let Some(held) = held {
+            self.pass_up(&held, tier, (scratch, found), &value).await;
+        }
+        Some((value, terms))
     }
 
     /// What was found in a tier, unless it must not be answered; and when that was, Unix milliseconds.

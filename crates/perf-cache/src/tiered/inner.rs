@@ -30,6 +30,9 @@ pub(super) struct Core<K, V> {
     pub(super) lately: Option<Lately>,
     /// What takes in what others change, where a tier tells.
     pub(super) news: Option<Arc<super::news::News<K, V>>>,
+    /// How long one process at a time may load a key.
+    pub(super) lease: Option<Duration>,
+    pub(super) leases: super::leasing::LeaseCounts,
     /// How long entries live beyond memory that ask for nothing, in milliseconds; zero is for ever.
     pub(super) outer_ttl: AtomicU64,
     pub(super) refresh_after: Option<RefreshAfter>,

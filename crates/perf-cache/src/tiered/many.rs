@@ -1,6 +1,7 @@
 //! Many keys at once.
 
 use super::TieredCache;
+use super::gathering::Gather;
 use super::held::Held;
 use super::promise::block_on;
 use crate::CacheKey;
@@ -16,7 +17,8 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// What [`get`](TieredCache::get) answers for each of these keys, in their order. Tiers that have
-    /// to wait do so for 64 keys at a time.
+    /// to wait do so for 64 keys at a time; one that [answers many at
+    /// once](super::OuterTier::fetches_many) is asked for them in one call.
     #[doc(alias = "get_all")]
     #[doc(alias = "mget")]
     pub fn get_many<'k, Q>(&self, keys: impl IntoIterator<Item = &'k Q>) -> Vec<Option<V>>
@@ -47,8 +49,11 @@ where
         }
         let at_once = self.core.outside.pool.max_queued().min(AT_ONCE);
         for some in far.chunks(at_once) {
-            let values =
-                all(some.iter().map(|(_, key, missed)| self.core.seek_missed(*key, *missed)));
+            let gather = Gather::default();
+            let seeking = some
+                .iter()
+                .map(|(_, key, missed)| self.core.seek_missed(*key, *missed, Some(&gather)));
+            let values = all(seeking, || gather.send(&self.core.outside));
             for ((at, ..), value) in some.iter().zip(values.await) {
                 found[*at] = value.map(Held::into_value);
             }
@@ -57,8 +62,8 @@ where
     }
 }
 
-/// What all of these come to.
-async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+/// What all of these come to. When all of them have come as far as they do, `then`.
+async fn all<F: Future>(futures: impl Iterator<Item = F>, then: impl Fn()) -> Vec<F::Output> {
     let mut running: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
     let mut answers: Vec<_> = running.iter().map(|_| None).collect();
     poll_fn(|context| {
@@ -69,6 +74,7 @@ async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
                 *answer = Some(ready);
             }
         }
+        then();
         if answers.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;

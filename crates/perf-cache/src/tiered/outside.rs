@@ -5,7 +5,7 @@ mod carrying;
 mod parking;
 mod reading;
 
-pub(super) use self::reading::Read;
+pub(super) use self::reading::{Read, Reading};
 
 use self::parking::Parked;
 use super::announcing::Announcements;

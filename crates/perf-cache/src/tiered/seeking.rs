@@ -1,6 +1,7 @@
 //! How a value is looked for: in memory, beyond it, and from a loader at last. Written once, as a
 //! future; a call that blocks runs that on its own thread.
 
+use super::gathering::Gather;
 use super::held::Held;
 use super::inner::{Core, Loads};
 use super::options::TieredTerms;
@@ -75,20 +76,30 @@ where
         if !self.has_outers() {
             return None;
         }
-        let seek = |key: &K, _| block_on(self.seek_beyond(hash, key));
+        let seek = |key: &K, _| block_on(self.seek_beyond(hash, key, None));
         certain(self.memory.inner.seek(hash, key, (Some(is_counted), true), seek))
     }
 
-    async fn seek_async(&self, hash: u64, key: K, is_counted: bool) -> Option<Held<V>> {
+    async fn seek_async(
+        &self,
+        Missed { hash, is_counted }: Missed,
+        key: K,
+        gather: Option<&Gather>,
+    ) -> Option<Held<V>> {
         if !self.has_outers() {
             return None;
         }
-        let seek = |key: K, _| async move { self.seek_beyond(hash, &key).await };
+        let seek = |key: K, _| async move { self.seek_beyond(hash, &key, gather).await };
         certain(self.memory.inner.seek_async(hash, key, (Some(is_counted), true), seek).await)
     }
 
-    async fn seek_beyond(&self, hash: u64, key: &K) -> Sought<Held<V>, Infallible> {
-        match self.fetch(hash, key).await {
+    async fn seek_beyond(
+        &self,
+        hash: u64,
+        key: &K,
+        gather: Option<&Gather>,
+    ) -> Sought<Held<V>, Infallible> {
+        match self.fetch(hash, key, gather).await {
             Some((held, terms)) => Sought::Value(held, terms),
             None => Sought::Nothing,
         }
@@ -133,8 +144,14 @@ where
         load: impl Future<Output = Loaded<V, E>>,
     ) -> Sought<Held<V>, E> {
         // What is to be renewed is what the tiers have.
-        if !refreshes && let Some((held, terms)) = self.fetch(hash, key).await {
-            return Sought::Value(held, terms);
+        if !refreshes {
+            let mut found = self.fetch(hash, key, None).await;
+            if found.is_none() && self.lease.is_some() {
+                found = self.await_other(hash, key).await;
+            }
+            if let Some((held, terms)) = found {
+                return Sought::Value(held, terms);
+            }
         }
         let ticket = self.outside.ticket(hash);
         let loading = Loading::begin(&self.loads, &self.clock);
@@ -179,7 +196,7 @@ where
     {
         match self.glance(key, near) {
             Ok(found) => Some(Ok(found)),
-            Err(missed) => self.seek_missed(key, missed).await.map(Err),
+            Err(missed) => self.seek_missed(key, missed, None).await.map(Err),
         }
     }
 
@@ -192,12 +209,17 @@ where
         self.look_near(hash, key, near).map_err(|is_counted| Missed { hash, is_counted })
     }
 
-    /// And the part beyond it.
-    pub(super) async fn seek_missed<Q>(&self, key: &Q, missed: Missed) -> Option<Held<V>>
+    /// And the part beyond it, together with the other keys of a call.
+    pub(super) async fn seek_missed<Q>(
+        &self,
+        key: &Q,
+        missed: Missed,
+        gather: Option<&Gather>,
+    ) -> Option<Held<V>>
     where
         Q: ToOwned<Owned = K> + ?Sized,
     {
-        self.seek_async(missed.hash, key.to_owned(), missed.is_counted).await
+        self.seek_async(missed, key.to_owned(), gather).await
     }
 
     /// A lookup in memory: what `read` makes of the value, or whether the miss is counted. It is

@@ -90,6 +90,10 @@ pub struct SharedStats {
     pub unannounced: u64,
     /// Those that were given up for one that ends everything, since too many waited.
     pub announce_given_up: u64,
+    /// Loads that another process was to make, by its [lease](super::TieredCacheBuilder).
+    pub leases_taken: u64,
+    /// Those of them whose value came, so that it was not loaded here.
+    pub loads_spared: u64,
     /// Panics of keys, values and listeners when changes were taken in.
     pub panics: u64,
     /// Tags and dependencies of which it is known when they were invalidated in the tier.
@@ -299,6 +303,8 @@ impl<K, V: 'static> Core<K, V> {
             announce_failures: announcements.failed.get(),
             unannounced: announcements.len() as u64,
             announce_given_up: announcements.given_up.get(),
+            leases_taken: self.leases.taken.get(),
+            loads_spared: self.leases.spared.get(),
             panics: counts.panics.get(),
             tags: tags as u64,
             patterns: patterns as u64,

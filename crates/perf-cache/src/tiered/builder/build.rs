@@ -9,6 +9,7 @@ use super::super::generations::{Generations, RecordName, Told};
 use super::super::held::{Held, Sealer, Sealing};
 use super::super::inner::{Core, Loads, millis, wall_ms};
 use super::super::invalidating::Near;
+use super::super::leasing::LeaseCounts;
 use super::super::news::{News, NewsCounts};
 use super::super::options::WritePolicy;
 use super::super::outer::Outer;
@@ -68,6 +69,13 @@ impl<K: 'static, V: 'static> TieredCacheBuilder<K, V> {
         if shared > 1 {
             let remedy = "one tier at most that other processes use as well can tell of changes";
             return refuse("tier", &format_args!("{shared} that are shared"), remedy);
+        }
+        if self.lease.is_some_and(|time| time.is_zero()) {
+            return refuse(
+                "single_flight_lease",
+                &"zero",
+                "give a load some time, or leave it out",
+            );
         }
         if self.guarding.deadline.is_zero() {
             return refuse("deadline", &"zero", "give tiers some time");
@@ -155,6 +163,8 @@ where
         let core = Core {
             memory,
             news,
+            lease: self.lease,
+            leases: LeaseCounts::default(),
             has_memory,
             weigher,
             write: self.write,

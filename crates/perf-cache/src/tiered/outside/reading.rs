@@ -1,5 +1,6 @@
 //! Reading and emptying tiers, with what is on its way to them taken into account.
 
+use super::super::gathering::Gather;
 use super::super::keys::{KeyBytes, Peek};
 use super::super::outer::Attempt;
 use super::super::promise::{Promise, lock};
@@ -9,6 +10,8 @@ use std::sync::{Arc, Mutex};
 
 /// Bytes that one of those who share them takes.
 type SharedBytes = Arc<Mutex<Vec<u8>>>;
+/// What came of a read.
+pub(in crate::tiered) type Reading = Result<(SharedBytes, Fetched), TierError>;
 
 /// What a read that does not wait has come to.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,6 +69,7 @@ impl Outside {
     }
 
     /// Reads on a thread that may wait, until the deadline of the tier; `None` if there is nothing.
+    /// Together with the others of a call, where the tier answers many in the time of one.
     ///
     /// # Errors
     ///
@@ -74,32 +78,42 @@ impl Outside {
         self: &Arc<Outside>,
         tier: usize,
         key: KeyBytes,
+        gather: Option<&Gather>,
     ) -> Result<Option<(Vec<u8>, Fetched)>, TierError> {
         let outer = &self.outers[tier];
         outer.counts.waited.increment();
+        let (promise, attempt) = match gather.filter(|_| outer.tier.fetches_many()) {
+            Some(gather) => gather.add(tier, key),
+            None => self.read_alone(tier, key).await?,
+        };
+        match promise.wait(Some(outer.deadline()), &self.timers).await {
+            Some(Ok((_, Fetched::Missing))) => Ok(None),
+            Some(Ok((bytes, found))) => Ok(Some((std::mem::take(&mut *lock(&bytes)), found))),
+            Some(Err(error)) => Err(error),
+            None => Err(outer.time_out(&attempt)),
+        }
+    }
+
+    async fn read_alone(
+        self: &Arc<Outside>,
+        tier: usize,
+        key: KeyBytes,
+    ) -> Result<(Arc<Promise<Reading>>, Arc<Attempt>), TierError> {
+        let outer = &self.outers[tier];
         let attempt = Arc::<Attempt>::default();
-        let promise = Promise::<Result<(SharedBytes, Fetched), TierError>>::new();
+        let promise = Promise::<Reading>::new();
         let (own, of_it, told) = (Arc::clone(self), Arc::clone(&attempt), Arc::clone(&promise));
         let work = Box::new(move || {
             let mut bytes = Vec::new();
             let found = own.outers[tier].call(Some(&of_it), |tier| tier.fetch(&key, &mut bytes));
             told.keep(found.map(|found| (Arc::new(Mutex::new(bytes)), found)));
         });
-        let deadline = outer.deadline();
         let has_place = if self.waits_when_busy {
-            self.pool.submit_when_free(work, Some(deadline), &self.timers).await
+            self.pool.submit_when_free(work, Some(outer.deadline()), &self.timers).await
         } else {
             self.pool.submit(work).is_ok()
         };
-        if !has_place {
-            return Err(TierError::Busy { tier: outer.name() });
-        }
-        match promise.wait(Some(deadline), &self.timers).await {
-            Some(Ok((_, Fetched::Missing))) => Ok(None),
-            Some(Ok((bytes, found))) => Ok(Some((std::mem::take(&mut *lock(&bytes)), found))),
-            Some(Err(error)) => Err(error),
-            None => Err(outer.time_out(&attempt)),
-        }
+        if has_place { Ok((promise, attempt)) } else { Err(TierError::Busy { tier: outer.name() }) }
     }
 
     /// Removes all that is in the tiers of this process but records. What cannot be removed is dead.
