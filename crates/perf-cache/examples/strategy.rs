@@ -4,6 +4,8 @@
 //! cargo run --release -p perf-cache --features json --example strategy
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example shows what it found")]
+
 use perf_cache::Cache;
 use perf_cache::policy::PolicyKind;
 use perf_cache::replay::{Room, Trace};

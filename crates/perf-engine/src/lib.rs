@@ -92,7 +92,8 @@
 //!
 //! # Features
 //!
-//! - `cache`: [`PerformanceOptimizer`] brings a cache of bytes along (brings in `perf-cache`).
+//! - `cache`: [`PerformanceOptimizer`] brings a cache of bytes along, and carries out strategies of
+//!   caches step by step (brings in `perf-cache`).
 //! - `operations`: it brings an operations manager along (brings in `perf-async` and tokio).
 //! - `bench`: [`benchmark`], the product's own performance benchmark (brings in `perf-bench`,
 //!   `perf-http` and the cache's store on disk).
@@ -101,6 +102,8 @@
 mod benchmark;
 #[cfg(any(feature = "cache", feature = "operations"))]
 mod bundled;
+#[cfg(feature = "cache")]
+mod cache_plan;
 mod engine;
 mod event;
 mod examine;

@@ -108,6 +108,7 @@ impl Admin {
                 gate,
                 budgets: config.budgets,
                 inspected: config.inspected,
+                strategies: config.strategies,
                 assets,
                 live: Arc::new(live),
                 epoch: epoch.reveal()[..12].into(),

@@ -9,6 +9,7 @@ mod read;
 mod request;
 mod routes;
 mod session;
+mod strategies;
 
 pub(crate) use read::compute;
 pub(crate) use routes::router;

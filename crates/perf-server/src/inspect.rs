@@ -1,5 +1,6 @@
 //! Looking into a cache, and forgetting some of what it holds.
 
+use perf_cache::strategy::WorkloadAnalysis;
 use serde::Serialize;
 use std::error::Error;
 use std::fmt;
@@ -31,6 +32,12 @@ pub trait InspectCache: fmt::Debug + Send + Sync {
     ///
     /// [`InvalidateFailure`]: nothing was forgotten, or it may come back with a restart.
     fn invalidate(&self, selection: &Selection) -> Result<u64, InvalidateFailure>;
+
+    /// What is known of its workload, from which a strategy can be generated; `None`, if not said,
+    /// for nothing.
+    fn analysis(&self) -> Option<WorkloadAnalysis> {
+        None
+    }
 
     /// What is not counted though it is forgotten, as a sentence; `None`, if not said, for nothing.
     fn uncounted(&self) -> Option<&'static str> {

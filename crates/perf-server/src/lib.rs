@@ -53,6 +53,7 @@ mod gateway;
 mod inspect;
 mod live;
 mod problem;
+mod strategies;
 mod view;
 
 pub use access::{ParseTokenError, Token};

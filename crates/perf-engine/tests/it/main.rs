@@ -7,4 +7,6 @@ mod listening;
 mod pump;
 mod registry;
 mod sampling;
+#[cfg(feature = "cache")]
+mod strategies;
 mod turning;

@@ -2,7 +2,9 @@
 
 use crate::budget::Judge;
 use crate::inspect::{InspectCache, Inspected};
+use crate::strategies::Strategies;
 use crate::{BudgetRow, Seen, Token};
+use perf_cache::strategy::CacheStrategy;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -34,6 +36,7 @@ pub struct AdminConfig {
     pub max_live_connections: u64,
     pub(super) budgets: Option<Judge>,
     pub(super) inspected: Inspected,
+    pub(super) strategies: Strategies,
 }
 
 impl AdminConfig {
@@ -48,6 +51,7 @@ impl AdminConfig {
             max_live_connections: 1_024,
             budgets: None,
             inspected: Vec::new(),
+            strategies: Strategies::default(),
         }
     }
 
@@ -102,6 +106,15 @@ impl AdminConfig {
         cache: Arc<dyn InspectCache>,
     ) -> AdminConfig {
         self.inspected.push((component.into(), cache));
+        self
+    }
+
+    /// The same, keeping a strategy from the start, in the place of one of that name. More than 64 are
+    /// not kept.
+    #[must_use]
+    pub fn strategy(self, strategy: CacheStrategy) -> AdminConfig {
+        // One too many is not there, and can be seen not to be.
+        let _ = self.strategies.put(strategy, true);
         self
     }
 

@@ -6,6 +6,7 @@ use crate::assets::Assets;
 use crate::budget::{BudgetRow, Judge};
 use crate::inspect::Inspected;
 use crate::live::Live;
+use crate::strategies::Strategies;
 use crate::view::shapes::{
     ComponentRow, EventRow, Events, HealthSummary, KnobRow, LiveStatus, Service, Status,
 };
@@ -29,6 +30,7 @@ pub(crate) struct Server {
     pub(crate) gate: Gate,
     pub(crate) budgets: Option<Judge>,
     pub(crate) inspected: Inspected,
+    pub(crate) strategies: Strategies,
     pub(crate) assets: Assets,
     pub(crate) live: Arc<Live>,
     /// Tells clients that the server is another one than before.

@@ -127,7 +127,7 @@ fn answer(server: &Server, event: &Event) -> Result<Json<TurnAnswer>, Problem> {
 }
 
 /// Who asks, as the list of events shows it.
-fn name_of(server: &Server, headers: &HeaderMap, said: Option<&str>) -> String {
+pub(super) fn name_of(server: &Server, headers: &HeaderMap, said: Option<&str>) -> String {
     let said: String =
         said.unwrap_or_default().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
     match said.trim() {

@@ -1,6 +1,6 @@
 //! The OpenAPI document.
 
-use super::{change, inspect, metrics, read, session};
+use super::{change, inspect, metrics, read, session, strategies};
 use axum::response::{IntoResponse, Response};
 use http::header;
 use serde_json::{Value, json};
@@ -46,6 +46,12 @@ pub(super) fn json() -> Value {
         read::caching,
         inspect::inspect,
         inspect::invalidate,
+        strategies::list,
+        strategies::create,
+        strategies::one,
+        strategies::replace,
+        strategies::remove,
+        strategies::optimize,
         metrics::all,
         metrics::one,
         read::health,

@@ -1,7 +1,7 @@
 //! Which path is answered by what. The table is the only place where a route is named; a test
 //! holds the OpenAPI document against it.
 
-use super::{change, document, inspect, metrics, read, session};
+use super::{change, document, inspect, metrics, read, session, strategies};
 use crate::Problem;
 use crate::admin::Server;
 use crate::problem::MEDIA_TYPE;
@@ -23,6 +23,17 @@ pub(super) fn api() -> Vec<Route> {
         ("/api/performance/caching", &["get"], get(read::caching)),
         ("/api/performance/caching/{cache}", &["get"], get(inspect::inspect)),
         ("/api/performance/caching/{cache}/invalidate", &["post"], post(inspect::invalidate)),
+        (
+            "/api/performance/cache-strategies",
+            &["get", "post"],
+            get(strategies::list).post(strategies::create),
+        ),
+        (
+            "/api/performance/cache-strategies/{id}",
+            &["get", "put", "delete"],
+            get(strategies::one).put(strategies::replace).delete(strategies::remove),
+        ),
+        ("/api/performance/cache-strategies/{id}/optimize", &["post"], post(strategies::optimize)),
         ("/api/performance/metrics", &["get"], get(metrics::all)),
         ("/api/performance/metrics/{name}", &["get"], get(metrics::one)),
         ("/api/performance/health", &["get"], get(read::health)),

@@ -5,6 +5,8 @@ use crate::inspect::{
     InvalidateFailure, PolicyRow, Selection,
 };
 use perf_cache::insight::Insight;
+use perf_cache::policy::PolicyKind;
+use perf_cache::strategy::WorkloadAnalysis;
 use perf_core::{Glob, Unit};
 use perf_http::ResponseCache;
 use std::error::Error;
@@ -23,6 +25,12 @@ impl InspectCache for Answers {
         }
         report.policy = policy;
         report
+    }
+
+    fn analysis(&self) -> Option<WorkloadAnalysis> {
+        let memory = self.0.memory();
+        let policy = memory.policy().unwrap_or(PolicyKind::Adaptive);
+        Some(WorkloadAnalysis::of_insight(&memory.insight()?, policy))
     }
 
     fn entries(&self, order: EntryOrder, most: usize) -> Vec<EntryRow> {

@@ -12,3 +12,4 @@ mod pages;
 mod rig;
 #[cfg(feature = "redis")]
 mod sharing;
+mod strategies;
