@@ -43,13 +43,11 @@ impl Core {
             return Ok(Begun { told, was: was == Value::Int(1), block: None });
         }
         let block = self.new_block();
-        request.command(eval(&[scripts::BLOCK, b"2", &value, &fence], &[&block, BLOCK_LIFE]));
-        let [was] = self.ask(&fence, &request)?;
-        let mut request = Request::new();
+        let was = self.block(&value, &fence, &block)?;
         request.command(eval(&[scripts::NUMBER, b"2", state, of_state], &arguments[..4]));
         let [answer] = self.ask(state, &request)?;
         let (told, _) = self.changed(before, (new, nonce), answer)?;
-        Ok(Begun { told, was: was == Value::Int(1), block: Some(block) })
+        Ok(Begun { told, was, block: Some(block) })
     }
 
     /// The end of a change that was begun with a block.
@@ -67,7 +65,11 @@ impl Core {
         let arguments = [block, &raised, FENCE_LIFE, framed, life.as_bytes()];
         let mut request = Request::new();
         request.command(eval(&[scripts::RAISE, b"2", &value, &fence], &arguments));
-        self.taken(&fence, &request)
+        let answer = self.ask_put(&fence, &request)?;
+        if matches!(answer, Err(Not::Together)) {
+            self.unfence(&value, &fence)?;
+        }
+        self.judged(answer)
     }
 
     /// A scope is invalidated.
@@ -188,22 +190,27 @@ impl Core {
         self.judged(answer)
     }
 
-    /// Its answer, or that it has no memory.
-    fn ask_put(&self, at: &[u8], request: &Request) -> Result<Result<Value, Full>, TierError> {
+    /// Its answer, or why it cannot.
+    pub(super) fn ask_put(
+        &self,
+        at: &[u8],
+        request: &Request,
+    ) -> Result<Result<Value, Not>, TierError> {
         let answers = self.servers.ask(at, request).map_err(|trouble| self.error(trouble))?;
         match <[Value; 1]>::try_from(answers) {
-            Ok([Value::ServerError(error)]) if is_out_of_memory(&error) => Ok(Err(Full)),
+            Ok([Value::ServerError(error)]) if is_out_of_memory(&error) => Ok(Err(Not::Room)),
+            Ok([Value::ServerError(error)]) if error.code() == "TRYAGAIN" => Ok(Err(Not::Together)),
             Ok([Value::ServerError(error)]) => Err(self.refusal(&error)),
             Ok([answer]) => Ok(Ok(answer)),
             Err(_) => Err(self.unexpected("EVAL")),
         }
     }
 
-    fn judged(&self, answer: Result<Value, Full>) -> Result<Put, TierError> {
+    fn judged(&self, answer: Result<Value, Not>) -> Result<Put, TierError> {
         match answer {
             Ok(Value::Int(1)) => Ok(Put::Stored),
-            Ok(Value::Int(0)) => Ok(OVERTAKEN),
-            Err(Full) => {
+            Ok(Value::Int(0)) | Err(Not::Together) => Ok(OVERTAKEN),
+            Err(Not::Room) => {
                 self.counts().out_of_memory.increment();
                 Ok(Put::Refused(RefusedBecause::DiskFull))
             }
@@ -245,11 +252,17 @@ struct Begun {
     block: Option<Vec<u8>>,
 }
 
-/// The server has no memory for a value.
-struct Full;
+/// What there is not.
+#[derive(Debug)]
+pub(super) enum Not {
+    /// Memory for a value.
+    Room,
+    /// A server that has all of a bucket: its slot is being moved.
+    Together,
+}
 
 /// A script with the number of its keys, these, and the rest.
-fn eval<'a>(script: &[&'a [u8]], arguments: &[&'a [u8]]) -> Vec<&'a [u8]> {
+pub(super) fn eval<'a>(script: &[&'a [u8]], arguments: &[&'a [u8]]) -> Vec<&'a [u8]> {
     [&[b"EVAL".as_slice()], script, arguments].concat()
 }
 
@@ -271,4 +284,4 @@ const MAX_NAME: usize = 1 << 10;
 /// Milliseconds: an hour. One that is over does no harm but that the next fill raises it again.
 const FENCE_LIFE: &[u8] = b"3600000";
 /// Milliseconds: nobody is at it for longer. Where somebody is, nothing is taken that should not be.
-const BLOCK_LIFE: &[u8] = b"5000";
+pub(super) const BLOCK_LIFE: &[u8] = b"5000";

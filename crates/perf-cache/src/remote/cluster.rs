@@ -53,15 +53,6 @@ pub(super) struct Map {
     slots: Arc<Slots>,
 }
 
-/// Whether what was not answered may be asked again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
-    /// Twice is as good as once.
-    Yes,
-    /// Only where it is certain that it was not done.
-    No,
-}
-
 /// Where a part of a call goes.
 struct Way {
     part: usize,
@@ -134,7 +125,7 @@ impl Cluster {
 
     /// Sends each part to the node that has its key, all before any answer is waited for, and what
     /// goes to one node together.
-    pub(super) fn ask_each(&self, parts: &[(&[u8], &Request)], again: Again) -> Vec<Answers> {
+    pub(super) fn ask_each(&self, parts: &[(&[u8], &Request)]) -> Vec<Answers> {
         let began = self.clock.now();
         let map = match self.map(began) {
             Ok(map) => map,
@@ -151,11 +142,11 @@ impl Cluster {
                 Err(trouble) => answers.push(Err(trouble)),
             }
         }
-        self.round(parts, &ways, again, began, &mut answers);
+        self.round(parts, &ways, began, &mut answers);
         let mut further = Vec::new();
         for Way { part, node, .. } in ways {
             let Ok(found) = &answers[part] else { continue };
-            let Some((node, is_asking)) = self.elsewhere(&node, found, again) else { continue };
+            let Some((node, is_asking)) = self.elsewhere(&node, found) else { continue };
             if self.clock.now() - began < self.limits.deadline {
                 further.push(Way { part, node, is_asking });
             } else {
@@ -163,7 +154,7 @@ impl Cluster {
                 answers[part] = Err(Trouble::TimedOut);
             }
         }
-        self.round(parts, &further, again, began, &mut answers);
+        self.round(parts, &further, began, &mut answers);
         answers
     }
 
@@ -172,7 +163,6 @@ impl Cluster {
         &self,
         parts: &[(&[u8], &Request)],
         ways: &[Way],
-        again: Again,
         began: Instant,
         answers: &mut [Answers],
     ) {
@@ -201,7 +191,7 @@ impl Cluster {
         for Outstanding { ways, request, sent } in sent {
             let node = &ways[0].node;
             let found = match sent.and_then(|sent| node.link.receive(sent)) {
-                Err(Trouble::Broken(_)) if again == Again::Yes => node.link.ask_anew(&request),
+                Err(Trouble::Broken(_)) => node.link.ask_anew(&request),
                 found => found,
             };
             self.judge(node, &found);
@@ -216,32 +206,20 @@ impl Cluster {
         }
     }
 
-    /// Where else to ask, if these answers of a node say so. Where it has done some of it and not the
-    /// rest, all of it is asked again, or nothing.
-    pub(super) fn elsewhere(
-        &self,
-        node: &Node,
-        answers: &[Value],
-        again: Again,
-    ) -> Option<(Arc<Node>, bool)> {
+    /// Where else to ask, if these answers of a node say so: for all of it, also where the node has
+    /// done some.
+    pub(super) fn elsewhere(&self, node: &Node, answers: &[Value]) -> Option<(Arc<Node>, bool)> {
         let mut redirects = answers.iter().filter_map(|answer| match answer {
             Value::ServerError(error) => slots::redirect(error, &node.address),
             _ => None,
         });
         let mut first = redirects.next()?;
-        let mut count = 1;
-        for redirect in redirects {
-            count += 1;
+        if let Some(moved) = redirects.find(|redirect| !redirect.is_ask) {
             // It has left for good between two commands.
-            if !redirect.is_ask {
-                first = redirect;
-            }
+            first = moved;
         }
         if !first.is_ask {
             self.doubt();
-        }
-        if count < answers.len() && again == Again::No {
-            return None;
         }
         self.counts.redirected.increment();
         let to = self.node(&first.to, (!first.is_ask).then_some(first.slot))?;

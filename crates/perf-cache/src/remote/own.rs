@@ -1,6 +1,6 @@
 //! A connection that one thread has for itself.
 
-use super::cluster::{Again, Answers, Cluster, Node};
+use super::cluster::{Answers, Cluster, Node};
 use super::link::{Link, Taken, Trouble};
 use super::request::Request;
 use super::servers::Kind;
@@ -55,7 +55,7 @@ impl OwnConnection {
         let node = cluster.node_at(&map, &self.at)?;
         let answers = self.ask_node(cluster, node, request)?;
         let Some(node) = &self.node else { return Ok(answers) };
-        let Some((node, is_asking)) = cluster.elsewhere(node, &answers, Again::Yes) else {
+        let Some((node, is_asking)) = cluster.elsewhere(node, &answers) else {
             return Ok(answers);
         };
         if !is_asking {

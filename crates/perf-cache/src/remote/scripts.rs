@@ -104,18 +104,18 @@ pub(super) const BLOCK: &[u8] = b"local was = redis.call('DEL', KEYS[1]) \
     redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2]) return was";
 
 /// After it: where the fence is still the block `ARGV[1]`, it is raised to `ARGV[2]` for `ARGV[3]` ms,
-/// and the value is `ARGV[4]` for `ARGV[5]` ms, if that is not empty. Where it is not, the block was
-/// over before the change had its number, or another change is under way: no value may stay that was
-/// put in meanwhile.
+/// and the value is `ARGV[4]` for `ARGV[5]` ms, if that is not empty. Where the fence is as high
+/// already, nothing that is older was put in since. Else the block was over, or another change is
+/// under way, whose number may be lower: then the value goes, and so does the fence. The next fill
+/// asks for the number that it needs.
 pub(super) const RAISE: &[u8] = b"local f = redis.call('GET', KEYS[2]) \
     if f == ARGV[1] then \
     if ARGV[4] == '' then redis.call('DEL', KEYS[1]) \
     else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5]) end \
     redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) return 1 end \
-    redis.call('DEL', KEYS[1]) \
-    if not f or f:sub(1, 1) == 'n' and (f:sub(2, 9) ~= ARGV[2]:sub(2, 9) \
-    or tonumber(f:sub(10)) < tonumber(ARGV[2]:sub(10))) then \
-    redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end return 0";
+    if not f or f:sub(1, 9) ~= ARGV[2]:sub(1, 9) \
+    or tonumber(f:sub(10)) < tonumber(ARGV[2]:sub(10)) then \
+    redis.call('DEL', KEYS[1], KEYS[2]) end return 0";
 
 /// Puts a value in whose change has raised the fence to `ARGV[1]`, if that is what it still is.
 pub(super) const SETTLE: &[u8] = b"if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end \

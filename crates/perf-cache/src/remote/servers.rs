@@ -1,6 +1,6 @@
 //! Whom a tier asks: one server, or those of a cluster.
 
-use super::cluster::{Again, Answers, Cluster};
+use super::cluster::{Answers, Cluster};
 use super::error::RemoteError;
 use super::link::{Limits, Link, Trouble};
 use super::own::OwnConnection;
@@ -64,7 +64,7 @@ impl Servers {
     pub(super) fn ask(&self, at: &[u8], request: &Request) -> Result<Vec<Value>, Trouble> {
         match &self.kind {
             Kind::One(link) => link.ask(request),
-            Kind::Cluster(cluster) => only(cluster.ask_each(&[(at, request)], Again::Yes)),
+            Kind::Cluster(cluster) => only(cluster.ask_each(&[(at, request)])),
         }
     }
 
@@ -74,7 +74,7 @@ impl Servers {
         let link = match &self.kind {
             Kind::One(link) => link,
             Kind::Cluster(cluster) => {
-                return cluster.ask_each(all, Again::Yes).into_iter().collect();
+                return cluster.ask_each(all).into_iter().collect();
             }
         };
         let mut together = Request::new();

@@ -1,6 +1,8 @@
 //! A tier over a Redis that each test starts for itself.
 
+mod cluster;
 mod faults;
+mod nodes;
 mod proxy;
 mod server;
 mod shared;

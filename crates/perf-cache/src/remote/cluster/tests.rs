@@ -156,8 +156,8 @@ fn get(key: &[u8]) -> Request {
     request
 }
 
-fn ask(cluster: &Cluster, key: &[u8], again: Again) -> Answers {
-    cluster.ask_each(&[(key, &get(key))], again).pop().unwrap()
+fn ask(cluster: &Cluster, key: &[u8]) -> Answers {
+    cluster.ask_each(&[(key, &get(key))]).pop().unwrap()
 }
 
 fn number(answers: &Answers) -> i64 {
@@ -174,17 +174,14 @@ fn each_node_is_asked_for_what_it_has_and_once_for_all_of_it() {
     let keys: Vec<Vec<u8>> = (0..9).map(|nth| key_of(nth % 3, 3)).collect();
     let requests: Vec<Request> = keys.iter().map(|key| get(key)).collect();
     let parts: Vec<(&[u8], &Request)> = keys.iter().map(Vec::as_slice).zip(&requests).collect();
-    let answers = cluster.ask_each(&parts, Again::Yes);
+    let answers = cluster.ask_each(&parts);
     for (nth, answers) in answers.iter().enumerate() {
         assert_eq!(number(answers), nth as i64 % 3);
     }
     let counts = cluster.counts.read(cluster.idle());
     assert_eq!((counts.connects, counts.idle, counts.maps, counts.redirected), (3, 3, 1, 0));
-    assert!(cluster.ask_each(&[], Again::Yes).is_empty());
-    assert_eq!(
-        number(&ask(&cluster, b"{key:1}x", Again::No)),
-        number(&ask(&cluster, b"key:1", Again::No))
-    );
+    assert!(cluster.ask_each(&[]).is_empty());
+    assert_eq!(number(&ask(&cluster, b"{key:1}x")), number(&ask(&cluster, b"key:1")));
 }
 
 #[test]
@@ -211,7 +208,7 @@ fn all_are_sent_before_any_is_waited_for() {
     let keys: Vec<Vec<u8>> = (0..3).map(|nth| key_of(nth, 3)).collect();
     let requests: Vec<Request> = keys.iter().map(|key| get(key)).collect();
     let parts: Vec<(&[u8], &Request)> = keys.iter().map(Vec::as_slice).zip(&requests).collect();
-    let answers = cluster.ask_each(&parts, Again::Yes);
+    let answers = cluster.ask_each(&parts);
     assert!(answers.iter().all(|answers| number(answers) == 1));
 }
 
@@ -220,7 +217,7 @@ fn what_has_moved_is_followed_and_asked_where_it_is_from_then_on() {
     let nodes = nodes(2);
     let cluster = over(&[&nodes[0]]);
     let key = key_of(0, 2);
-    assert_eq!(number(&ask(&cluster, &key, Again::Yes)), 0);
+    assert_eq!(number(&ask(&cluster, &key)), 0);
     let slot = slots::slot_of(&key);
     let map = map_with(&[(0, usize::from(SLOTS) - 1, nodes[1].port)]);
     let (moved, all) = (format!("-MOVED {slot} {}\r\n", nodes[1].address()), map.clone());
@@ -229,11 +226,10 @@ fn what_has_moved_is_followed_and_asked_where_it_is_from_then_on() {
     nodes[1].says(move |words| {
         Some(if words[0] == "CLUSTER" { map.clone() } else { ":1\r\n".to_owned() })
     });
-    // Also what may be asked only once: it was not done.
-    assert_eq!(number(&ask(&cluster, &key, Again::No)), 1);
+    assert_eq!(number(&ask(&cluster, &key)), 1);
     let refused = nodes[0].asked("GET");
     for _ in 0..10 {
-        assert_eq!(number(&ask(&cluster, &key, Again::No)), 1);
+        assert_eq!(number(&ask(&cluster, &key)), 1);
     }
     assert_eq!(nodes[0].asked("GET"), refused);
     // All else has moved too, which the map says.
@@ -242,9 +238,9 @@ fn what_has_moved_is_followed_and_asked_where_it_is_from_then_on() {
         other < SLOTS / 2 && other != slot
     });
     while cluster.counts.maps.get() < 2 {
-        assert_eq!(number(&ask(&cluster, &key, Again::No)), 1);
+        assert_eq!(number(&ask(&cluster, &key)), 1);
     }
-    assert_eq!(number(&ask(&cluster, other.unwrap().as_bytes(), Again::No)), 1);
+    assert_eq!(number(&ask(&cluster, other.unwrap().as_bytes())), 1);
     assert_eq!(nodes[0].asked("GET"), refused);
     assert_eq!(cluster.counts.redirected.get(), 1);
 }
@@ -263,7 +259,7 @@ fn what_is_being_moved_is_asked_for_at_both_ends_and_each_command_by_itself() {
     let mut request = get(&key);
     request.command([b"PTTL", &key[..]]);
     for n in 1..=3 {
-        let answers = cluster.ask_each(&[(&key, &request)], Again::No).pop().unwrap().unwrap();
+        let answers = cluster.ask_each(&[(&key, &request)]).pop().unwrap().unwrap();
         assert_eq!(answers, [Value::Int(1), Value::Int(1)]);
         assert_eq!((nodes[0].asked("GET"), nodes[1].asked("GET")), (n, n));
         assert_eq!(nodes[1].asked("ASKING"), 2 * n);
@@ -272,7 +268,7 @@ fn what_is_being_moved_is_asked_for_at_both_ends_and_each_command_by_itself() {
 }
 
 #[test]
-fn what_a_node_has_done_in_part_is_asked_again_only_if_that_is_as_good() {
+fn what_a_node_has_done_in_part_is_asked_again_as_a_whole() {
     let nodes = nodes(2);
     let cluster = over(&[&nodes[0]]);
     let key = key_of(0, 2);
@@ -281,14 +277,18 @@ fn what_a_node_has_done_in_part_is_asked_again_only_if_that_is_as_good() {
     nodes[0].says(move |words| match &*words[0] {
         "CLUSTER" => Some(map.clone()),
         "GET" => Some(":0\r\n".to_owned()),
-        _ => Some(format!("-ASK {slot} {to}\r\n")),
+        "PTTL" => Some(format!("-ASK {slot} {to}\r\n")),
+        _ => Some(format!("-MOVED {slot} {to}\r\n")),
     });
     let mut request = get(&key);
     request.command([b"PTTL", &key[..]]);
-    let answers = cluster.ask_each(&[(&key, &request)], Again::Yes).pop().unwrap().unwrap();
-    assert_eq!(answers, [Value::Int(1), Value::Int(1)]);
-    let answers = cluster.ask_each(&[(&key, &request)], Again::No).pop().unwrap().unwrap();
-    assert!(matches!(&answers[..], [Value::Int(0), Value::ServerError(_)]), "{answers:?}");
+    let ask = |request: &Request| cluster.ask_each(&[(&key, request)]).pop().unwrap().unwrap();
+    assert_eq!(ask(&request), [Value::Int(1), Value::Int(1)]);
+    assert_eq!(nodes[1].asked("ASKING"), 2);
+    // If it has left for good meanwhile, it is asked for where it is without.
+    request.command([b"EXISTS", &key[..]]);
+    assert_eq!(ask(&request), vec![Value::Int(1); 3]);
+    assert_eq!(nodes[1].asked("ASKING"), 2);
 }
 
 #[test]
@@ -304,13 +304,13 @@ fn nodes_that_send_a_call_round_in_circles_get_rid_of_it() {
             _ => Some(format!("-MOVED {slot} {to}\r\n")),
         });
     }
-    let answers = ask(&cluster, &key, Again::Yes).unwrap();
+    let answers = ask(&cluster, &key).unwrap();
     assert!(matches!(&answers[..], [Value::ServerError(error)] if error.code() == "MOVED"));
     assert_eq!((nodes[0].asked("GET"), nodes[1].asked("GET")), (1, 1));
     // However much they say so, the map is not read all the time.
     let (started, before) = (cluster.clock.now(), cluster.counts.maps.get());
     for _ in 0..100 {
-        let _ = ask(&cluster, &key, Again::Yes);
+        let _ = ask(&cluster, &key);
     }
     let times = (cluster.clock.now() - started).as_millis() / BETWEEN_MAPS.as_millis();
     let maps = cluster.counts.maps.get() - before;
@@ -324,7 +324,7 @@ fn a_deadline_holds_for_all_that_a_call_takes() {
     let cluster = over_with(&[&nodes[0]], deadline);
     // Connections are there.
     for nth in 0..2 {
-        while ask(&cluster, &key_of(nth, 2), Again::Yes).is_err() {}
+        while ask(&cluster, &key_of(nth, 2)).is_err() {}
     }
     let key = key_of(0, 2);
     let (map, to, slot) =
@@ -343,7 +343,7 @@ fn a_deadline_holds_for_all_that_a_call_takes() {
         }
         Some(":1\r\n".to_owned())
     });
-    assert!(matches!(ask(&cluster, &key, Again::Yes), Err(Trouble::TimedOut)));
+    assert!(matches!(ask(&cluster, &key), Err(Trouble::TimedOut)));
 }
 
 #[test]
@@ -352,23 +352,23 @@ fn a_node_that_hangs_costs_what_it_has_and_nobody_asks_it_for_the_map() {
     let cluster = over_with(&[&nodes[0], &nodes[1]], SHORT);
     let keys: Vec<Vec<u8>> = (0..3).map(|nth| key_of(nth, 3)).collect();
     for key in &keys {
-        while ask(&cluster, key, Again::Yes).is_err() {}
+        while ask(&cluster, key).is_err() {}
     }
     nodes[0].says(|_| None);
     let requests: Vec<Request> = keys.iter().map(|key| get(key)).collect();
     let parts: Vec<(&[u8], &Request)> = keys.iter().map(Vec::as_slice).zip(&requests).collect();
-    assert!(matches!(cluster.ask_each(&parts, Again::Yes)[0], Err(Trouble::TimedOut)));
+    assert!(matches!(cluster.ask_each(&parts)[0], Err(Trouble::TimedOut)));
     let (asked, maps) = (nodes[0].asked("CLUSTER"), cluster.counts.maps.get());
     // A machine that is too busy for the deadline makes any of them look like that.
     let mut suspects = 0;
     while cluster.counts.maps.get() < maps + 5 {
-        let answers = cluster.ask_each(&parts, Again::Yes);
+        let answers = cluster.ask_each(&parts);
         assert!(matches!(answers[0], Err(Trouble::TimedOut)), "{:?}", answers[0]);
         suspects += usize::from(answers.iter().filter(|answers| answers.is_err()).count() > 1);
     }
     assert!(nodes[0].asked("CLUSTER") <= asked + suspects);
-    while ask(&cluster, &keys[1], Again::Yes).is_err() {}
-    while ask(&cluster, &keys[2], Again::Yes).is_err() {}
+    while ask(&cluster, &keys[1]).is_err() {}
+    while ask(&cluster, &keys[2]).is_err() {}
 }
 
 #[test]
@@ -379,17 +379,17 @@ fn a_cluster_that_says_nonsense_is_an_error_and_so_is_a_slot_that_nobody_has() {
     };
     let node = Fake::new();
     let cluster = over(&[&node]);
-    let error = why(ask(&cluster, b"a", Again::Yes));
+    let error = why(ask(&cluster, b"a"));
     assert!(matches!(error, RemoteError::Refused { .. }), "{error:?}");
     node.says(|_| Some("+map\r\n".to_owned()));
-    let error = why(ask(&cluster, b"a", Again::Yes));
+    let error = why(ask(&cluster, b"a"));
     assert!(matches!(error, RemoteError::Unexpected { command: "CLUSTER SLOTS", .. }), "{error:?}");
     node.says(|_| Some("*0\r\n".to_owned()));
-    let error = why(ask(&cluster, b"a", Again::Yes));
+    let error = why(ask(&cluster, b"a"));
     assert!(matches!(error, RemoteError::Unserved { slot: 15_495, .. }), "{error:?}");
     assert!(error.to_string().contains(&node.address()), "{error}");
     node.says(|_| Some("-NOPERM no\r\n".to_owned()));
-    let error = why(ask(&cluster, b"a", Again::Yes));
+    let error = why(ask(&cluster, b"a"));
     assert!(matches!(error, RemoteError::Denied { .. }), "{error:?}");
 }
 
@@ -408,13 +408,13 @@ fn there_are_no_more_nodes_than_a_bound() {
     let last = (0..).map(|n| n.to_string()).find(|key| slots::slot_of(key.as_bytes()) == 299);
     let last = last.unwrap().into_bytes();
     assert!(matches!(
-        ask(&cluster, &last, Again::Yes),
+        ask(&cluster, &last),
         Err(Trouble::Failed(RemoteError::Unserved { slot: 299, .. }))
     ));
     assert_eq!(cluster.current().nodes.len(), MAX_NODES);
     // Also by what they are sent on to.
     for _ in 0..3 {
-        let _ = ask(&cluster, b"", Again::Yes);
+        let _ = ask(&cluster, b"");
     }
     assert_eq!(cluster.current().nodes.len(), MAX_NODES);
 }
@@ -424,13 +424,13 @@ fn closed_means_closed() {
     let nodes = nodes(2);
     let cluster = over(&[&nodes[0]]);
     for nth in 0..2 {
-        assert_eq!(number(&ask(&cluster, &key_of(nth, 2), Again::Yes)), nth as i64);
+        assert_eq!(number(&ask(&cluster, &key_of(nth, 2))), nth as i64);
     }
     assert_eq!(cluster.idle(), 2);
     cluster.close();
     assert_eq!(cluster.idle(), 0);
     for nth in 0..2 {
-        assert!(matches!(ask(&cluster, &key_of(nth, 2), Again::Yes), Err(Trouble::Closed)));
+        assert!(matches!(ask(&cluster, &key_of(nth, 2)), Err(Trouble::Closed)));
     }
     assert!(matches!(
         cluster.read_map(&cluster.current(), cluster.clock.now()),

@@ -59,6 +59,12 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// What it was started with by that name.
+    pub(super) fn argument(&self, name: &str) -> &str {
+        let at = self.arguments.iter().position(|argument| argument == name).unwrap();
+        &self.arguments[at + 1]
+    }
+
     /// Sends a command on a connection of its own; the first line of the answer.
     pub(super) fn ask(&self, words: &[&str]) -> String {
         self.try_ask(words).unwrap()
@@ -66,16 +72,21 @@ impl Server {
 
     /// How often it has run a command.
     pub(super) fn calls(&self, command: &str) -> u64 {
-        let mut answer = self.send(&["INFO", "commandstats"]).unwrap();
+        let start = format!("cmdstat_{command}:calls=");
+        let text = self.text(&["INFO", "commandstats"]);
+        let calls = text.lines().find_map(|line| line.strip_prefix(&start)?.split(',').next());
+        calls.map_or(0, |calls| calls.parse().unwrap())
+    }
+
+    /// The same as [`ask`](Server::ask) for commands that answer a text.
+    pub(super) fn text(&self, words: &[&str]) -> String {
+        let mut answer = self.send(words).unwrap();
         let mut line = String::new();
         answer.read_line(&mut line).unwrap();
         let len = line.trim_start_matches('$').trim_end().parse().unwrap();
         let mut text = vec![0; len];
         answer.read_exact(&mut text).unwrap();
-        let start = format!("cmdstat_{command}:calls=");
-        let text = String::from_utf8(text).unwrap();
-        let calls = text.lines().find_map(|line| line.strip_prefix(&start)?.split(',').next());
-        calls.map_or(0, |calls| calls.parse().unwrap())
+        String::from_utf8(text).unwrap()
     }
 
     fn try_ask(&self, words: &[&str]) -> std::io::Result<String> {

@@ -1,5 +1,6 @@
 //! The same over TLS, with certificates that each test has made for itself.
 
+use super::nodes::Nodes;
 use super::server::{Server, free_port};
 use super::{PATIENCE, over};
 use crate::tiered::text;
@@ -8,7 +9,6 @@ use perf_cache::tiered::{OuterTier, TierError};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 /// Who signs, and what it has signed.
 struct Authority {
@@ -64,22 +64,22 @@ impl Authority {
 /// A server that speaks TLS on another port, which is answered as well.
 fn start(authority: &Authority, asks_who: &str) -> Option<(Server, u16)> {
     authority.sign("server", "subjectAltName=IP:127.0.0.1");
-    let port = Mutex::new(0);
-    let server = Server::start_with(|_| {
-        *port.lock().unwrap() = free_port();
-        let port = port.lock().unwrap().to_string();
-        let path = |name: &str| authority.file(name).to_str().unwrap().to_owned();
-        let (certificate, key, ca) = (path("server.crt"), path("server.key"), path("ca.crt"));
-        let pairs = [
-            ("--tls-port", port),
-            ("--tls-cert-file", certificate),
-            ("--tls-key-file", key),
-            ("--tls-ca-cert-file", ca),
-            ("--tls-auth-clients", asks_who.to_owned()),
-        ];
-        pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
-    })?;
-    Some((server, port.into_inner().unwrap()))
+    let server = Server::start_with(|_| arguments(authority, asks_who))?;
+    let port = server.argument("--tls-port").parse().unwrap();
+    Some((server, port))
+}
+
+fn arguments(authority: &Authority, asks_who: &str) -> Vec<String> {
+    let path = |name: &str| authority.file(name).to_str().unwrap().to_owned();
+    let (certificate, key, ca) = (path("server.crt"), path("server.key"), path("ca.crt"));
+    let pairs = [
+        ("--tls-port", free_port().to_string()),
+        ("--tls-cert-file", certificate),
+        ("--tls-key-file", key),
+        ("--tls-ca-cert-file", ca),
+        ("--tls-auth-clients", asks_who.to_owned()),
+    ];
+    pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
 }
 
 fn patient(host: &str, port: u16) -> RedisTierBuilder {
@@ -134,4 +134,34 @@ fn a_server_that_asks_who_is_there_is_told() {
     let other = Authority::new();
     other.sign("client", "extendedKeyUsage=clientAuth");
     is_missed(tier().client_certificate(other.pem("client.crt"), other.pem("client.key")));
+}
+
+#[test]
+fn all_nodes_of_a_cluster_can_show_who_they_are_and_are_told_who_asks() {
+    let authority = Authority::new();
+    authority.sign("server", "subjectAltName=IP:127.0.0.1");
+    authority.sign("client", "extendedKeyUsage=clientAuth");
+    let nodes = Nodes::start_with(3, |_| {
+        // Or else they name the ports where they speak in the clear.
+        let mut arguments = arguments(&authority, "yes");
+        arguments.extend(["--tls-cluster", "yes"].map(str::to_owned));
+        arguments
+    });
+    let Some(nodes) = nodes else { return };
+    let tier = || {
+        let url = format!("rediss://127.0.0.1:{}", nodes.all[0].argument("--tls-port"));
+        RedisTier::cluster([url]).deadline(PATIENCE).connect_timeout(PATIENCE)
+    };
+    let known = || {
+        tier()
+            .root_certificates(authority.pem("ca.crt"))
+            .client_certificate(authority.pem("client.crt"), authority.pem("client.key"))
+    };
+    is_denied(tier());
+    works(known());
+    let tier = known().build().unwrap();
+    let names: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    let keys: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
+    assert!(tier.get_many(&keys).unwrap().iter().all(Option::is_none));
+    assert_eq!(tier.stats().connects, 3);
 }
