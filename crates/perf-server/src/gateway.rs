@@ -15,6 +15,7 @@ mod route;
 mod screen;
 mod socket;
 mod sweep;
+mod warm;
 
 pub use config::{GatewayConfig, GatewayError};
 pub use origin::{Origin, ParseOriginError};
@@ -27,17 +28,20 @@ use listener::{Connections, Limits, Stop};
 use origin::{Folder, Upstream};
 use perf_analytics::ProcessMonitor;
 use perf_async::Manager;
+use perf_cache::warming::{WarmReport, WarmUp};
 use perf_cache::{Cache, TieredCache};
 use perf_core::{Observe, Reading};
 use perf_engine::{NameTaken, PerformanceOptimizer};
 use perf_http::{Hygiene, Measure, ResponseCache, ResponseKey, StoredResponse};
 use screen::{Rules, Screen};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower_layer::Layer;
+use warm::Warmer;
 
 /// A gateway that is up: it answers from its cache, and fetches from its origin what it lacks.
 ///
@@ -77,6 +81,7 @@ pub struct Gateway {
     memory: Arc<Memory>,
     operations: Arc<Manager>,
     process: Arc<ProcessMonitor>,
+    warmer: Warmer,
     stop: Stop,
     accepting: Option<JoinHandle<()>>,
 }
@@ -159,7 +164,7 @@ impl Gateway {
         let fetch = Fetch::new(source, operations.clone(), config.timeout);
         let cached = responses.layer().layer(fetch);
         let screened = Screen::new(cached, Rules { hygiene, files: is_folder });
-        let stack = LogLayer(log.clone()).layer(measure.layer().layer(screened));
+        let stack = LogLayer(log.clone()).layer(measure.layer().layer(screened.clone()));
 
         let listening = |source| GatewayError::Listen { listen: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listening)?;
@@ -172,6 +177,7 @@ impl Gateway {
             max_header: usize::try_from(config.max_header.as_u64()).unwrap_or(usize::MAX),
             tell_peer: !is_folder || log.is_some(),
         };
+        let warmer = Warmer::new(screened, address, config.clock.clone(), stop.accepting.clone());
         // Ends with the gateway: every way out of it cancels this.
         tokio::spawn(sweep::run(responses.memory(), stop.accepting.clone()));
         let accepting = tokio::spawn(listener::run(
@@ -195,6 +201,7 @@ impl Gateway {
             responses: Arc::new(responses),
             operations: Arc::new(operations),
             process: Arc::new(ProcessMonitor::new()),
+            warmer,
             stop,
             accepting: Some(accepting),
         })
@@ -229,6 +236,32 @@ impl Gateway {
     #[must_use]
     pub fn cache(&self) -> Arc<dyn InspectCache> {
         Arc::new(inspect::Answers((*self.responses).clone()))
+    }
+
+    /// Asks itself for these URLs, so that the cache has their answers before clients want them; begins
+    /// when it is polled. A URL is `http://host/path`, `host/path` or `/path`, where the host is the
+    /// name that clients use, and the gateway's address in the last form.
+    ///
+    /// The requests are plain: without cookies, of nobody. What the cache has counts as
+    /// [skipped](WarmReport::skipped), what the origin does not let be stored as
+    /// [failed](WarmReport::failed). They count in `responses`, not in `gateway`, and have no line in
+    /// the access log. When the gateway stops accepting, what is left fails.
+    pub fn warm(
+        &self,
+        up: WarmUp,
+        urls: Vec<String>,
+    ) -> impl Future<Output = WarmReport> + Send + use<> {
+        self.warmer.clone().run(up, urls, warm::From::Origin)
+    }
+
+    /// The same from the tiers of the cache alone: what a disk has of these URLs, and is still good,
+    /// is in memory then, and the rest is [skipped](WarmReport::skipped). The origin is not asked.
+    pub fn recall(
+        &self,
+        up: WarmUp,
+        urls: Vec<String>,
+    ) -> impl Future<Output = WarmReport> + Send + use<> {
+        self.warmer.clone().run(up, urls, warm::From::Cache)
     }
 
     /// Requests answered so far.

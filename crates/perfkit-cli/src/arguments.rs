@@ -93,6 +93,9 @@ pub(crate) struct ServeArguments {
     /// [default: 30s]
     #[arg(long, value_name = "TIME", env = "PERFKIT_CACHE_REDIS_STALE_WINDOW")]
     pub(crate) cache_redis_stale_window: Option<Span>,
+    /// Fetch the URLs of this list at the start, one a line: http://host/path or /path
+    #[arg(long, value_name = "FILE", env = "PERFKIT_WARM")]
+    pub(crate) warm: Option<PathBuf>,
     /// How long an answer stays fresh that does not say so itself [default: 300s]
     #[arg(long, value_name = "TIME", env = "PERFKIT_TTL")]
     pub(crate) ttl: Option<Span>,

@@ -2,6 +2,7 @@
 
 mod budget;
 mod tiers;
+mod warm;
 
 use crate::arguments::ServeArguments;
 use crate::failure::Failure;
@@ -53,6 +54,7 @@ async fn serve(
     if let Some(redis) = &settings.cache_redis {
         tiers::share(redis, &mut gateway);
     }
+    let warm = warm::Lists::read(settings)?;
     let service = Service::start(gateway, admin, settings.sample_every.value.0).await?;
     let since = Instant::now();
     if let Some(judge) = &budget {
@@ -75,6 +77,8 @@ async fn serve(
         ))?;
     }
 
+    warm.fetch(&service.gateway);
+
     let signal = signals.next().await;
     let drain = settings.drain.value.0;
     output::tell(&format!("perfkit: {signal}: letting open requests end, for at most {drain:?}"));
@@ -82,6 +86,11 @@ async fn serve(
     let responses = service.gateway.responses().clone();
     let ending = async {
         let cut = service.shutdown(drain).await;
+        let hottest = |most| {
+            let hottest = responses.memory().hottest(most).into_iter();
+            hottest.map(|entry| entry.key.as_str().to_owned()).collect()
+        };
+        warm.keep(hottest).await;
         // In this order: closing makes good what it can.
         tiers::close(move || {
             let outer = responses.outer()?;

@@ -30,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) cache_memory: Setting<ByteSize>,
     pub(crate) cache_disk: Option<DiskSettings>,
     pub(crate) cache_redis: Option<RedisSettings>,
+    pub(crate) warm: Option<Setting<PathBuf>>,
     pub(crate) ttl: Setting<Span>,
     pub(crate) stale_while_revalidate: Setting<Span>,
     pub(crate) stale_if_error: Setting<Span>,
@@ -123,6 +124,7 @@ impl Settings {
             cache_memory: pick
                 .any("cache_memory", given.cache_memory, known.cache_memory, file.cache_memory)
                 .unwrap_or_default_to(GatewayConfig::DEFAULT_CACHE_MEMORY),
+            warm: pick.any("warm", given.warm.clone(), None, file.warm),
             ttl: pick
                 .any("ttl", given.ttl, known.ttl, file.ttl)
                 .unwrap_or_default_to(Span(GatewayConfig::DEFAULT_TTL)),
@@ -232,6 +234,9 @@ impl Settings {
         }
         if let Some(redis) = &self.cache_redis {
             redis.write(&mut line);
+        }
+        if let Some(warm) = &self.warm {
+            line("warm", quoted(&warm.value.display()), warm.from);
         }
         line("ttl", quoted(&self.ttl.value), self.ttl.from);
         let stale = &self.stale_while_revalidate;

@@ -50,7 +50,8 @@ use std::sync::Arc;
 ///
 /// Each request takes a lock for the time that [`Prefetch::request`] takes; a request that finds it
 /// taken goes on without being noted, which is counted. So the cost of a hit grows by some hundred
-/// nanoseconds, and requests of many threads at once teach less.
+/// nanoseconds, and requests of many threads at once teach less. Keys are hashed, compared and cloned
+/// under that lock.
 ///
 /// As a [`Component`](perf_core::Component) it has the signals and knobs of its cache beside its own,
 /// so register it instead of the cache.

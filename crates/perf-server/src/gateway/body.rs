@@ -32,6 +32,11 @@ impl ClientBody {
         ClientBody { incoming, ambiguous }
     }
 
+    /// None.
+    pub(super) fn empty() -> ClientBody {
+        ClientBody { incoming: None, ambiguous: false }
+    }
+
     /// Whether the request gave its length in two ways.
     pub(super) fn is_ambiguous(&self) -> bool {
         self.ambiguous

@@ -13,3 +13,4 @@ mod rig;
 #[cfg(feature = "redis")]
 mod sharing;
 mod strategies;
+mod warming;

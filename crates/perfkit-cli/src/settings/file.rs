@@ -27,6 +27,7 @@ pub(super) struct File {
     pub(super) cache_redis_password_file: Option<PathBuf>,
     pub(super) cache_redis_deadline: Option<Span>,
     pub(super) cache_redis_stale_window: Option<Span>,
+    pub(super) warm: Option<PathBuf>,
     pub(super) ttl: Option<Span>,
     pub(super) stale_while_revalidate: Option<Span>,
     pub(super) stale_if_error: Option<Span>,

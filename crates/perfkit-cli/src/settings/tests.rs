@@ -36,7 +36,16 @@ fn flags_beat_the_environment_beats_the_file_beats_defaults() {
 #[test]
 fn what_is_printed_can_be_read_again() {
     let settings = gather(
-        &["--origin", "./a \"b\"", "--max-header", "32KiB", "--access-log", "a.log"],
+        &[
+            "--origin",
+            "./a \"b\"",
+            "--max-header",
+            "32KiB",
+            "--access-log",
+            "a.log",
+            "--warm",
+            "urls",
+        ],
         "",
         &[],
     )
@@ -46,6 +55,7 @@ fn what_is_printed_can_be_read_again() {
     assert_eq!(again.origin.value, settings.origin.value);
     assert_eq!(again.max_header.value, ByteSize::kib(32));
     assert_eq!(again.access_log.unwrap().value.to_str(), Some("a.log"));
+    assert_eq!(again.warm.unwrap().value.to_str(), Some("urls"));
     assert!(text.contains("# flag") && text.contains("# default"), "{text}");
 }
 

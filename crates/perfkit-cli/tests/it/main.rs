@@ -25,4 +25,5 @@ mod redis_server;
 mod refusals;
 #[cfg(feature = "redis")]
 mod shared;
+mod warm;
 mod wire;
