@@ -194,7 +194,8 @@ impl<K, V> TieredCacheBuilder<K, V> {
     /// keeps beside it in any case. The times to live and to idle say how long *memory* keeps an entry
     /// that asks for nothing: what ends there may be found beyond, and it never ends there later.
     /// [Rules](CacheBuilder::expiry) for lives are for memory alone. Listeners are told of what
-    /// leaves memory, wherever else it stays.
+    /// leaves memory, wherever else it stays; of what [other processes](super::SharedTier) ended by the
+    /// thread that takes that in, for which they must not wait for this cache.
     pub fn memory(mut self, memory: CacheBuilder<K, V>) -> Self {
         self.memory = Some(memory);
         self

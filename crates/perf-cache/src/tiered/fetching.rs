@@ -68,6 +68,10 @@ where
                 started = started.or_else(|| Some(self.clock.now()));
                 let name = KeyBytes::from(scratch.name.as_slice());
                 match self.outside.read_waiting(tier, name, gather).await {
+                    // Of what has no number there nobody knows what ended it.
+                    Ok(Some((_, Fetched::Found | Fetched::FoundFor(_)))) if outer.is_shared => {
+                        Fetched::Missing
+                    }
                     Ok(Some((bytes, found))) => {
                         scratch.bytes = bytes;
                         found

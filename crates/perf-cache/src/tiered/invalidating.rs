@@ -38,6 +38,8 @@ impl Invalidation {
                 first = outcome;
             }
         }
+        // The records are there. What is put in while others are told is newer than this.
+        self.outside.generations.settle(self.number);
         if let Some(telling) = self.telling.take() {
             let outcome = self.outside.await_told(telling).await;
             first = first.and(outcome);

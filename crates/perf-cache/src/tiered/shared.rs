@@ -13,6 +13,10 @@ use std::time::Duration;
 /// gives changes numbers, one after the other, the same in all processes, and tells each process of
 /// those of the others. It keeps with every value the number that was last before the value was read
 /// at its source, or, where a caller put it in, its own.
+///
+/// Its [`fetch`](OuterTier::fetch) answers [`FoundSince`](super::Fetched::FoundSince): what it answers
+/// otherwise counts for nothing. Its [`put`](OuterTier::put) and [`remove`](OuterTier::remove) are
+/// changes, it is given no pinned records, and it is not [cleared](OuterTier::clear).
 pub trait SharedTier: OuterTier {
     /// The last change that was taken in here. Whatever is read at its source from now on is at least
     /// as new. Does not wait.

@@ -30,8 +30,8 @@ impl<K: 'static, V: 'static> TieredCacheBuilder<K, V> {
     /// # Errors
     ///
     /// [`ConfigError`] if there is no tier at all, tiers beyond memory without a codec, a bound on
-    /// bytes of memory with neither codec nor weigher, a rule for lives in memory with tiers beyond it, a
-    /// number or a time that is zero, a compression that is not built in, and for what [`CacheBuilder::build`](crate::CacheBuilder::build) refuses.
+    /// bytes of memory with neither codec nor weigher, a rule for lives in memory with tiers beyond it, two
+    /// tiers that other processes use as well, a number or a time that is zero, a compression that is not built in, and for what [`CacheBuilder::build`](crate::CacheBuilder::build) refuses.
     fn check(&self) -> Result<(), ConfigError> {
         let refuse = |setting, value: &dyn fmt::Display, remedy: &'static str| {
             Err(ConfigError::new(setting, value, remedy))
@@ -100,8 +100,8 @@ where
     /// # Errors
     ///
     /// [`ConfigError`] if there is no tier at all, tiers beyond memory without a codec, a bound on
-    /// bytes of memory with neither codec nor weigher, a rule for lives in memory with tiers beyond it, a
-    /// number or a time that is zero, a compression that is not built in, and for what [`CacheBuilder::build`](crate::CacheBuilder::build) refuses;
+    /// bytes of memory with neither codec nor weigher, a rule for lives in memory with tiers beyond it, two
+    /// tiers that other processes use as well, a number or a time that is zero, a compression that is not built in, and for what [`CacheBuilder::build`](crate::CacheBuilder::build) refuses;
     /// [`DiskError`](crate::disk::DiskError) if the disk cannot be opened.
     pub fn build(mut self) -> Result<TieredCache<K, V>, BuildError> {
         self.check()?;

@@ -59,7 +59,9 @@ impl Hub {
             fails_to_announce: AtomicBool::default(),
             fails_after_announcing: AtomicBool::default(),
             fetches_many: AtomicBool::default(),
+            says_no_number: AtomicBool::default(),
             gate: Gate::default(),
+            announcing: Gate::default(),
             calls: Mutex::default(),
         };
         Arc::new(node)
@@ -126,8 +128,11 @@ pub(crate) struct Node {
     /// It is told, but nobody knows.
     pub(crate) fails_after_announcing: AtomicBool,
     pub(crate) fetches_many: AtomicBool,
+    pub(crate) says_no_number: AtomicBool,
     /// Holds up what is to be written.
     pub(crate) gate: Gate,
+    /// Holds up what is to be announced.
+    pub(crate) announcing: Gate,
     calls: Mutex<HashMap<&'static str, u64>>,
 }
 
@@ -223,6 +228,9 @@ impl OuterTier for Node {
             return Ok(Fetched::Missing);
         };
         into.extend(value.bytes);
+        if self.says_no_number.load(Ordering::SeqCst) {
+            return Ok(Fetched::FoundFor(value.ends - now));
+        }
         Ok(Fetched::FoundSince(value.ends - now, value.number))
     }
 
@@ -308,6 +316,7 @@ impl SharedTier for Node {
     }
 
     fn announce(&self, scope: &Scope) -> Result<u64, TierError> {
+        self.announcing.pass();
         self.call("announce")?;
         if self.fails_to_announce.load(Ordering::SeqCst) {
             return Err(self.error());

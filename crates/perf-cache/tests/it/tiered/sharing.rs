@@ -178,6 +178,32 @@ fn what_is_on_its_way_is_not_answered_before_it_is_there() {
 }
 
 #[test]
+fn what_is_put_in_while_others_are_told_is_newer_than_that() {
+    let (hub, first, second) = pair();
+    let tell = &first.node.announcing;
+    tell.shut(true);
+    std::thread::scope(|scope| {
+        let cache = &first.cache;
+        let tells = scope.spawn(|| cache.invalidate_by_pattern(&Glob::new("b*").unwrap()).is_ok());
+        while tell.waiting.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        first.cache.insert(text("a"), text("1"));
+        tell.shut(false);
+        assert!(tells.join().unwrap());
+    });
+    assert_eq!((hub.values(), second.cache.get("a")), (1, Some(text("1"))));
+}
+
+#[test]
+fn what_comes_without_its_number_is_not_answered() {
+    let (_, first, second) = pair();
+    first.cache.insert(text("a"), text("1"));
+    second.node.says_no_number.store(true, Ordering::SeqCst);
+    assert_eq!(second.cache.get("a"), None);
+}
+
+#[test]
 fn what_is_put_in_by_hand_is_as_old_as_its_reservation() {
     let (hub, first, second) = pair();
     let reserved = first.cache.reserve("a");
