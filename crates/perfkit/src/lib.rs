@@ -67,8 +67,9 @@
 //!
 //! # Features
 //!
-//! All but `http`, `macros` and `bench` are on by default; `http` builds zstd, which is C code, and
-//! `macros` a parser of the whole language. Without any of them the crate is `perf-core` under another
+//! All but `http`, `macros`, `redis`, `redis-tls` and `bench` are on by default; `http` builds zstd,
+//! which is C code, and `macros` a parser of the whole language; `redis` adds `cache::remote`, a Redis
+//! or Valkey as a tier of a cache. Without any of them the crate is `perf-core` under another
 //! name.
 
 pub use perf_core::*;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
+use perf_cache::disk::LogStore;
 use perf_cache::remote::RedisTier;
 use perf_core::{Clock, Glob};
 use perf_engine::{PerformanceOptimizer, Status};
@@ -71,13 +72,17 @@ async fn gateway(origin: &Origin, redis: &Server) -> Gateway {
 }
 
 async fn start(origin: &Origin, redis: &Server, window: Duration, clock: Clock) -> Gateway {
+    Gateway::start(config(origin, redis, window, clock)).await.unwrap()
+}
+
+fn config(origin: &Origin, redis: &Server, window: Duration, clock: Clock) -> GatewayConfig {
     let mut config = GatewayConfig::new(format!("http://{}", origin.address).parse().unwrap());
     config.listen = "127.0.0.1:0".parse().unwrap();
     config.clock = clock;
     // Nothing here is about how fast a server answers that is well.
     let tier = RedisTier::builder(redis.url()).deadline(Duration::from_secs(2));
     config.cache_redis = Some(tier.stale_window(window));
-    Gateway::start(config).await.unwrap()
+    config
 }
 
 #[derive(Debug)]
@@ -89,6 +94,11 @@ struct Answer {
 }
 
 impl Answer {
+    /// Which call of the origin this is of.
+    fn call(&self) -> usize {
+        self.text.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
     fn is_hit(&self) -> bool {
         self.cache.starts_with("hit")
     }
@@ -221,20 +231,45 @@ async fn an_answer_that_another_has_invalidated_on_its_way_is_not_kept() {
     let origin = Origin::start().await;
     let (one, other) = (gateway(&origin, &redis).await, gateway(&origin, &redis).await);
     both_have(&one, &other, &["/a"]).await;
-    for round in 0..20 {
-        // Whatever comes first: when both are through, nothing older than the purge is answered.
-        let before = origin.asked();
-        let purge = tell(&one, |cache| cache.invalidate_tag("a"));
-        let (done, _) = tokio::join!(purge, get(&other, "/a"));
-        done.unwrap();
-        let purged = origin.asked();
-        let newer = |answer: &Answer| {
-            let call = answer.text.rsplit(' ').next().unwrap().parse::<usize>().unwrap();
-            call > before || purged == before && call >= before
-        };
-        until(&other, "/a", newer).await;
-        assert!(get(&one, "/a").await.text.rsplit(' ').next().is_some(), "{round}");
+    for _ in 0..20 {
+        end_while_asked(&origin, &one, &other).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_in_front_of_the_server_forgets_as_well() {
+    let Some(redis) = Server::start() else { return };
+    let (origin, folder) = (Origin::start().await, tempfile::tempdir().unwrap());
+    let one = gateway(&origin, &redis).await;
+    let log = Arc::new(LogStore::builder(folder.path()).open().unwrap());
+    let mut config = config(&origin, &redis, WINDOW, Clock::system());
+    config.cache_disk = Some(log);
+    let other = Gateway::start(config).await.unwrap();
+    both_have(&one, &other, &["/a", "/kept"]).await;
+    flush(&other).await;
+    other.memory().clear();
+    assert!(get(&other, "/kept").await.cache.ends_with("detail=disk"));
+    for _ in 0..20 {
+        let before = end_while_asked(&origin, &one, &other).await;
+        // Nor is it on the disk.
+        flush(&other).await;
+        other.memory().clear();
+        let answer = get(&other, "/a").await;
+        assert!(answer.call() > before, "{before}: {answer:?}");
+    }
+    other.memory().clear();
+    assert!(get(&other, "/kept").await.cache.ends_with("detail=disk"));
+}
+
+/// Ends an answer at one gateway while the other is asked for it. Whatever comes first: when both are
+/// through, the other answers nothing older, and how often the origin had been asked before.
+async fn end_while_asked(origin: &Origin, one: &Gateway, other: &Gateway) -> usize {
+    let before = origin.asked();
+    let purge = tell(one, |cache| cache.invalidate_tag("a"));
+    let (done, _) = tokio::join!(purge, get(other, "/a"));
+    done.unwrap();
+    until(other, "/a", |answer| answer.call() > before).await;
+    before
 }
 
 #[tokio::test(flavor = "multi_thread")]
