@@ -3,6 +3,7 @@
 use super::nodes::Nodes;
 use super::proxy::Proxy;
 use super::server::Server;
+use super::shared::Heard;
 use super::{PATIENCE, SHORT};
 use crate::tiered::{self, text};
 use perf_cache::Terms;
@@ -11,10 +12,12 @@ use perf_cache::remote::{RedisTier, RedisTierBuilder, RemoteError};
 use perf_cache::tiered::{Fetched, OuterTier, SharedTier};
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 const TERMS: PutTerms = PutTerms::until(PutTerms::NEVER);
 const OVERTAKEN: Put = Put::Refused(RefusedBecause::Overtaken);
 const STATE: &str = "p:g{p:}";
+const JOURNAL: &str = "p:j{p:}";
 
 fn over(nodes: &Nodes) -> RedisTierBuilder {
     let tier = RedisTier::cluster(nodes.urls()).prefix("p:");
@@ -48,6 +51,23 @@ fn found(tier: &RedisTier, key: &str) -> Option<Vec<u8>> {
 
 fn put(tier: &RedisTier, key: &str, value: &[u8]) {
     assert_eq!(tier.put(key.as_bytes(), value, TERMS).unwrap(), Put::Stored);
+}
+
+/// Waits for something to be so.
+fn until(is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE, "it does not come");
+        thread::yield_now();
+    }
+}
+
+fn is_put(tier: &RedisTier, key: &str, value: &[u8]) -> bool {
+    tier.put(key.as_bytes(), value, TERMS).ok() == Some(Put::Stored)
+}
+
+fn is_there(tier: &RedisTier, key: &str) -> bool {
+    tier.get(key.as_bytes(), &mut Vec::new()).unwrap_or(false)
 }
 
 #[test]
@@ -136,6 +156,31 @@ fn what_moves_is_found_while_it_does_and_afterwards() {
 }
 
 #[test]
+fn who_hears_of_changes_does_so_where_the_journal_has_moved_to() {
+    let Some(nodes) = Nodes::start(3) else { return };
+    let open = || over(&nodes).build().unwrap();
+    let (one, other) = (open(), open());
+    let heard = Heard::by(&other);
+    one.remove(b"a").unwrap();
+    heard.until(|heard| heard.keys() == [b"a"]);
+    let (slot, from) = (nodes.slot(STATE), nodes.node_of(STATE));
+    let to = (from + 1) % 3;
+    nodes.begin_to_move(slot, from, to);
+    nodes.move_name(STATE, from, to);
+    // Half of it is there: nobody can change anything, and nothing is lost.
+    assert!(one.remove(b"b").is_err());
+    nodes.move_name(JOURNAL, from, to);
+    one.remove(b"c").unwrap();
+    heard.until(|heard| heard.keys() == [b"a", b"c"]);
+    nodes.end_move(slot, to);
+    one.remove(b"d").unwrap();
+    heard.until(|heard| heard.keys() == [b"a", b"c", b"d"]);
+    assert_eq!((one.since().number, other.since().number), (3, 3));
+    let stats = other.stats();
+    assert_eq!((stats.gaps, stats.forks, stats.resets), (0, 0, 0), "{stats:?}");
+}
+
+#[test]
 fn a_node_that_is_killed_costs_what_it_has_until_it_is_back() {
     let Some(mut nodes) = Nodes::start(3) else { return };
     let state = nodes.node_of(STATE);
@@ -144,11 +189,10 @@ fn a_node_that_is_killed_costs_what_it_has_until_it_is_back() {
     let tier = RedisTier::cluster(nodes.urls()).prefix("p:").deadline(5 * SHORT);
     let tier = tier.connect_timeout(5 * SHORT).build().unwrap();
     for key in [&of_gone, &of_left, &of_state] {
-        while tier.put(key.as_bytes(), b"1", TERMS).ok() != Some(Put::Stored) {}
+        until(|| is_put(&tier, key, b"1"));
     }
     nodes.all[gone].kill();
-    let until_found =
-        |key: &str| while !tier.get(key.as_bytes(), &mut Vec::new()).unwrap_or(false) {};
+    let until_found = |key: &str| until(|| is_there(&tier, key));
     let mut errors = 0;
     for _ in 0..50 {
         for key in [&of_left, &of_state] {
@@ -167,9 +211,7 @@ fn a_node_that_is_killed_costs_what_it_has_until_it_is_back() {
 
     nodes.all[gone].restart();
     let back = |key: &str| {
-        while tier.put(key.as_bytes(), b"3", TERMS).ok() != Some(Put::Stored) {
-            thread::yield_now();
-        }
+        until(|| is_put(&tier, key, b"3"));
         until_found(key);
     };
     back(&of_gone);
@@ -184,13 +226,11 @@ fn a_replica_that_takes_the_place_of_a_node_is_found() {
     nodes.add_replica_of(gone);
     let tier = RedisTier::cluster([nodes.all[gone].url()]).prefix("p:").deadline(5 * SHORT);
     let tier = tier.connect_timeout(5 * SHORT).build().unwrap();
-    while tier.put(key.as_bytes(), b"1", TERMS).ok() != Some(Put::Stored) {}
+    until(|| is_put(&tier, &key, b"1"));
     let maps = tier.stats().maps;
     nodes.all[gone].kill();
-    while tier.put(key.as_bytes(), b"2", TERMS).ok() != Some(Put::Stored) {
-        thread::yield_now();
-    }
-    while !tier.get(key.as_bytes(), &mut Vec::new()).unwrap_or(false) {}
+    until(|| is_put(&tier, &key, b"2"));
+    until(|| is_there(&tier, &key));
     assert_eq!(nodes.all[3].number(&["EXISTS", &names(&key).0]), 1);
     assert!(tier.stats().maps > maps);
 }
@@ -242,34 +282,32 @@ fn caches_over_a_cluster_hear_of_each_other() {
     let open = || tiered::builder().tier(Arc::new(over(&nodes).build().unwrap())).build().unwrap();
     let (one, other) = (open(), open());
     let keys: Vec<String> = (0..12).map(|n| format!("key:{n}")).collect();
-    let until = |is_so: &dyn Fn(&str) -> bool| {
+    let until_all = |is_so: &dyn Fn(&str) -> bool| {
         for key in &keys {
-            while !is_so(key) {
-                thread::yield_now();
-            }
+            until(|| is_so(key));
         }
     };
     for key in &keys {
         one.insert_with(key.clone(), text("1"), Terms::new().tags(["t"]));
     }
-    until(&|key| other.get(key) == Some(text("1")));
+    until_all(&|key| other.get(key) == Some(text("1")));
     // From their memories now.
     for key in &keys {
         one.remove(key).unwrap();
     }
-    until(&|key| other.get(key).is_none());
+    until_all(&|key| other.get(key).is_none());
     for key in &keys {
         let terms = Terms::new().tags(["t"]);
         other.insert_with(key.clone(), text("2"), terms);
     }
-    until(&|key| one.get(key) == Some(text("2")));
+    until_all(&|key| one.get(key) == Some(text("2")));
     other.invalidate_tag("t").unwrap();
-    until(&|key| one.get(key).is_none());
+    until_all(&|key| one.get(key).is_none());
     // What is loaded is there for the other.
     for key in &keys {
         assert_eq!(one.get_with(key.clone(), || text("3")), "3");
     }
-    until(&|key| other.get(key) == Some(text("3")));
+    until_all(&|key| other.get(key) == Some(text("3")));
 }
 
 /// Those who find a cluster behind a proxy of each node.
@@ -283,9 +321,7 @@ fn behind(nodes: &Nodes) -> Vec<Proxy> {
         let said = node.text(&["CLUSTER", "NODES"]);
         proxies.iter().all(|proxy| said.contains(&proxy.url()["redis://".len()..]))
     };
-    while !nodes.all.iter().all(is_told) {
-        thread::yield_now();
-    }
+    until(|| nodes.all.iter().all(is_told));
     proxies
 }
 
@@ -301,16 +337,14 @@ fn nobody_hears_of_a_change_before_the_value_is_gone_and_nothing_takes_its_place
     let tier = RedisTier::cluster([proxies[0].url()]).prefix("p:");
     let tier = tier.deadline(PATIENCE).connect_timeout(PATIENCE).build().unwrap();
     let (node, state) = (&nodes.all[node], &nodes.all[state]);
-    let changes = || state.number(&["XLEN", "p:j{p:}"]);
+    let changes = || state.number(&["XLEN", JOURNAL]);
     for meanwhile in [None, Some("b of another who changes it"), Some("n of another epoch")] {
         put(&tier, &key, b"1");
         let (before, known) = (tier.since(), changes());
         at_state.hold_requests(true);
         thread::scope(|scope| {
             let changing = scope.spawn(|| tier.remove(key.as_bytes()).unwrap());
-            while at_state.held() == 0 {
-                thread::yield_now();
-            }
+            until(|| at_state.held() > 0);
             assert_eq!((node.number(&["EXISTS", &value]), changes()), (0, known));
             assert_eq!(tier.fill(key.as_bytes(), b"2", TERMS, before).unwrap(), OVERTAKEN);
             // It is evicted, or overwritten, and what it kept out is there.
