@@ -280,6 +280,7 @@
 //! | the log store alone | `--features disk --example disk_log` |
 //! | a store over SQLite | `--features bundled-sqlite --example disk_sqlite` |
 //! | a store over RocksDB | `--features rocksdb --example disk_rocksdb` |
+//! | telling a content delivery network | `--features cdn --example purge` |
 //! | a strategy, made and applied | `--features json --example strategy` |
 //!
 //! # Features

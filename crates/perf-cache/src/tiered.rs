@@ -272,6 +272,8 @@ mod overflow;
 mod planning;
 mod pool;
 mod promise;
+#[cfg(feature = "cdn")]
+mod purging;
 mod reading;
 mod reserving;
 mod sampling;

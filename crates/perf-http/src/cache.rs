@@ -33,6 +33,7 @@ mod settings;
 mod status;
 mod store;
 mod tags;
+mod told;
 
 pub use builder::ResponseCacheBuilder;
 pub use entry::StoredResponse;
@@ -41,6 +42,7 @@ pub use key::ResponseKey;
 #[cfg(feature = "tiers")]
 pub use outer::{OuterReport, OuterTiers};
 pub use service::{ResponseCacheLayer, ResponseCacheService, ResponseFuture};
+pub use told::Invalidation;
 
 use crate::Coding;
 use flight::Flights;
@@ -97,6 +99,7 @@ pub(crate) struct Shared {
     stale_if_error: Duration,
     ignore_request_directives: bool,
     ignore_cookies: bool,
+    told: told::Told,
 }
 
 impl Shared {

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod body;
+mod cdn;
 mod component;
 mod config;
 mod fetch;
@@ -17,6 +18,7 @@ mod socket;
 mod sweep;
 mod warm;
 
+pub use cdn::CdnConfig;
 pub use config::{GatewayConfig, GatewayError};
 pub use origin::{Origin, ParseOriginError};
 
@@ -28,6 +30,7 @@ use listener::{Connections, Limits, Stop};
 use origin::{Folder, Upstream};
 use perf_analytics::ProcessMonitor;
 use perf_async::Manager;
+use perf_cache::cdn::Purger;
 use perf_cache::warming::{WarmReport, WarmUp};
 use perf_cache::{Cache, TieredCache};
 use perf_core::{Observe, Reading};
@@ -79,6 +82,7 @@ pub struct Gateway {
     #[cfg(feature = "redis")]
     redis: Option<Arc<redis::Server>>,
     memory: Arc<Memory>,
+    cdn: Option<Arc<Purger>>,
     operations: Arc<Manager>,
     process: Arc<ProcessMonitor>,
     warmer: Warmer,
@@ -132,6 +136,12 @@ impl Gateway {
         #[cfg(feature = "redis")]
         if let Some(server) = config.cache_redis.clone() {
             responses = responses.redis(&config.cache_redis_prefix, server);
+        }
+        if let Some(cdn) = config.cdn.clone() {
+            // What is refused is counted.
+            responses = responses.on_invalidation(move |invalidation| {
+                let _ = cdn.tell(invalidation);
+            });
         }
         let responses = responses
             .name(&config.name)
@@ -192,6 +202,7 @@ impl Gateway {
             origin: config.origin,
             front: Arc::new(Front { measure, connections, log }),
             memory: Arc::new(responses.memory()),
+            cdn: config.cdn.map(|cdn| Arc::clone(cdn.purger())),
             tiers: responses.outer().map(|outer| Arc::new(outer.tiered())),
             #[cfg(feature = "redis")]
             redis: responses
@@ -283,7 +294,8 @@ impl Gateway {
     }
 
     /// Shows its components to an engine: `gateway`, `responses`, `memory`, `origin`, `process`, and
-    /// with tiers beyond memory `tiers`, and where one of them is a Redis `redis`.
+    /// with tiers beyond memory `tiers`, where one of them is a Redis `redis`, and with a content
+    /// delivery network in front `cdn`.
     ///
     /// # Errors
     ///
@@ -299,6 +311,11 @@ impl Gateway {
         #[cfg(feature = "redis")]
         if let Some(redis) = &self.redis {
             optimizer.register("redis", redis)?;
+        }
+        if let Some(cdn) = &self.cdn {
+            optimizer.register("cdn", cdn)?;
+            let purger = Arc::downgrade(cdn);
+            optimizer.check_health("cdn", move |view| cdn::check(&purger, view));
         }
         optimizer.register("origin", &self.operations)?;
         optimizer.register("process", &self.process)

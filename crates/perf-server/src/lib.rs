@@ -59,7 +59,7 @@ mod view;
 pub use access::{ParseTokenError, Token};
 pub use admin::{Admin, AdminConfig, AdminError, ServiceInfo};
 pub use budget::{BudgetRow, Seen, SeenRoute};
-pub use gateway::{Gateway, GatewayConfig, GatewayError, Origin, ParseOriginError};
+pub use gateway::{CdnConfig, Gateway, GatewayConfig, GatewayError, Origin, ParseOriginError};
 pub use inspect::{
     CacheReport, CurveMark, CurvePoint, EntryOrder, EntryRow, Fact, InspectCache,
     InvalidateFailure, PolicyRow, Selection,

@@ -4,6 +4,7 @@ use crate::bench::BenchArguments;
 use crate::cache::CacheArguments;
 use crate::gate::GateArguments;
 use crate::load::LoadArguments;
+use crate::settings::CdnArguments;
 use crate::span::Span;
 use clap::{Args, Parser, Subcommand};
 use perf_core::ByteSize;
@@ -147,6 +148,8 @@ pub(crate) struct ServeArguments {
     /// How long open requests may go on at the end [default: 10s]
     #[arg(long, value_name = "TIME", env = "PERFKIT_DRAIN")]
     pub(crate) drain: Option<Span>,
+    #[command(flatten)]
+    pub(crate) cdn: CdnArguments,
     /// Limits on routes, memory and start-up; the dashboard shows what is over or close to them
     #[arg(long, value_name = "perf-budget.toml", env = "PERFKIT_BUDGET")]
     pub(crate) budget: Option<PathBuf>,

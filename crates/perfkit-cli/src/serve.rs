@@ -1,6 +1,7 @@
 //! `perfkit serve`: the gateway until somebody ends it.
 
 mod budget;
+mod cdn;
 mod tiers;
 mod warm;
 
@@ -8,7 +9,7 @@ use crate::arguments::ServeArguments;
 use crate::failure::Failure;
 use crate::output;
 use crate::service::Service;
-use crate::settings::Settings;
+use crate::settings::{CdnSettings, Settings};
 use crate::signals::Signals;
 use clap::ArgMatches;
 use perf_server::AdminConfig;
@@ -55,6 +56,8 @@ async fn serve(
         tiers::share(redis, &mut gateway);
     }
     let warm = warm::Lists::read(settings)?;
+    gateway.cdn = settings.cdn.as_ref().map(CdnSettings::open).transpose()?;
+    let cdn = gateway.cdn.clone();
     let service = Service::start(gateway, admin, settings.sample_every.value.0).await?;
     let since = Instant::now();
     if let Some(judge) = &budget {
@@ -99,6 +102,9 @@ async fn serve(
             Some((closed.disk, stats.parked + untold))
         })
         .await;
+        if let Some(cdn) = cdn {
+            cdn::close(cdn).await;
+        }
         cut
     };
     let cut = tokio::select! {

@@ -1,5 +1,6 @@
 //! The settings of `perfkit serve`: flags, then the environment, then the file, then defaults.
 
+mod cdn;
 mod disk;
 mod file;
 mod known_names;
@@ -8,6 +9,7 @@ mod redis;
 use crate::arguments::ServeArguments;
 use crate::failure::Failure;
 use crate::span::Span;
+pub(crate) use cdn::{CdnArguments, CdnSettings};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 pub(crate) use disk::DiskSettings;
@@ -31,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) cache_disk: Option<DiskSettings>,
     pub(crate) cache_redis: Option<RedisSettings>,
     pub(crate) warm: Option<Setting<PathBuf>>,
+    pub(crate) cdn: Option<CdnSettings>,
     pub(crate) ttl: Setting<Span>,
     pub(crate) stale_while_revalidate: Setting<Span>,
     pub(crate) stale_if_error: Setting<Span>,
@@ -100,6 +103,7 @@ impl Settings {
         let pick = Pick { matches };
         let cache_disk = DiskSettings::resolve(&pick, given, &file)?;
         let cache_redis = RedisSettings::resolve(&pick, given, &file)?;
+        let cdn = CdnSettings::resolve(&pick, given, &file)?;
         let origin =
             pick.any("origin", given.origin.clone(), None, file.origin).ok_or_else(|| {
                 Failure::usage(
@@ -119,6 +123,7 @@ impl Settings {
             token,
             cache_disk,
             cache_redis,
+            cdn,
             listen: pick.or("listen", given.listen, file.listen, GatewayConfig::DEFAULT_LISTEN),
             admin: pick.or("admin", given.admin, file.admin, DEFAULT_ADMIN),
             cache_memory: pick
@@ -265,6 +270,11 @@ impl Settings {
                 let _ = writeln!(text, "# token: set ({}), not shown", token.from);
             }
             None => text.push_str("# token: generated at each start\n"),
+        }
+        if let Some(cdn) = &self.cdn {
+            // Last: what follows a table belongs to it.
+            text.push_str("\n[cdn]\n");
+            cdn.write(&mut text);
         }
         text
     }

@@ -147,7 +147,7 @@ impl Purger {
     /// # Errors
     ///
     /// As [`purge`](Purger::purge).
-    pub fn purge_all(&self, items: impl IntoIterator<Item = Purge>) -> Result<(), PurgeRefused> {
+    pub fn purge_many(&self, items: impl IntoIterator<Item = Purge>) -> Result<(), PurgeRefused> {
         let mut first = Ok(());
         for item in items {
             let outcome = self.purge(item);
@@ -156,8 +156,9 @@ impl Purger {
         first
     }
 
-    /// Waits until what was queued before has been taken by the service or given up, without gathering
-    /// more and without the pause after a failure, but not longer than the deadline; whether it has.
+    /// Waits until what was queued before has been taken by the service or given up, but not longer
+    /// than the deadline; whether it has. It goes without gathering more, and once without the pause
+    /// after a failure, unless the service has asked for that.
     pub fn flush(&self, deadline: Duration) -> bool {
         let inner = &*self.inner;
         let mut state = inner.lock();
@@ -178,8 +179,8 @@ impl Purger {
     }
 
     /// Takes nothing more, brings what waits to the service as far as that takes no longer than the
-    /// deadline, and ends the thread. What is on its way then is not waited for, and counts as lost. Later
-    /// calls tell the same counts.
+    /// deadline, and ends the thread. What is on its way then is not waited for, and counts as lost.
+    /// Later calls tell the same counts.
     #[must_use = "it tells what was lost"]
     pub fn close(&self, deadline: Duration) -> PurgeReport {
         let inner = &*self.inner;
@@ -247,7 +248,7 @@ impl Inner {
         let number = state.last + 1;
         let Limits { max_waiting, collapses, .. } = state.limits;
         let most = usize::MAX;
-        let new = Waiting { item: fitting, since: now, number, most };
+        let new = Waiting { item: fitting, since: now, asked: now, number, most };
         let pushed = state.queue.push(new, max_waiting, collapses && can_do_all);
         match pushed {
             Pushed::Queued { covered } => self.counts.coalesced.add(covered as u64),

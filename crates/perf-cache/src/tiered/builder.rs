@@ -112,6 +112,8 @@ pub struct TieredCacheBuilder<K, V> {
     on_close: Option<Hook>,
     on_change: Option<Told<K>>,
     lease: Option<Duration>,
+    #[cfg(feature = "cdn")]
+    purging: Option<super::purging::Purging<K>>,
 }
 
 impl<K, V> TieredCacheBuilder<K, V> {
@@ -145,6 +147,8 @@ impl<K, V> TieredCacheBuilder<K, V> {
             on_close: None,
             on_change: None,
             lease: None,
+            #[cfg(feature = "cdn")]
+            purging: None,
         }
     }
 
@@ -341,6 +345,23 @@ impl<K, V> TieredCacheBuilder<K, V> {
     /// if not set.
     pub fn max_tags(mut self, tags: usize) -> Self {
         self.max_tags = tags;
+        self
+    }
+
+    /// Tells a content delivery network what callers change, where its answers are made of this
+    /// cache. `urls` names those in which a key is found, and is called with each key that is
+    /// inserted or removed; tags are purged as tags; an invalidation by namespace, pattern or
+    /// dependency, and [`clear`](crate::TieredCache::clear), purges all.
+    ///
+    /// That happens when the change holds in all tiers, or could not be made in one. What is loaded
+    /// purges nothing, nor what another process changes in a tier that both share: that one tells.
+    #[cfg(feature = "cdn")]
+    pub fn purge<I: IntoIterator<Item = String>>(
+        mut self,
+        purger: Arc<crate::cdn::Purger>,
+        urls: impl Fn(&K) -> I + Send + Sync + 'static,
+    ) -> Self {
+        self.purging = Some(super::purging::Purging::new(purger, urls));
         self
     }
 

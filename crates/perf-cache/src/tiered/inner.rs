@@ -46,6 +46,8 @@ pub(super) struct Core<K, V> {
     pub(super) built: Instant,
     /// Held by whoever turns a knob.
     pub(super) turning: std::sync::Mutex<()>,
+    #[cfg(feature = "cdn")]
+    pub(super) purging: Option<super::purging::Purging<K>>,
 }
 
 /// Loaders that ran, which the memory tier cannot tell from other tiers.

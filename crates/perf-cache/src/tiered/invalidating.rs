@@ -146,6 +146,8 @@ where
     ///
     /// As [`remove`](TieredCache::remove).
     pub async fn invalidate_tag_async(&self, tag: &str) -> Result<Invalidated, TierError> {
+        #[cfg(feature = "cdn")]
+        let _due = self.core.purging.as_ref().map(|purging| purging.of_tag(tag));
         let (at_most, invalidation) = self
             .core
             .invalidate(|| Scope::Tag(tag.into()), |near| near.end_id(Generations::id_of_tag(tag)));
@@ -176,6 +178,8 @@ where
         &self,
         parent: &P,
     ) -> Result<Invalidated, TierError> {
+        #[cfg(feature = "cdn")]
+        let _due = self.core.purging.as_ref().map(super::purging::Purging::of_all);
         // Not held over the wait: nobody knows whether it may go to another thread.
         let (at_most, invalidation) = {
             let parent = parent.key_text();
@@ -203,6 +207,8 @@ where
     ///
     /// As [`remove`](TieredCache::remove).
     pub async fn clear_async(&self) -> Result<(), TierError> {
+        #[cfg(feature = "cdn")]
+        let _due = self.core.purging.as_ref().map(super::purging::Purging::of_all);
         let ((), invalidation) = self.core.invalidate(|| Scope::All, |near| ((), near.end_all()));
         invalidation.settle().await?;
         // It is all dead by now; this gives its room back.
@@ -235,6 +241,8 @@ where
     ///
     /// As [`remove`](TieredCache::remove).
     pub async fn invalidate_namespace_async(&self, name: &str) -> Result<Invalidated, TierError> {
+        #[cfg(feature = "cdn")]
+        let _due = self.core.purging.as_ref().map(super::purging::Purging::of_all);
         self.core.text.get_or_init(|| K::key_text);
         let (invalidated, invalidation) = self.core.invalidate(
             || Scope::Namespace(name.into()),
@@ -266,6 +274,8 @@ where
         &self,
         pattern: &Glob,
     ) -> Result<Invalidated, TierError> {
+        #[cfg(feature = "cdn")]
+        let _due = self.core.purging.as_ref().map(super::purging::Purging::of_all);
         self.core.text.get_or_init(|| K::key_text);
         let (invalidated, invalidation) = self.core.invalidate(
             || Scope::Pattern(pattern.clone()),

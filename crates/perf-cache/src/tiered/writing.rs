@@ -28,6 +28,8 @@ where
     /// [`TieredTerms`].
     #[doc(alias = "set_with_ttl")]
     pub fn insert_with(&self, key: K, value: V, terms: impl Into<TieredTerms>) {
+        #[cfg(feature = "cdn")]
+        let _due = self.core.purging.as_ref().map(|purging| purging.of_key(&key));
         if let Some(begun) = self.core.insert(key, value, terms.into()) {
             // What comes of it is counted.
             let _ = block_on(self.core.outside.carry(begun));
@@ -42,6 +44,8 @@ where
 
     /// Like [`insert_with`](TieredCache::insert_with), for tasks on any runtime.
     pub async fn insert_with_async(&self, key: K, value: V, terms: impl Into<TieredTerms>) {
+        #[cfg(feature = "cdn")]
+        let _due = self.core.purging.as_ref().map(|purging| purging.of_key(&key));
         if let Some(begun) = self.core.insert(key, value, terms.into()) {
             // What comes of it is counted.
             let _ = self.core.outside.carry(begun).await;
@@ -73,6 +77,8 @@ where
     where
         Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
     {
+        #[cfg(feature = "cdn")]
+        let _due = self.core.purging.as_ref().map(|purging| purging.of_key(&key.to_owned()));
         let (was_there, begun) = self.core.remove(self.core.memory.hash(key), &key.to_owned());
         if let Some(begun) = begun {
             self.core.outside.carry(begun).await?;

@@ -8,6 +8,7 @@ mod edge;
 mod nginx;
 mod process;
 mod purger;
+mod telling;
 mod varnish;
 
 use std::thread;

@@ -7,6 +7,7 @@ use super::meters::Meters;
 use super::near::Near;
 use super::settings::{Defaults, MAX_OBJECT_SIZE, MAX_TTL, MIN_OBJECT, Settings};
 use super::store::Store;
+use super::told::{Invalidation, Told};
 use super::{ResponseCache, Shared};
 use crate::{Coding, ConfigError};
 use perf_cache::Cache;
@@ -33,6 +34,7 @@ pub struct ResponseCacheBuilder {
     pub(super) gzip_level: u8,
     pub(super) ignore_request_directives: bool,
     pub(super) ignore_cookies: bool,
+    pub(super) told: Told,
     #[cfg(feature = "tiers")]
     pub(super) disk: Option<Arc<dyn perf_cache::disk::DiskStore>>,
     #[cfg(feature = "tiers")]
@@ -61,6 +63,7 @@ impl ResponseCacheBuilder {
             gzip_level: 6,
             ignore_request_directives: false,
             ignore_cookies: false,
+            told: Told::default(),
             #[cfg(feature = "tiers")]
             disk: None,
             #[cfg(feature = "tiers")]
@@ -216,6 +219,18 @@ impl ResponseCacheBuilder {
         self
     }
 
+    /// Is told of each invalidation that somebody makes by a call, after it holds: whoever keeps
+    /// the same answers in front of this cache can forget them too. Nobody is told of what ends by
+    /// itself, or by a client's POST or PUT: what is in front has seen that request, and strangers
+    /// could make it forget as much as they like. It is called on the thread of the call.
+    pub fn on_invalidation(
+        mut self,
+        told: impl Fn(&Invalidation<'_>) + Send + Sync + 'static,
+    ) -> ResponseCacheBuilder {
+        self.told = Told::new(told);
+        self
+    }
+
     /// Builds it.
     ///
     /// # Errors
@@ -307,6 +322,7 @@ impl ResponseCacheBuilder {
                 stale_if_error: self.stale_if_error,
                 ignore_request_directives: self.ignore_request_directives,
                 ignore_cookies: self.ignore_cookies,
+                told: self.told,
             }),
         })
     }

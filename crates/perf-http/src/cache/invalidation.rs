@@ -2,6 +2,7 @@
 
 use super::key::{self, ResponseKey};
 use super::outer::OuterTiers;
+use super::told::Invalidation;
 use super::{ResponseCache, Shared};
 use crate::body::BoxError;
 use http::Uri;
@@ -85,7 +86,7 @@ impl ResponseCache {
     pub fn invalidate(&self, url: &Uri) -> Result<bool, InvalidateError> {
         let host = url.authority().map_or("", |authority| authority.as_str());
         let path = url.path_and_query().map_or("/", |path| path.as_str());
-        self.shared.invalidate(&key::of_parts(host, path))
+        self.invalidate_by_call(&key::of_parts(host, path))
     }
 
     /// As [`invalidate`](ResponseCache::invalidate), for a key as [`ResponseKey`] has it.
@@ -94,7 +95,13 @@ impl ResponseCache {
     ///
     /// As [`invalidate`](ResponseCache::invalidate).
     pub fn invalidate_key(&self, key: &str) -> Result<bool, InvalidateError> {
-        self.shared.invalidate(&ResponseKey::new(key))
+        self.invalidate_by_call(&ResponseKey::new(key))
+    }
+
+    fn invalidate_by_call(&self, key: &ResponseKey) -> Result<bool, InvalidateError> {
+        let there = self.shared.invalidate(key);
+        self.shared.told.tell(Invalidation::Key(key.as_str()));
+        there
     }
 
     /// Forgets every answer whose key matches, such as `example.org/static/*`; at most so many
@@ -109,6 +116,7 @@ impl ResponseCache {
             |memory| memory.invalidate_by_glob(keys),
             |outer| outer.forget_matching(keys),
         );
+        self.shared.told.tell(Invalidation::Matching(keys));
         self.shared.count(gone.in_memory.at_most, gone.untold)
     }
 
@@ -124,6 +132,7 @@ impl ResponseCache {
             .shared
             .store
             .invalidate_by(|memory| memory.invalidate_tag(tag), |outer| outer.forget_tag(tag));
+        self.shared.told.tell(Invalidation::Tag(tag));
         self.shared.count(gone.in_memory.at_most, gone.untold)
     }
 
@@ -134,6 +143,7 @@ impl ResponseCache {
     /// As [`invalidate`](ResponseCache::invalidate).
     pub fn clear(&self) -> Result<(), InvalidateError> {
         let gone = self.shared.store.invalidate_by(Cache::clear, OuterTiers::clear);
+        self.shared.told.tell(Invalidation::All);
         self.shared.count(0, gone.untold).map(|_| ())
     }
 }

@@ -27,6 +27,8 @@ mod site;
 #[cfg(test)]
 mod stale;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod tuning;
 #[cfg(test)]
 mod unkeyed;

@@ -1,5 +1,6 @@
 //! How a gateway is set up, and why it may not start.
 
+use super::cdn::CdnConfig;
 use crate::Origin;
 use perf_cache::disk::DiskStore;
 use perf_core::{ByteSize, Clock};
@@ -73,6 +74,9 @@ pub struct GatewayConfig {
     /// that are turned away before they have asked, as the 503 of `max_connections` and the 431 of
     /// `max_header`, get none.
     pub access_log: Option<PathBuf>,
+    /// What is in front of this gateway and keeps its answers, to be told of what is invalidated
+    /// here. The gateway does not close its purger.
+    pub cdn: Option<CdnConfig>,
     /// Where time comes from.
     pub clock: Clock,
 }
@@ -104,6 +108,7 @@ impl GatewayConfig {
             max_connections: GatewayConfig::DEFAULT_MAX_CONNECTIONS,
             keep_host: false,
             access_log: None,
+            cdn: None,
             clock: Clock::system(),
         }
     }

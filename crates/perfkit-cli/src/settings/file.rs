@@ -1,5 +1,6 @@
 //! The configuration file.
 
+use super::cdn::CdnFile;
 use crate::failure::Failure;
 use crate::span::Span;
 use perf_core::ByteSize;
@@ -44,6 +45,7 @@ pub(super) struct File {
     pub(super) access_log: Option<PathBuf>,
     pub(super) sample_every: Option<Span>,
     pub(super) drain: Option<Span>,
+    pub(super) cdn: Option<CdnFile>,
 }
 
 impl File {

@@ -6,6 +6,7 @@ mod answers;
 mod bench;
 mod budgets;
 mod cache;
+mod cdn;
 mod demo;
 mod disk;
 mod gate;

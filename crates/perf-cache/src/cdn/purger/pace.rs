@@ -15,6 +15,8 @@ pub(super) struct Pace {
     /// Calls in a row that were to be tried again.
     failures: u32,
     not_before: Instant,
+    /// The same, as far as the service has asked for it.
+    asked_for: Instant,
 }
 
 impl Pace {
@@ -34,6 +36,7 @@ impl Pace {
             budget: RetryBudget::builder().reserve_per_second(1).capacity(20).build()?,
             failures: 0,
             not_before: now,
+            asked_for: now,
         })
     }
 
@@ -73,7 +76,9 @@ impl Pace {
     pub(super) fn failed(&mut self, error: &PurgeError, now: Instant, random: u64) -> Duration {
         let drawn = self.backoff.delay(self.failures, random).unwrap_or(LONGEST);
         self.failures = self.failures.saturating_add(1);
-        let mut pause = drawn.max(error.retry_after().unwrap_or_default().min(MOST_OBEYED));
+        let asked_for = error.retry_after().unwrap_or_default().min(MOST_OBEYED);
+        self.asked_for = now + asked_for;
+        let mut pause = drawn.max(asked_for);
         if error.kind() == PurgeErrorKind::Denied || self.budget.withdraw(now).is_err() {
             pause = pause.max(LONGEST / 2);
         }
@@ -81,9 +86,9 @@ impl Pace {
         pause
     }
 
-    /// The next call need not wait for what failed before.
+    /// The next call waits no longer than the service has asked for.
     pub(super) fn forgive(&mut self, now: Instant) {
-        self.not_before = now;
+        self.not_before = now.max(self.asked_for);
     }
 }
 
@@ -141,6 +146,8 @@ mod tests {
         pace.succeeded();
         let busy = error(PurgeErrorKind::Busy).with_retry_after(Some(Duration::from_secs(7)));
         assert_eq!(pace.failed(&busy, at(2_000_000), 0), Duration::from_secs(7));
+        pace.forgive(at(2_000_001));
+        assert!(pace.ask(at(2_006_999)).is_err() && pace.ask(at(2_007_000)).is_ok());
         let forever = busy.with_retry_after(Some(Duration::MAX));
         assert_eq!(pace.failed(&forever, at(3_000_000), 0), MOST_OBEYED);
         let denied = error(PurgeErrorKind::Denied);

@@ -3,7 +3,7 @@
 
 use crate::cdn::purge::Purge;
 use perf_core::Instant;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 /// Something that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(super) struct Waiting {
     pub(super) item: Purge,
     /// When somebody asked for it first.
     pub(super) since: Instant,
+    /// When somebody did last.
+    pub(super) asked: Instant,
     /// The number of that call.
     pub(super) number: u64,
     /// The most that go with it in one call: less once such a call was rejected.
@@ -34,7 +36,8 @@ pub(super) enum Pushed {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
-    known: HashSet<Purge>,
+    /// With when somebody asked for each last, or for what it covers.
+    known: HashMap<Purge, Instant>,
     /// Those of them that cover others.
     wide: Vec<Purge>,
 }
@@ -54,15 +57,11 @@ impl Queue {
     }
 
     /// `max`: how many may wait; `collapses`: whether all may be purged if more would.
-    pub(super) fn push(&mut self, new: Waiting, max: usize, collapses: bool) -> Pushed {
-        if self.is_covered(&new.item) {
+    pub(super) fn push(&mut self, mut new: Waiting, max: usize, collapses: bool) -> Pushed {
+        if self.is_covered(&new.item, new.asked) {
             return Pushed::Coalesced;
         }
-        let before = self.len();
-        if is_wide(&new.item) {
-            self.retain(|waiting| !new.item.covers(&waiting.item));
-        }
-        let covered = before - self.len();
+        let covered = if is_wide(&new.item) { self.cover(&mut new) } else { 0 };
         if self.len() < max || new.item == Purge::All {
             self.insert(new, false);
             return Pushed::Queued { covered };
@@ -70,12 +69,22 @@ impl Queue {
         if !collapses {
             return Pushed::Full;
         }
-        let oldest = self.oldest().map_or(new.since, |oldest| oldest.min(new.since));
-        let number = self.first_number().map_or(new.number, |first| first.min(new.number));
-        self.retain(|_| false);
-        let most = usize::MAX;
-        self.insert(Waiting { item: Purge::All, since: oldest, number, most }, false);
-        Pushed::Collapsed { items: before + 1 }
+        new.item = Purge::All;
+        let items = self.cover(&mut new) + 1;
+        self.insert(new, false);
+        Pushed::Collapsed { items }
+    }
+
+    /// Takes out what the item covers, and counts its waiting from theirs; how many that were.
+    fn cover(&mut self, new: &mut Waiting) -> usize {
+        let before = self.len();
+        for waiting in self.waiting.iter().filter(|waiting| new.item.covers(&waiting.item)) {
+            new.since = new.since.min(waiting.since);
+            new.number = new.number.min(waiting.number);
+        }
+        let item = new.item.clone();
+        self.retain(|waiting, _| !item.covers(&waiting.item));
+        before - self.len()
     }
 
     /// Takes what goes together, from the oldest on.
@@ -100,10 +109,10 @@ impl Queue {
             }
         }
         self.waiting = left;
-        for waiting in &taken {
-            self.known.remove(&waiting.item);
+        for waiting in &mut taken {
+            waiting.asked = self.known.remove(&waiting.item).unwrap_or(waiting.asked);
         }
-        self.wide.retain(|item| self.known.contains(item));
+        self.wide.retain(|item| self.known.contains_key(item));
         taken
     }
 
@@ -111,7 +120,7 @@ impl Queue {
     pub(super) fn put_back(&mut self, taken: Vec<Waiting>) -> usize {
         let mut covered = 0;
         for waiting in taken.into_iter().rev() {
-            if self.is_covered(&waiting.item) {
+            if self.is_covered(&waiting.item, waiting.asked) {
                 covered += 1;
             } else {
                 self.insert(waiting, true);
@@ -123,25 +132,31 @@ impl Queue {
     /// Takes all.
     pub(super) fn drain(&mut self) -> usize {
         let waiting = self.len();
-        self.retain(|_| false);
+        self.retain(|_, _| false);
         waiting
     }
 
-    /// Takes what has waited since before `start`.
+    /// Takes what nobody has asked for since before `start`.
     pub(super) fn give_up(&mut self, start: Instant) -> usize {
         let before = self.len();
         if self.oldest().is_some_and(|oldest| oldest < start) {
-            self.retain(|waiting| waiting.since >= start);
+            self.retain(|_, asked| asked >= start);
         }
         before - self.len()
     }
 
-    fn is_covered(&self, item: &Purge) -> bool {
-        self.known.contains(item) || self.wide.iter().any(|wide| wide.covers(item))
+    /// Whether something that waits does it, which is then noted as asked for.
+    fn is_covered(&mut self, item: &Purge, now: Instant) -> bool {
+        let by = match self.known.contains_key(item) {
+            true => Some(item),
+            false => self.wide.iter().find(|wide| wide.covers(item)),
+        };
+        let asked = by.and_then(|by| self.known.get_mut(by));
+        asked.map(|asked| *asked = now.max(*asked)).is_some()
     }
 
     fn insert(&mut self, waiting: Waiting, is_first: bool) {
-        self.known.insert(waiting.item.clone());
+        self.known.insert(waiting.item.clone(), waiting.asked);
         if is_wide(&waiting.item) && self.wide.len() < MOST_WIDE {
             self.wide.push(waiting.item.clone());
         }
@@ -152,10 +167,17 @@ impl Queue {
         }
     }
 
-    fn retain(&mut self, keep: impl Fn(&Waiting) -> bool) {
-        self.waiting.retain(|waiting| keep(waiting));
-        self.known = self.waiting.iter().map(|waiting| waiting.item.clone()).collect();
-        self.wide.retain(|item| self.known.contains(item));
+    fn retain(&mut self, keep: impl Fn(&Waiting, Instant) -> bool) {
+        let known = &mut self.known;
+        self.waiting.retain(|waiting| {
+            let asked = known.get(&waiting.item).copied().unwrap_or(waiting.asked);
+            let is_kept = keep(waiting, asked);
+            if !is_kept {
+                known.remove(&waiting.item);
+            }
+            is_kept
+        });
+        self.wide.retain(|item| self.known.contains_key(item));
     }
 }
 
@@ -172,7 +194,8 @@ mod tests {
     use Pushed::{Coalesced, Collapsed, Full, Queued};
 
     fn waiting(item: Purge, number: u64) -> Waiting {
-        Waiting { item, since: Instant::from_nanos(number), number, most: usize::MAX }
+        let since = Instant::from_nanos(number);
+        Waiting { item, since, asked: since, number, most: usize::MAX }
     }
 
     fn url(text: &str) -> Purge {
@@ -258,5 +281,21 @@ mod tests {
         assert_eq!(queue.give_up(Instant::from_nanos(3)), 2);
         assert_eq!(queue.push(waiting(url("b/1"), 9), 100, false), Queued { covered: 0 });
         assert_eq!((queue.drain(), queue.len()), (2, 0));
+    }
+
+    #[test]
+    fn what_is_asked_for_again_has_its_time_again() {
+        let mut queue = queue(&[url("a/1"), Purge::Host("b".into()), url("c/1"), url("d/1")]);
+        assert_eq!(queue.push(waiting(url("a/1"), 8), 100, false), Coalesced);
+        assert_eq!(queue.push(waiting(url("b/1"), 9), 100, false), Coalesced);
+        // That holds over a call that failed.
+        let taken = queue.take(1, false);
+        queue.put_back(taken);
+        assert_eq!(queue.give_up(Instant::from_nanos(8)), 2);
+        assert_eq!(queue.oldest(), Some(Instant::from_nanos(1)));
+        assert_eq!(queue.give_up(Instant::from_nanos(9)), 1);
+        // What does the work of another has waited as long as that, and has its own time.
+        assert_eq!(queue.push(waiting(Purge::All, 20), 100, false), Queued { covered: 1 });
+        assert_eq!((queue.first_number(), queue.give_up(Instant::from_nanos(20))), (Some(2), 0));
     }
 }

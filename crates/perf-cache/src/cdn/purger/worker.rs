@@ -21,6 +21,10 @@ pub(super) fn run(inner: &Inner) {
         items.truncate(count.max(1));
         let rest = batch.split_off(items.len());
         locked = inner.lock();
+        if locked.is_over {
+            // `close` has counted all of them.
+            return;
+        }
         let now = inner.clock.now();
         inner.counts.coalesced.add(locked.queue.put_back(rest) as u64);
         locked.on_its_way = summary(&batch);

@@ -183,6 +183,8 @@ where
                     WritePolicy::Through | WritePolicy::Aside => 0,
                 },
             },
+            #[cfg(feature = "cdn")]
+            purging: self.purging.take(),
             turning: Mutex::default(),
             built: self.clock.now(),
             sealer,

@@ -56,8 +56,8 @@ fn items_go_by_their_kind_at_most_a_hundred_at_a_time() {
     let double = Double::start(accepts);
     let purger = Purger::builder(zone(&double, TOKEN)).gather(Duration::from_secs(10));
     let purger = purger.build().unwrap();
-    purger.purge_all((0..150).map(url)).unwrap();
-    purger.purge_all((0..150).map(url)).unwrap();
+    purger.purge_many((0..150).map(url)).unwrap();
+    purger.purge_many((0..150).map(url)).unwrap();
     purger.purge(Purge::Tag("a\"b".into())).unwrap();
     purger.purge(Purge::Prefix("example.net/a/".into())).unwrap();
     purger.purge(Purge::Host("example.com".into())).unwrap();
@@ -135,7 +135,7 @@ fn a_service_that_fails_and_hangs_at_first_is_told_all_the_same() {
     });
     let purger = Purger::builder(zone(&double, TOKEN)).gather(Duration::ZERO).deadline(SHORT);
     let purger = purger.build().unwrap();
-    purger.purge_all([url(1), Purge::Tag("t".into())]).unwrap();
+    purger.purge_many([url(1), Purge::Tag("t".into())]).unwrap();
     eventually("both are taken", || {
         // Tells it that somebody waits, so that it does not pause.
         purger.flush(SHORT) && purger.stats().sent == 2

@@ -99,7 +99,7 @@ fn what_waits_goes_in_calls_of_the_size_of_the_service_and_once() {
     for n in [1, 2, 3, 1, 0, 2, 4] {
         purger.purge(url(n)).unwrap();
     }
-    purger.purge_all([tag(1), tag(1)]).unwrap();
+    purger.purge_many([tag(1), tag(1)]).unwrap();
     assert_eq!((purger.stats().waiting, purger.stats().coalesced), (7, 3));
     seen.hold(false);
     assert!(purger.flush(PATIENCE));
@@ -141,7 +141,7 @@ fn what_fails_is_tried_again_until_it_is_taken() {
             Err(kind)
         });
         let purger = builder.build().unwrap();
-        purger.purge_all([url(1), url(2)]).unwrap();
+        purger.purge_many([url(1), url(2)]).unwrap();
         eventually("it is taken", || purger.stats().sent == 2);
         assert_eq!(seen.calls(), vec![vec![url(1), url(2)]; 3]);
         let stats = purger.stats();
@@ -229,7 +229,7 @@ fn calls_keep_to_the_rate_of_the_service() {
 fn what_is_given_up_is_lost_and_counted() {
     let (builder, _) = purger_with(FAST, |_| Err(PurgeErrorKind::Unavailable));
     let purger = builder.give_up_after(Duration::from_millis(50)).build().unwrap();
-    purger.purge_all([url(1), url(2)]).unwrap();
+    purger.purge_many([url(1), url(2)]).unwrap();
     eventually("they are too old", || purger.stats().lost == 2);
     assert!(purger.stats().last_error.unwrap().contains("can be reached"));
     assert!(purger.flush(PATIENCE), "nothing waits");
@@ -264,7 +264,7 @@ fn a_service_that_hangs_or_panics_holds_up_nobody_for_ever() {
 fn dropping_it_brings_what_waits_to_the_service() {
     let (builder, seen) = purger();
     let purger = builder.gather(Duration::from_secs(10)).close_within(PATIENCE).build().unwrap();
-    purger.purge_all([url(1), tag(1)]).unwrap();
+    purger.purge_many([url(1), tag(1)]).unwrap();
     drop(purger);
     assert_eq!(seen.calls(), [[url(1)], [tag(1)]]);
 }

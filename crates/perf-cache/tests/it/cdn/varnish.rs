@@ -81,7 +81,7 @@ fn what_is_purged_is_fetched_anew_and_nothing_else_is() {
     ] {
         let before = ask();
         assert_eq!(before, ask(), "all of them are kept");
-        purger.purge_all(items.clone()).unwrap();
+        purger.purge_many(items.clone()).unwrap();
         assert!(purger.flush(PATIENCE), "{:?}", purger.stats());
         let is_gone = |n: usize, after: &[String; 5]| after[n] != before[n];
         eventually("it is gone", || gone.iter().all(|n| is_gone(*n, &ask())));
@@ -121,7 +121,7 @@ fn fastly_is_asked_by_its_own_api() {
     let service =
         |token: &str| SurrogateKeys::fastly("SU1Z", token).base_url(double.url()).build().unwrap();
     let purger = Purger::builder(service("f-token")).build().unwrap();
-    purger.purge_all((0..300).map(|n| Purge::Tag(format!("tag{n}")))).unwrap();
+    purger.purge_many((0..300).map(|n| Purge::Tag(format!("tag{n}")))).unwrap();
     purger.purge(Purge::Url("https://a.org/x?y".into())).unwrap();
     eventually("all is told", || purger.flush(PATIENCE) && purger.stats().sent == 301);
     purger.purge(Purge::Host("a.org".into())).unwrap();
