@@ -196,7 +196,7 @@ function Invalidate({ chosen, done }) {
     ${!live.signedIn.value ? html`<div class="state"><p>Nothing can be invalidated from here yet.</p><p class="muted">It needs the token: sign in at the knobs.</p></div>` : html`<form class="editor" onSubmit=${submit} noValidate>
       <div class="segments" role="group" aria-label="By what">${Object.entries(KINDS).map(([name, [title]]) => html`<button type="button" aria-pressed=${kind === name} onClick=${() => change(() => setKind(name))}>${title}</button>`)}</div>
       <label for=${id}>${KINDS[kind][0]} <span class="muted">such as ${KINDS[kind][1]}</span></label>
-      <div class="row"><input id=${id} ref=${field} type="text" autocomplete="off" spellcheck="false" value=${what} aria-invalid=${problem ? "true" : undefined} aria-describedby=${`${id}-problem`} onInput=${(event) => change(() => setWhat(event.target.value))} />
+      <div class="row"><input id=${id} ref=${field} type="text" autocomplete="off" spellcheck=${false} value=${what} aria-invalid=${problem ? "true" : undefined} aria-describedby=${`${id}-problem`} onInput=${(event) => change(() => setWhat(event.target.value))} />
         <button type="submit" class="button" disabled=${busy}>Count</button></div>
       <p class="problem" id=${`${id}-problem`} role="alert">${problem && html`<${Icon} name="degraded" /> <span>${problem}</span>`}</p>
       ${counted !== null && html`<div class="row" role="group" aria-label="Confirm the invalidation"><p>${counted.entries === 0 ? (counted.note ? "Nothing in memory has it now." : "Nothing has it now.") : html`That is <b>${many(counted.entries, "entry", "entries")}</b>.`} ${counted.note}</p>

@@ -27,7 +27,7 @@ export function SignIn({ children }) {
     <p><${Icon} name="lock" /> <span>${children} perfkit printed an address with a token when it started: open that, or paste the token here.</span></p>
     <div class="row">
       <label class="hidden" for=${id}>Token</label>
-      <input id=${id} ref=${field} type="password" autocomplete="off" spellcheck="false" placeholder="Token" aria-invalid=${problem ? "true" : undefined} aria-describedby=${`${id}-p`} />
+      <input id=${id} ref=${field} type="password" autocomplete="off" spellcheck=${false} placeholder="Token" aria-invalid=${problem ? "true" : undefined} aria-describedby=${`${id}-p`} />
       <button type="submit" class="button" disabled=${busy}>Sign in</button>
     </div>
     <p class="problem" id=${`${id}-p`} role="alert">${problem}</p>
