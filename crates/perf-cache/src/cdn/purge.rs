@@ -138,7 +138,7 @@ pub trait PurgeService: Send + Sync + fmt::Debug {
     fn fit(&self, item: &Purge) -> Option<Purge>;
 
     /// How many of these items, from the first on, go into one call; at least one. They are of one
-    /// kind unless it [takes them together](PurgeLimits::mixed), and not more than
+    /// kind unless it [takes them together](field@PurgeLimits::mixed), and not more than
     /// [`items_per_call`](PurgeLimits::items_per_call). All of them if not said.
     fn batch(&self, items: &[Purge]) -> usize {
         items.len()
