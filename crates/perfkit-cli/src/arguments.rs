@@ -153,6 +153,10 @@ pub(crate) struct ServeArguments {
     /// Limits on routes, memory and start-up; the dashboard shows what is over or close to them
     #[arg(long, value_name = "perf-budget.toml", env = "PERFKIT_BUDGET")]
     pub(crate) budget: Option<PathBuf>,
+    /// A cache strategy, as `perfkit cache strategy --output` writes it; --cache-memory overrules its
+    /// size
+    #[arg(long, value_name = "FILE", env = "PERFKIT_CACHE_STRATEGY")]
+    pub(crate) cache_strategy: Option<PathBuf>,
     /// A TOML file with any of these settings, named like the flags
     #[arg(long, value_name = "FILE", env = "PERFKIT_CONFIG")]
     pub(crate) config: Option<PathBuf>,

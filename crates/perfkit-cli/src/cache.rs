@@ -1,4 +1,5 @@
-//! `perfkit cache`: what a cache would do for recorded requests, and what is in one on disk.
+//! `perfkit cache`: what a cache would do for recorded requests, how it should be set up for them, and
+//! what is in one on disk.
 
 mod advice;
 mod arguments;
@@ -8,6 +9,7 @@ mod read;
 mod replay;
 mod scale;
 mod sizes;
+mod strategy;
 mod survey;
 mod svg;
 mod table;
@@ -21,6 +23,7 @@ use std::process::ExitCode;
 pub(crate) fn run(arguments: &CacheArguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
         CacheCommand::Replay(arguments) => replay::run(arguments)?,
+        CacheCommand::Strategy(arguments) => strategy::run(arguments)?,
         CacheCommand::Inspect(arguments) => survey::inspect(arguments)?,
         CacheCommand::Verify(arguments) => return survey::verify(arguments),
     }

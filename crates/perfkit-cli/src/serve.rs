@@ -2,6 +2,7 @@
 
 mod budget;
 mod cdn;
+mod strategy;
 mod tiers;
 mod warm;
 
@@ -12,6 +13,7 @@ use crate::service::Service;
 use crate::settings::{CdnSettings, Settings};
 use crate::signals::Signals;
 use clap::ArgMatches;
+use perf_cache::strategy::CacheStrategy;
 use perf_server::AdminConfig;
 use std::time::Instant;
 
@@ -26,7 +28,8 @@ pub(crate) fn run(arguments: &ServeArguments, matches: &ArgMatches) -> Result<()
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
-    let ended = runtime.block_on(serve(&settings, arguments.json, budget, start));
+    let strategy = arguments.cache_strategy.as_deref().map(strategy::read).transpose()?;
+    let ended = runtime.block_on(serve(&settings, arguments.json, (budget, strategy), start));
     // What still runs now has had its time.
     runtime.shutdown_background();
     ended
@@ -35,7 +38,7 @@ pub(crate) fn run(arguments: &ServeArguments, matches: &ArgMatches) -> Result<()
 async fn serve(
     settings: &Settings,
     json: bool,
-    budget: Option<budget::Judge>,
+    (budget, strategy): (Option<budget::Judge>, Option<CacheStrategy>),
     start: Instant,
 ) -> Result<(), Failure> {
     let mut admin = AdminConfig::new(settings.admin.value);
@@ -50,6 +53,10 @@ async fn serve(
     let mut signals = Signals::new()
         .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
     let mut gateway = settings.gateway();
+    if let Some(strategy) = &strategy {
+        admin = admin.strategy(strategy.clone());
+        strategy::size(strategy, settings, &mut gateway);
+    }
     gateway.cache_disk = settings.cache_disk.as_ref().map(tiers::open_disk).transpose()?;
     #[cfg(feature = "redis")]
     if let Some(redis) = &settings.cache_redis {
@@ -59,6 +66,9 @@ async fn serve(
     gateway.cdn = settings.cdn.as_ref().map(CdnSettings::open).transpose()?;
     let cdn = gateway.cdn.clone();
     let service = Service::start(gateway, admin, settings.sample_every.value.0).await?;
+    if let Some(strategy) = &strategy {
+        strategy::apply(strategy, &service.optimizer);
+    }
     let since = Instant::now();
     if let Some(judge) = &budget {
         judge.started(start.elapsed());

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) gateway: Gateway,
+    pub(crate) optimizer: PerformanceOptimizer,
     /// The dashboard's address, with the token in its fragment.
     pub(crate) dashboard: String,
     pub(crate) admin: SocketAddr,
@@ -42,7 +43,7 @@ impl Service {
             .version(env!("CARGO_PKG_VERSION"))
             .origin(gateway.origin().to_string())
             .listen(format!("http://{}", gateway.address()));
-        let admin = Admin::bind(admin.inspect("memory", gateway.cache()), optimizer, about)
+        let admin = Admin::bind(admin.inspect("memory", gateway.cache()), optimizer.clone(), about)
             .map_err(|error| Failure::from_error(&error))?;
         let (address, dashboard) = (admin.local_addr(), admin.dashboard_url());
         let (stop_admin, stopped) = oneshot::channel::<()>();
@@ -50,7 +51,7 @@ impl Service {
             // Either way the admin server is to end.
             let _ = stopped.await;
         }));
-        Ok(Service { gateway, dashboard, admin: address, stop_admin, serving })
+        Ok(Service { gateway, optimizer, dashboard, admin: address, stop_admin, serving })
     }
 
     /// Lets open requests end, for at most `drain`, and answers how many connections were cut.

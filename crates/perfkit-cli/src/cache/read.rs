@@ -1,6 +1,6 @@
 //! Reads a file into a trace.
 
-use super::arguments::ReplayArguments;
+use super::arguments::InputArguments;
 use crate::failure::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perf_bench::trace::{AccessKey, TraceError, TraceReader, TraceSummary};
@@ -22,7 +22,7 @@ pub(super) struct Recorded {
 }
 
 /// Reads a file to its end, or to the limit.
-pub(super) fn read(path: &Path, arguments: &ReplayArguments) -> Result<Recorded, Failure> {
+pub(super) fn read(path: &Path, arguments: &InputArguments) -> Result<Recorded, Failure> {
     let is_input = path.as_os_str() == "-";
     let name = if is_input { "standard input".to_owned() } else { path.display().to_string() };
     let absent = |error: io::Error| {
@@ -64,7 +64,7 @@ pub(super) fn read(path: &Path, arguments: &ReplayArguments) -> Result<Recorded,
     Ok(Recorded { name, trace, summary, is_cut })
 }
 
-fn reader(arguments: &ReplayArguments) -> TraceReader {
+fn reader(arguments: &InputArguments) -> TraceReader {
     let mut reader = TraceReader::new();
     if let Some(format) = arguments.format {
         reader = reader.format(format);

@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     output::prepare(arguments.svg.as_deref(), &inputs)?;
     let mut traces = Vec::new();
     for file in &arguments.files {
-        let recorded = read::read(file, arguments)?;
+        let recorded = read::read(file, &arguments.input)?;
         if let Some(size) = arguments.sizes.iter().find(|size| size.is_bytes())
             && !recorded.trace.has_weights()
         {

@@ -26,5 +26,6 @@ mod redis_server;
 mod refusals;
 #[cfg(feature = "redis")]
 mod shared;
+mod strategy;
 mod warm;
 mod wire;
