@@ -24,12 +24,12 @@ function onCurve(curve, capacity) {
   return a.hit_ratio + (b.hit_ratio - a.hit_ratio) * part;
 }
 
-/** What the cache that runs foresees of a step alone; `null` where it cannot know. */
-function foreseen(step, report) {
+/** What the cache that runs foresees of a step alone, before and after, by one and the same estimate; `null` where it cannot know. */
+function foreseen({ id, from, to }, report) {
   if (!report) return null;
-  if (step.id === "capacity") return onCurve(report.curve, step.to.value);
-  if (step.id === "policy") return report.policies.find(({ policy }) => policy === step.to.value)?.hit_ratio ?? null;
-  return null;
+  const of = { capacity: ({ value }) => onCurve(report.curve, value), policy: ({ value }) => report.policies.find(({ policy }) => policy === value)?.hit_ratio }[id];
+  const [before, after] = of ? [of(from), of(to)] : [];
+  return before == null || after == null ? null : [before, after];
 }
 
 const WINDOWS = [[0, "at once, without judging"], [10, "10 s each"], [60, "1 min each"], [300, "5 min each"]];
@@ -74,7 +74,7 @@ export function Plan({ id, answer, stats, back, begun }) {
         const then = foreseen(step, report);
         return html`<tr key=${step.id} class=${skip.has(step.id) ? "left-out" : ""}><th scope="row"><label><input type="checkbox" checked=${!skip.has(step.id)} onChange=${() => toggle(step.id)} /> ${titleOf(step.id)}</label></th>
           <td data-title="Before">${said(step.from)}</td><td data-title="After"><b>${said(step.to)}</b></td>
-          <td data-title="Hits by itself">${then == null ? html`<span class="muted">not known</span>` : html`${percent(now)} <span aria-hidden="true">→</span><span class="hidden"> to </span> <b>${percent(then)}</b>`}</td>
+          <td data-title="Hits by itself">${then ? html`${percent(then[0])} <span aria-hidden="true">→</span><span class="hidden"> to </span> <b>${percent(then[1])}</b>` : html`<span class="muted">not known</span>`}</td>
           <td class="why muted">${sentence(step.reason)}</td></tr>`;
       })}</tbody></table>
       <p class="muted">Hits now: ${percent(now)} in the last ${lengthOf(live.span.value)}. What a size would hit is read from the miss-ratio curve, what a policy would from its shadow cache.${gain > 0 ? ` Policy and loading ahead together are to bring ${points(gain)}, by what the strategy was made from.` : ""}</p>`}
@@ -115,8 +115,8 @@ export function Outcome({ id, done }) {
   const wait = (seconds) => (seconds == null ? "–" : text(seconds * 1000, "ms"));
   return html`<section class="outcome" aria-label="What came of it">
     <h3>What came of it ${when}</h3>
-    <dl class="facts"><div class="fact"><dt>Hit ratio</dt><dd><span>${pair(percent(before), percent(after))}</span>${before != null && after != null && html`<span class="muted">${points(after - before)}</span>`}</dd></div>
-      <div class="fact"><dt>Wait for loads, in the mean</dt><dd><span>${pair(wait(waited), wait(waits))}</span></dd></div></dl>
+    ${(before != null || after != null) && html`<dl class="facts"><div class="fact"><dt>Hit ratio</dt><dd><span>${pair(percent(before), percent(after))}</span>${before != null && after != null && html`<span class="muted">${points(after - before)}</span>`}</dd></div>
+      <div class="fact"><dt>Wait for loads, in the mean</dt><dd><span>${pair(wait(waited), wait(waits))}</span></dd></div></dl>`}
     <ul class="steps">${outcome.steps.map(({ step, kept: stays, hit_ratio: [was, is], because }) => html`<li key=${step.id}><${Icon} name=${stays ? "healthy" : "undo"} label=${stays ? "stays" : "taken back"} />
       <div><p><b>${titleOf(step.id)}</b> ${pair(said(step.from), said(step.to))}${was != null && is != null && html` <span class="chip">${points(is - was)}</span>`}</p><p class="muted">${sentence(because)}</p></div></li>`)}</ul>
     ${outcome.recommendations.length > 0 && html`<ul>${outcome.recommendations.map((words) => html`<li class="muted"><${Icon} name="info" /> ${sentence(words)}</li>`)}</ul>`}
