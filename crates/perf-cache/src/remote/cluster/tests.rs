@@ -361,7 +361,9 @@ fn a_node_that_hangs_costs_what_it_has_and_nobody_asks_it_for_the_map() {
     let (asked, maps) = (nodes[0].asked("CLUSTER"), cluster.counts.maps.get());
     // A machine that is too busy for the deadline makes any of them look like that.
     let mut suspects = 0;
+    let started = cluster.clock.now();
     while cluster.counts.maps.get() < maps + 5 {
+        assert!(cluster.clock.now() - started < PATIENCE, "the map is not read anew");
         let answers = cluster.ask_each(&parts);
         assert!(matches!(answers[0], Err(Trouble::TimedOut)), "{:?}", answers[0]);
         suspects += usize::from(answers.iter().filter(|answers| answers.is_err()).count() > 1);
