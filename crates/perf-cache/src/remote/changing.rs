@@ -169,7 +169,7 @@ impl Core {
         let is_blocked = self.ask_put(&fence, &request)?;
         let Ok(Value::Int(2)) = is_blocked else { return self.judged(is_blocked) };
         let before = self.place();
-        let [told] = self.ask(&self.names.state, &self.asking_told())?;
+        let [told] = self.ask(&self.names.state, &self.asking_told)?;
         let told = self.told(&told)?.filter(|told| told.epoch == since.epoch);
         // Of another epoch: the block is over soon, and the next fill finds out.
         let Some(told) = told else {

@@ -1,6 +1,6 @@
 //! What the callers of a tier and the thread that listens for it have in common.
 
-use super::journal::Place;
+use super::journal::{Place, Told};
 use super::keys::Names;
 use super::link::Trouble;
 use super::request::Request;
@@ -21,6 +21,8 @@ pub(super) struct Core {
     pub(super) names: Names,
     /// Which of those who use the prefix this is.
     pub(super) node: u64,
+    /// What asks for the last change.
+    pub(super) asking_told: Request,
     /// Draws what is to be random, from keys that the system gave.
     random: (RandomState, AtomicU64),
     /// How far changes were taken in. Held only to copy it.
@@ -52,11 +54,16 @@ pub(super) struct Settings {
 impl Core {
     pub(super) fn new(servers: Servers, prefix: &str, settings: Settings) -> Core {
         let random = RandomState::new();
+        let names = Names::new(prefix);
+        let [e, n, x] = Told::FIELDS;
+        let mut asking_told = Request::new();
+        asking_told.command([b"HMGET".as_slice(), &names.state, e, n, x]);
         Core {
+            asking_told,
             servers,
             heard_at: AtomicU64::new(settings.clock.now().as_nanos()),
             settings,
-            names: Names::new(prefix),
+            names,
             node: random.hash_one(std::process::id()),
             random: (random, AtomicU64::new(0)),
             place: Mutex::default(),

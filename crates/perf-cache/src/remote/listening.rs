@@ -5,7 +5,7 @@
 //! for too long, what is near has to go.
 
 use super::inner::Core;
-use super::journal::{Break, Place, Told, entries_of_one};
+use super::journal::{Break, Place, entries_of_one};
 use super::news::PIECE;
 use super::own::OwnConnection;
 use super::request::Request;
@@ -76,7 +76,6 @@ impl Listening<'_> {
         if before.epoch == 0 {
             return self.begin_anew(before, None);
         }
-        let [e, n, x] = Told::FIELDS;
         let mut request = Request::new();
         request.command([
             b"XREAD".as_slice(),
@@ -88,7 +87,7 @@ impl Listening<'_> {
             &core.names.journal,
             format!("{}-0", before.number).as_bytes(),
         ]);
-        request.command([b"HMGET".as_slice(), &core.names.state, e, n, x]);
+        request.append(&core.asking_told);
         let [news, told] = core.well(self.own.ask(&request))?;
         let told = core.told(&told)?;
         let news = entries_of_one(news).ok_or_else(|| core.unexpected("XREAD"))?;

@@ -40,14 +40,6 @@ impl Core {
         self.receiver.get()?.upgrade()
     }
 
-    /// Asks for it.
-    pub(super) fn asking_told(&self) -> Request {
-        let [e, n, x] = Told::FIELDS;
-        let mut request = Request::new();
-        request.command([b"HMGET".as_slice(), &self.names.state, e, n, x]);
-        request
-    }
-
     /// What the server says of its last change, in the answer to the fields of [`Told`].
     pub(super) fn told(&self, fields: &Value) -> Result<Option<Told>, TierError> {
         Told::read(fields).ok_or_else(|| self.unexpected("HMGET"))

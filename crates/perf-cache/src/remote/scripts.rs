@@ -17,10 +17,12 @@
 /// Begins an epoch if there is none: `ARGV[1]`.
 macro_rules! begin {
     () => {
-        "local e = redis.call('HGET', KEYS[1], 'e') \
+        "local s = redis.call('HMGET', KEYS[1], 'e', 'n', 'x') \
+         local e, n, x = s[1], s[2], s[3] \
          if not e then \
-         redis.call('DEL', KEYS[1], KEYS[2]) e = ARGV[1] \
-         redis.call('HSET', KEYS[1], 'e', e, 'n', '0', 'f', '0', 'x', '\\0\\0\\0\\0\\0\\0\\0\\0') end "
+         redis.call('DEL', KEYS[1], KEYS[2]) \
+         e, n, x = ARGV[1], '0', '\\0\\0\\0\\0\\0\\0\\0\\0' \
+         redis.call('HSET', KEYS[1], 'e', e, 'n', n, 'f', '0', 'x', x) end "
     };
 }
 
@@ -29,11 +31,10 @@ macro_rules! begin {
 /// behind, it begins anew.
 macro_rules! number {
     () => {
-        "local n = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'n', 1)) \
-         local entry = redis.call('HGET', KEYS[1], 'x') .. ARGV[2] \
-         redis.call('HSET', KEYS[1], 'x', ARGV[2]:sub(9, 16)) \
+        "n = string.format('%.0f', n + 1) \
+         redis.call('HSET', KEYS[1], 'n', n, 'x', ARGV[2]:sub(9, 16)) \
          local function add() return \
-         redis.pcall('XADD', KEYS[2], 'MAXLEN', ARGV[4], n .. '-0', 'c', entry) end \
+         redis.pcall('XADD', KEYS[2], 'MAXLEN', ARGV[4], n .. '-0', 'c', x .. ARGV[2]) end \
          if type(add()) == 'table' then redis.call('DEL', KEYS[2]) add() end "
     };
 }

@@ -98,7 +98,7 @@ impl RedisTier {
                 request
             };
             let requests: Vec<Request> =
-                names.iter().map(get).chain([core.asking_told()]).collect();
+                names.iter().map(get).chain([core.asking_told.clone()]).collect();
             let at = names.iter().chain([&core.names.state]).map(Vec::as_slice);
             let all: Vec<(&[u8], &Request)> = at.zip(&requests).collect();
             let answers = core.servers.ask_all(&all).map_err(|trouble| core.error(trouble))?;
@@ -114,7 +114,7 @@ impl RedisTier {
         let mut words = vec![b"MGET".as_slice()];
         words.extend(names.iter().map(Vec::as_slice));
         request.command(words);
-        request.append(&core.asking_told());
+        request.append(&core.asking_told);
         let [values, told] = core.ask(&core.names.state, &request)?;
         match values {
             Value::Array(values) if values.len() == names.len() => Ok((values, told)),
@@ -130,12 +130,12 @@ impl RedisTier {
         mut request: Request,
     ) -> Result<([Value; N], Value), TierError> {
         let core = &*self.core;
-        let told = core.asking_told();
+        let told = &core.asking_told;
         let mut answers = if core.servers.is_cluster() {
-            let all = [(at, &request), (&core.names.state[..], &told)];
+            let all = [(at, &request), (&core.names.state[..], told)];
             core.servers.ask_all(&all).map(|answers| answers.into_iter().flatten().collect())
         } else {
-            request.append(&told);
+            request.append(told);
             core.servers.ask(at, &request)
         };
         let told = match &mut answers {
@@ -164,7 +164,7 @@ impl RedisTier {
         let mut place = core.place();
         if number.is_some_and(|number| number > place.number) {
             // It is on another server than the state, and newer than what that has said.
-            let [told] = core.ask(&core.names.state, &core.asking_told())?;
+            let [told] = core.ask(&core.names.state, &core.asking_told)?;
             place = self.taken_in(place, &told)?.1;
         }
         let is_known = |number: &u64| {

@@ -1,5 +1,6 @@
 //! A tier over a Redis that each test starts for itself.
 
+mod caches;
 mod cluster;
 mod faults;
 mod nodes;

@@ -204,7 +204,7 @@ fn what_arrives_after_its_caller_has_given_up_is_not_written() {
     type Late<'a> = Box<dyn Fn() -> Result<Put, TierError> + 'a>;
     let late: [(&str, Late); 3] = [
         // The change of a put, the value of a put, what was read at its source.
-        ("HINCRBY", Box::new(|| tier.put(b"a", b"late", terms))),
+        ("XADD", Box::new(|| tier.put(b"a", b"late", terms))),
         ("~= ARGV[1] then return 0", Box::new(|| tier.put(b"a", b"late", terms))),
         ("s[1] ~=", Box::new(|| tier.fill(b"a", b"late", terms, since))),
     ];

@@ -78,13 +78,15 @@ impl Proxy {
                 if is_over.load(Ordering::SeqCst) {
                     return;
                 }
+                streams.lock().unwrap().push(near.try_clone().unwrap());
+                // After that: either this sees it or whoever cuts has the stream.
                 if delays.is_cut.load(Ordering::SeqCst) {
+                    let _ = near.shutdown(Shutdown::Both);
                     continue;
                 }
                 let far = TcpStream::connect(("127.0.0.1", port)).unwrap();
                 let (near_again, far_again) = (near.try_clone().unwrap(), far.try_clone().unwrap());
                 let (there, back) = (Arc::clone(&delays), Arc::clone(&delays));
-                streams.lock().unwrap().push(near.try_clone().unwrap());
                 thread::spawn(move || pass_on(near, far, || BUFFER, |bytes| there.request(bytes)));
                 thread::spawn(move || {
                     pass_on(far_again, near_again, || back.piece(), |_| back.answer());
