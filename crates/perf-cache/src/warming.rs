@@ -1,10 +1,11 @@
 //! Filling a cache before it is asked: from a list of keys, such as those that were hit most in the
 //! last run.
 //!
-//! [`Cache::warm`] loads keys, so many at a time, and says what came of it; [`write_keys`] keeps the
-//! [hottest](Cache::hottest) keys of a run in a file and [`read_keys`] has them back. What is to come
-//! back with its values goes by [`Cache::snapshot`] and [`Cache::restore`], or lies on a
-//! [disk](crate::disk).
+//! [`Cache::warm`](crate::Cache::warm) loads keys, so many at a time, and says what came of it;
+//! [`write_keys`] keeps the [hottest](crate::Cache::hottest) keys of a run in a file and [`read_keys`]
+//! has them back. What is to come back with its values goes by
+//! [`Cache::snapshot`](crate::Cache::snapshot) and [`Cache::restore`](crate::Cache::restore), or lies
+//! on a [disk](crate::disk).
 //!
 //! ```
 //! use perf_cache::warming::{WarmUp, read_keys, write_keys};

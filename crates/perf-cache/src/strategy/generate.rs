@@ -103,7 +103,7 @@ impl CacheStrategy {
     ///
     /// - **Size of memory**: with prices, that of the tried ones that is cheapest in all; without, the
     ///   largest that the bound allows; without a bound the one that
-    ///   [`recommend`](crate::replay::recommend) names.
+    ///   [`recommend`] names.
     /// - **Policy**: the default, unless another was better by a point of hit ratio in the mean and by
     ///   half a point in each quarter of the requests; from estimates by five points.
     /// - **Loading ahead**: where it was better by a tenth of a point in the mean and nowhere worse.

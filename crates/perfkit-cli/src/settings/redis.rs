@@ -17,6 +17,7 @@ pub(crate) struct RedisSettings {
     urls: Setting<Vec<RedisUrl>>,
     prefix: Setting<String>,
     /// Where it comes from, if it is not in the address.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "what takes it is off"))]
     password: Option<Setting<Password>>,
     deadline: Setting<Span>,
     stale_window: Setting<Span>,

@@ -6,7 +6,7 @@ use super::{Texts, prompt, text, waiting};
 use perf_cache::codec::Compression;
 use perf_cache::tiered::{KeyState, Strategy, WhenBusy, WritePolicy};
 use perf_cache::{Cache, CacheKind, Registry, Terms, Tier};
-use perf_core::{ByteSize, KnobValue, Observe, Reading, Tune, Turn};
+use perf_core::{ByteSize, Observe, Reading, Tune};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -187,6 +187,8 @@ fn what_codecs_did_can_be_watched() {
 #[test]
 #[cfg(feature = "zstd")]
 fn how_hard_values_are_compressed_can_be_turned() {
+    use perf_core::{KnobValue, Turn};
+
     let store = Store::new();
     let cache = prompt(&store).0.without_memory().compression(Compression::Zstd);
     let cache = cache.compression_level(1).build().unwrap();
