@@ -58,6 +58,8 @@
 //! - Where the server is not heard of for the [stale
 //!   window](RedisTierBuilder::stale_window), 30 s, what is near has to go as well, and again after each
 //!   such time.
+//! - By a [lease](crate::tiered::TieredCacheBuilder::single_flight_lease), which is a name on the server
+//!   that is there for its time at most, one process at a time loads a key that is missing.
 //! - The server keeps 4 096 tags and dependencies and 256 namespaces and patterns for those who come
 //!   later. Of more, a quarter goes, and all values that are older than that. A name has at most a
 //!   kilobyte, a key 16.
@@ -122,8 +124,10 @@ mod error;
 mod inner;
 mod journal;
 mod keys;
+mod leasing;
 mod link;
 mod listening;
+mod many;
 mod moving;
 mod news;
 mod own;
@@ -136,5 +140,6 @@ mod tier;
 
 pub use builder::RedisTierBuilder;
 pub use error::RemoteError;
+pub use many::Found;
 pub use stats::RedisStats;
-pub use tier::{Found, RedisTier};
+pub use tier::RedisTier;

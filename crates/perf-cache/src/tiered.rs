@@ -230,7 +230,8 @@
 //!   that are written at the same moment stays. With [`WritePolicy::Aside`] it goes to a shared tier at
 //!   once: what memory lets go of could not say how old it is.
 //! - **One load for all**: by [`single_flight_lease`](TieredCacheBuilder::single_flight_lease), as a
-//!   hint.
+//!   hint. A load that ends without a value, or with one that is stored nowhere, lets the next one
+//!   begin.
 //! - Whoever keeps something nearer than this cache is told by
 //!   [`on_change`](TieredCacheBuilder::on_change).
 //!

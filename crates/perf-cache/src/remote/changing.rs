@@ -272,13 +272,13 @@ fn raised_to(epoch: u64, number: u64) -> Vec<u8> {
 }
 
 /// Before version 7, a server says of an error in a script where it was first.
-fn is_out_of_memory(error: &redis::ServerError) -> bool {
+pub(super) fn is_out_of_memory(error: &redis::ServerError) -> bool {
     error.code() == "OOM" || error.details().is_some_and(|details| details.contains("-OOM "))
 }
 
 const OVERTAKEN: Put = Put::Refused(RefusedBecause::Overtaken);
 /// Bytes of a key: so many of them are in the journal.
-const MAX_KEY: usize = 16 << 10;
+pub(super) const MAX_KEY: usize = 16 << 10;
 /// Bytes of a tag, a namespace or a pattern: so many of them are in the state.
 const MAX_NAME: usize = 1 << 10;
 /// Milliseconds: an hour. One that is over does no harm but that the next fill raises it again.

@@ -113,13 +113,22 @@ impl Core {
         &self,
         answers: Result<Vec<Value>, Trouble>,
     ) -> Result<[Value; N], TierError> {
+        let answers = self.all_well(answers)?;
+        <[Value; N]>::try_from(answers).map_err(|_| self.unexpected("a request"))
+    }
+
+    /// The same for any number of them.
+    pub(super) fn all_well(
+        &self,
+        answers: Result<Vec<Value>, Trouble>,
+    ) -> Result<Vec<Value>, TierError> {
         let answers = answers.map_err(|trouble| self.error(trouble))?;
         for answer in &answers {
             if let Value::ServerError(error) = answer {
                 return Err(self.refusal(error));
             }
         }
-        <[Value; N]>::try_from(answers).map_err(|_| self.unexpected("a request"))
+        Ok(answers)
     }
 
     pub(super) fn refusal(&self, error: &redis::ServerError) -> TierError {
@@ -136,6 +145,19 @@ impl Core {
 
     pub(super) fn unexpected(&self, command: &'static str) -> TierError {
         self.error(self.servers.unexpected(command))
+    }
+
+    /// What `PTTL` says is left of a life; `None` if it is over.
+    pub(super) fn left(&self, answer: &Value) -> Result<Option<Duration>, TierError> {
+        let left = match *answer {
+            // It ended between the two commands.
+            Value::Int(-2) => return Ok(None),
+            // Somebody made it last.
+            Value::Int(-1) => self.settings.max_ttl,
+            Value::Int(left) => u64::try_from(left).unwrap_or(0),
+            _ => return Err(self.unexpected("PTTL")),
+        };
+        Ok(Some(Duration::from_millis(left)))
     }
 
     pub(super) fn draw(&self) -> u64 {

@@ -30,6 +30,13 @@ impl Names {
         self.of_bucket(b'f', key, 0)
     }
 
+    /// Who loads the key.
+    pub(super) fn lease(&self, key: &[u8]) -> Vec<u8> {
+        let mut name = self.of_bucket(b'l', key, key.len());
+        name.extend_from_slice(key);
+        name
+    }
+
     fn of_bucket(&self, kind: u8, key: &[u8], more: usize) -> Vec<u8> {
         let bucket = crc32c::crc32c(key) as u16;
         let digit = |at: u32| HEX[usize::from(bucket >> at & 15)];
@@ -72,6 +79,8 @@ mod tests {
         let (value, fence) = (names.value(b"a}{b"), names.fence(b"a}{b"));
         assert!(value.starts_with(b"shop:v{") && value.ends_with(b"}a}{b"));
         assert_eq!(value[6..12], fence[6..]);
+        let lease = names.lease(b"a}{b");
+        assert!(lease.starts_with(b"shop:l{") && lease[6..] == value[6..]);
         assert!(fence.starts_with(b"shop:f{"));
         assert_ne!(names.fence(b"a"), names.fence(b"b"));
         assert_eq!(names.value(b"").len(), fence.len());

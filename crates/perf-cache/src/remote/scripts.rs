@@ -142,3 +142,7 @@ pub(super) const ESTABLISH: &[u8] = b"if redis.call('GET', KEYS[2]) ~= ARGV[1] t
     redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) \
     if ARGV[4] == '' then return 0 end \
     redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5]) return 1";
+
+/// Ends the lease `KEYS[1]` if it is that of `ARGV[1]`.
+pub(super) const RELEASE: &[u8] = b"if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end \
+    return redis.call('DEL', KEYS[1])";

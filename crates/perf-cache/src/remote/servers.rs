@@ -85,6 +85,17 @@ impl Servers {
         Ok(all.iter().map(|(_, one)| answers.by_ref().take(one.commands()).collect()).collect())
     }
 
+    /// The same where one may fail without the others.
+    pub(super) fn ask_each(&self, all: &[(&[u8], &Request)]) -> Vec<Answers> {
+        match &self.kind {
+            Kind::One(_) => match self.ask_all(all) {
+                Ok(answers) => answers.into_iter().map(Ok).collect(),
+                Err(trouble) => vec![Err(trouble); all.len()],
+            },
+            Kind::Cluster(cluster) => cluster.ask_each(all),
+        }
+    }
+
     /// Whether keys may be on different servers.
     pub(super) const fn is_cluster(&self) -> bool {
         matches!(self.kind, Kind::Cluster(_))

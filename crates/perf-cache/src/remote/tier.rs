@@ -10,7 +10,8 @@ use super::servers::Servers;
 use super::stats::RedisStats;
 use crate::disk::{Put, PutTerms};
 use crate::tiered::{
-    Fetched, OuterTier, Receiver, Scope, SharedTier, Since, TierError, TierGet, TierKind, TierUsage,
+    Fetched, Lease, OuterTier, Receiver, Scope, SharedTier, Since, TierError, TierGet, TierKind,
+    TierUsage,
 };
 use redis::Value;
 use std::io;
@@ -21,18 +22,8 @@ use std::time::Duration;
 /// A Redis or Valkey server as a tier. See the [module page](super).
 #[derive(Debug)]
 pub struct RedisTier {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     listening: Thread,
-}
-
-/// What [`RedisTier::get_many`] has found for a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Found {
-    /// The bytes.
-    pub bytes: Vec<u8>,
-    /// They are dead if what covers them was invalidated by a later change.
-    pub number: u64,
 }
 
 impl RedisTier {
@@ -59,67 +50,6 @@ impl RedisTier {
     #[must_use]
     pub fn stats(&self) -> RedisStats {
         self.core.stats()
-    }
-
-    /// What there is for several keys, each `None` where there is nothing: one round trip for each 128
-    /// keys. All changes that the server knew of were taken in before.
-    ///
-    /// # Errors
-    ///
-    /// As [`get`](OuterTier::get); nothing is answered then.
-    pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Found>>, TierError> {
-        let core = &*self.core;
-        let mut all = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(BATCH) {
-            let before = core.known_place()?;
-            let names: Vec<Vec<u8>> = keys.iter().map(|key| core.names.value(key)).collect();
-            let (values, told) = self.ask_many(&names)?;
-            let (epoch, _) = self.taken_in(before, &told)?;
-            for value in values {
-                all.push(match value {
-                    Value::BulkString(mut bytes) => self.number(&bytes, epoch)?.map(|number| {
-                        bytes.drain(..FRAME);
-                        Found { bytes, number }
-                    }),
-                    _ => None,
-                });
-            }
-        }
-        Ok(all)
-    }
-
-    /// Several values, and what the server says of its last change.
-    fn ask_many(&self, names: &[Vec<u8>]) -> Result<(Vec<Value>, Value), TierError> {
-        let core = &*self.core;
-        if core.servers.is_cluster() {
-            let get = |name: &Vec<u8>| {
-                let mut request = Request::new();
-                request.command([b"GET", &name[..]]);
-                request
-            };
-            let requests: Vec<Request> =
-                names.iter().map(get).chain([core.asking_told.clone()]).collect();
-            let at = names.iter().chain([&core.names.state]).map(Vec::as_slice);
-            let all: Vec<(&[u8], &Request)> = at.zip(&requests).collect();
-            let answers = core.servers.ask_all(&all).map_err(|trouble| core.error(trouble))?;
-            let mut values = Vec::with_capacity(all.len());
-            for answer in answers {
-                let [value] = core.well(Ok(answer))?;
-                values.push(value);
-            }
-            let told = values.pop().ok_or_else(|| core.unexpected("GET"))?;
-            return Ok((values, told));
-        }
-        let mut request = Request::new();
-        let mut words = vec![b"MGET".as_slice()];
-        words.extend(names.iter().map(Vec::as_slice));
-        request.command(words);
-        request.append(&core.asking_told);
-        let [values, told] = core.ask(&core.names.state, &request)?;
-        match values {
-            Value::Array(values) if values.len() == names.len() => Ok((values, told)),
-            _ => Err(core.unexpected("MGET")),
-        }
     }
 
     /// Asks the server that has the key `at`; with what the one with the state says of the last
@@ -150,7 +80,7 @@ impl RedisTier {
 
     /// Takes in the changes up to the one that was told of beside values; of which epoch these must
     /// be.
-    fn taken_in(&self, before: Place, told: &Value) -> Result<(u64, Place), TierError> {
+    pub(super) fn taken_in(&self, before: Place, told: &Value) -> Result<(u64, Place), TierError> {
         let told = self.core.told(told)?;
         let place = self.core.catch_up(before, told)?;
         // They were read in the epoch that was told. If that is over by now, they are dead.
@@ -158,7 +88,7 @@ impl RedisTier {
     }
 
     /// The number of a value that was read in that epoch, if it is alive as far as can be told here.
-    fn number(&self, framed: &[u8], epoch: u64) -> Result<Option<u64>, TierError> {
+    pub(super) fn number(&self, framed: &[u8], epoch: u64) -> Result<Option<u64>, TierError> {
         let core = &*self.core;
         let number = number_of(epoch, framed).filter(|_| core.place().epoch == epoch);
         let mut place = core.place();
@@ -222,16 +152,18 @@ impl OuterTier for RedisTier {
             _ => return Err(core.unexpected("GET")),
         };
         let Some(number) = self.number(&value, epoch)? else { return Ok(Fetched::Missing) };
-        let left = match left {
-            // It ended between the two commands.
-            Value::Int(-2) => return Ok(Fetched::Missing),
-            // Somebody made it last.
-            Value::Int(-1) => core.settings.max_ttl,
-            Value::Int(left) => u64::try_from(left).unwrap_or(0),
-            _ => return Err(core.unexpected("PTTL")),
-        };
+        let Some(left) = core.left(&left)? else { return Ok(Fetched::Missing) };
         into.extend_from_slice(&value[FRAME..]);
-        Ok(Fetched::FoundSince(Duration::from_millis(left), number))
+        Ok(Fetched::FoundSince(left, number))
+    }
+
+    /// In a cluster there is nothing for the keys of a node that is away, as long as another answers.
+    fn fetch_many(&self, keys: &[&[u8]]) -> Result<Vec<(Fetched, Vec<u8>)>, TierError> {
+        self.read_many(keys)
+    }
+
+    fn fetches_many(&self) -> bool {
+        true
     }
 
     fn contains(&self, key: &[u8]) -> Result<bool, TierError> {
@@ -309,6 +241,14 @@ impl SharedTier for RedisTier {
     fn announce(&self, scope: &Scope) -> Result<u64, TierError> {
         self.core.announce(scope)
     }
+
+    fn lease(&self, key: &[u8], time: Duration) -> Result<Lease, TierError> {
+        self.core.lease(key, time)
+    }
+
+    fn release(&self, key: &[u8]) -> Result<(), TierError> {
+        self.core.release(key)
+    }
 }
 
 impl Drop for RedisTier {
@@ -317,6 +257,3 @@ impl Drop for RedisTier {
         self.listening.unpark();
     }
 }
-
-/// Keys of one command.
-const BATCH: usize = 128;

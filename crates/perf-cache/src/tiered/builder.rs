@@ -391,9 +391,11 @@ impl<K, V> TieredCacheBuilder<K, V> {
     }
 
     /// Of all processes that share a tier, lets one at a time load a key that is missing, for so long
-    /// at most; the others look for what it stores, and load as well when that time is over. It costs
-    /// a call of the tier for each load. A hint, and no more: where the tier does not answer everybody
-    /// loads. Off if not set; some times as long as a load takes is a good time.
+    /// at most; the others look for what it stores. When it has failed or stored nothing, the next one
+    /// loads, and when that time is over everybody who waits does. It costs two calls of the tier
+    /// before each load, and one after it for which nobody waits. A hint, and no more: where the tier
+    /// does not answer everybody loads. [Written behind](super::WritePolicy::Behind), it is over with
+    /// its time only. Off if not set; some times as long as a load takes is a good time.
     pub fn single_flight_lease(mut self, time: Duration) -> Self {
         self.lease = Some(time);
         self

@@ -29,32 +29,90 @@ where
     K: Hash + Eq + Clone + CacheKey,
     V: Clone + 'static,
 {
-    /// What another process loads and stores just now, if one does. `None`: the caller is to load.
-    pub(super) async fn await_other(&self, hash: u64, key: &K) -> Option<(Held<V>, Terms)> {
-        let (time, tier, sealer) = (self.lease?, self.outside.shared?, self.sealer.as_ref()?);
+    /// Waits for what another process loads and stores just now, if one does.
+    pub(super) async fn take_turn(&self, hash: u64, key: &K) -> Turn<V> {
+        let (Some(time), Some(tier), Some(sealer)) =
+            (self.lease, self.outside.shared, self.sealer.as_ref())
+        else {
+            return Turn::Loads(None);
+        };
         let mut scratch = Scratch::take();
         sealer.name(key, &mut scratch.name);
         let name = KeyBytes::from(scratch.name.as_slice());
-        if !matches!(self.outside.lease(tier, name, time).await, Ok(Lease::Taken)) {
-            return None;
-        }
-        self.leases.taken.increment();
         let until = self.clock.now() + time;
-        let mut pause = SHORTEST;
+        let (mut pause, mut has_waited) = (SHORTEST, false);
         loop {
+            let lease = self.outside.lease(tier, &name, time).await;
+            let leased = match lease {
+                Ok(Lease::Taken) => None,
+                // It may be that it was given.
+                Ok(Lease::Held) | Err(TierError::TimedOut { .. }) => {
+                    Some(Leased::new(&self.outside, tier, &name))
+                }
+                Err(_) => return Turn::Loads(None),
+            };
+            if leased.is_none() && !has_waited {
+                has_waited = true;
+                self.leases.taken.increment();
+            }
+            if lease.is_ok() {
+                // Whoever had it may have stored the value since this was last looked for.
+                let found = self.fetch_from(tier, (hash, key), &mut scratch, None).await;
+                if let Some((held, terms)) = found {
+                    if has_waited {
+                        self.leases.spared.increment();
+                    }
+                    return Turn::Found(held, terms);
+                }
+            }
             let now = self.clock.now();
-            if now >= until || self.outside.is_closed() {
-                return None;
+            if leased.is_some() || now >= until || self.outside.is_closed() {
+                return Turn::Loads(leased);
             }
             // Kept by nobody: it is over when its time is.
             let at = (now + pause).min(until);
             let _ = Promise::<()>::new().wait(Some(at), &self.outside.timers).await;
-            if let Some(found) = self.fetch_from(tier, (hash, key), &mut scratch, None).await {
-                self.leases.spared.increment();
-                return Some(found);
-            }
             pause = (pause * 2).min(LONGEST);
         }
+    }
+}
+
+/// What comes of asking who is to load.
+pub(super) enum Turn<V> {
+    /// Another process has.
+    Found(Held<V>, Terms),
+    /// The caller is.
+    Loads(Option<Leased>),
+}
+
+/// The lease of a key, which is over when this goes: however a load ends.
+#[derive(Debug)]
+pub(super) struct Leased {
+    outside: Arc<Outside>,
+    tier: usize,
+    key: Option<KeyBytes>,
+}
+
+impl Leased {
+    fn new(outside: &Arc<Outside>, tier: usize, key: &KeyBytes) -> Leased {
+        Leased { outside: Arc::clone(outside), tier, key: Some(Arc::clone(key)) }
+    }
+
+    /// It is over when its time is.
+    pub(super) fn stays(mut self) {
+        self.key = None;
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        let Some(key) = self.key.take() else { return };
+        let (own, tier) = (Arc::clone(&self.outside), self.tier);
+        // Nobody waits for it. Where it cannot be done, the lease is over when its time is.
+        let _ = self.outside.pool.submit(Box::new(move || {
+            let _ = own.outers[tier]
+                .call(None, |tier| tier.shared().map_or(Ok(()), |shared| shared.release(&key)));
+        }));
     }
 }
 
@@ -63,7 +121,7 @@ impl Outside {
     async fn lease(
         self: &Arc<Outside>,
         tier: usize,
-        key: KeyBytes,
+        key: &KeyBytes,
         time: Duration,
     ) -> Result<Lease, TierError> {
         let outer = &self.outers[tier];
@@ -72,6 +130,7 @@ impl Outside {
         }
         let (attempt, promise) = (Arc::<Attempt>::default(), Promise::new());
         let (own, of_it, told) = (Arc::clone(self), Arc::clone(&attempt), Arc::clone(&promise));
+        let key = Arc::clone(key);
         let work = Box::new(move || {
             let lease = own.outers[tier].call(Some(&of_it), |tier| {
                 tier.shared().map_or(Ok(Lease::Held), |shared| shared.lease(&key, time))

@@ -4,6 +4,7 @@
 use super::gathering::Gather;
 use super::held::Held;
 use super::inner::{Core, Loads};
+use super::leasing::Turn;
 use super::options::TieredTerms;
 use super::promise::block_on;
 use crate::CacheKey;
@@ -143,14 +144,17 @@ where
         key: &K,
         load: impl Future<Output = Loaded<V, E>>,
     ) -> Sought<Held<V>, E> {
+        let mut leased = None;
         // What is to be renewed is what the tiers have.
         if !refreshes {
-            let mut found = self.fetch(hash, key, None).await;
-            if found.is_none() && self.lease.is_some() {
-                found = self.await_other(hash, key).await;
-            }
-            if let Some((held, terms)) = found {
+            if let Some((held, terms)) = self.fetch(hash, key, None).await {
                 return Sought::Value(held, terms);
+            }
+            if self.lease.is_some() {
+                match self.take_turn(hash, key).await {
+                    Turn::Found(held, terms) => return Sought::Value(held, terms),
+                    Turn::Loads(lease) => leased = lease,
+                }
             }
         }
         let ticket = self.outside.ticket(hash);
@@ -161,6 +165,10 @@ where
             Loaded::Value(value, terms) => {
                 let (held, terms) =
                     self.keep_loaded(&ticket, (hash, took), key, value, terms).await;
+                if let (Some(leased), true) = (leased, self.outside.behind.is_on()) {
+                    // What is stored is still to come.
+                    leased.stays();
+                }
                 Sought::Value(held, terms)
             }
             Loaded::Absent => {

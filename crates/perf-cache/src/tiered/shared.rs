@@ -48,8 +48,9 @@ pub trait SharedTier: OuterTier {
     /// [`TierError`]: nobody knows whether others are told of it. Telling twice does no harm.
     fn announce(&self, scope: &Scope) -> Result<u64, TierError>;
 
-    /// Asks to be the only one who loads the key, for so long at most. No more than a hint: it spares
-    /// loads, and nothing depends on it. One short call. Everybody may load if not said.
+    /// Asks to be the only one who loads the key, for so long at most or until it is
+    /// [released](SharedTier::release). Who has it already gets it again. No more than a hint: it
+    /// spares loads, and nothing depends on it. One short call. Everybody may load if not said.
     ///
     /// # Errors
     ///
@@ -57,6 +58,17 @@ pub trait SharedTier: OuterTier {
     fn lease(&self, key: &[u8], time: Duration) -> Result<Lease, TierError> {
         let _ = (key, time);
         Ok(Lease::Held)
+    }
+
+    /// Whoever was to load the key has ended, and what is stored of it is there: the lease is over, if
+    /// it is still that of this tier. One short call. It ends with its time if not said.
+    ///
+    /// # Errors
+    ///
+    /// [`TierError`]: the tier cannot be used; the lease ends with its time.
+    fn release(&self, key: &[u8]) -> Result<(), TierError> {
+        let _ = key;
+        Ok(())
     }
 }
 

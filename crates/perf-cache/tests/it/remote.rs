@@ -3,6 +3,8 @@
 mod caches;
 mod cluster;
 mod faults;
+mod leasing;
+mod many;
 mod nodes;
 mod proxy;
 mod server;

@@ -6,6 +6,7 @@ use super::{PATIENCE, SHORT, patient};
 use crate::tiered::{Texts, builder, text};
 use perf_cache::Terms;
 use perf_cache::remote::{RedisTier, RedisTierBuilder};
+use perf_cache::tiered::Strategy;
 use perf_core::{Clock, Glob};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -79,6 +80,32 @@ fn what_was_loaded_while_another_removed_it_is_nowhere() {
     until(|| tier.stats().news == 1);
     until(|| other.get("a").is_none());
     assert_eq!((one.get("a"), server.keys("perf-cache:v*a")), (None, 0));
+}
+
+#[test]
+fn what_a_load_keeps_out_of_the_server_is_no_news() {
+    let Some(server) = Server::start() else { return };
+    let open = || {
+        let tier = Arc::new(patient(&server).build().unwrap());
+        builder().tier(tier).deadline(PATIENCE).build().unwrap()
+    };
+    let (one, other) = (open(), open());
+    let changes = || server.text(&["HGET", "perf-cache:g{perf-cache:}", "n"]);
+    one.get_with(text("a"), || text("1"));
+    assert_eq!((changes(), server.keys("perf-cache:v*")), (text("0"), 1));
+    // It lives for less than the server is worth, is to stay near, or has ended already.
+    let short = Terms::new().time_to_live(Duration::from_millis(200));
+    for cache in [&one, &other] {
+        cache.get_with_terms(text("b"), || (text("1"), short.clone()));
+        cache.get_with_terms(text("c"), || (text("1"), Strategy::Memory));
+        let ended = Terms::new().time_to_live(Duration::ZERO);
+        cache.get_with_terms(text("d"), || (text("1"), ended));
+    }
+    assert_eq!((changes(), server.keys("perf-cache:v*")), (text("0"), 1));
+    one.insert_with(text("b"), text("2"), short);
+    assert_eq!(changes(), "1", "what a caller puts in is");
+    one.insert_with(text("c"), text("2"), Strategy::Memory);
+    assert_eq!(changes(), "2");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::tiered::{self, text};
 use perf_cache::Terms;
 use perf_cache::disk::{Put, PutTerms, RefusedBecause};
 use perf_cache::remote::{RedisTier, RedisTierBuilder, RemoteError};
-use perf_cache::tiered::{Fetched, OuterTier, SharedTier};
+use perf_cache::tiered::{Fetched, Lease, OuterTier, SharedTier};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -102,6 +102,49 @@ fn keys_are_on_all_nodes_and_all_of_them_are_found() {
     assert_eq!((stats.connects, stats.maps, stats.redirected, stats.errors), (3, 1, 0, 0));
     assert_eq!(tier.close().unwrap(), 0);
     assert_eq!(tier.get(b"a", &mut Vec::new()).unwrap_err().cause(), "closed");
+}
+
+#[test]
+fn a_batch_has_what_is_on_the_nodes_that_are_there() {
+    let Some(mut nodes) = Nodes::start(3) else { return };
+    let tier = over(&nodes).build().unwrap();
+    let gone = (nodes.node_of(STATE) + 1) % 3;
+    let keys: Vec<String> = (0..3).flat_map(|n| keys_of(&nodes, n, "k").take(5)).collect();
+    let all: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+    keys.iter().for_each(|key| put(&tier, key, key.as_bytes()));
+    let is_gone: Vec<bool> = keys.iter().map(|key| nodes.node_of(&names(key).0) == gone).collect();
+    let fetch = || tier.fetch_many(&all).unwrap();
+    for ((found, bytes), key) in fetch().into_iter().zip(&keys) {
+        assert!(matches!(found, Fetched::FoundSince(..)) && bytes == key.as_bytes());
+    }
+    let begun = tier.stats().connects;
+    nodes.all[gone].kill();
+    for ((found, bytes), (key, is_gone)) in fetch().into_iter().zip(keys.iter().zip(&is_gone)) {
+        assert_eq!(found == Fetched::Missing, *is_gone, "{key}");
+        assert_eq!(bytes.is_empty(), *is_gone);
+    }
+    assert_eq!(tier.stats().connects, begun);
+    assert!(tier.get_many(&all).is_err(), "it says so");
+    let of_gone: Vec<&[u8]> =
+        all.iter().zip(&is_gone).filter(|(_, gone)| **gone).map(|(key, _)| *key).collect();
+    assert!(tier.fetch_many(&of_gone).is_err(), "nobody answers for them");
+    assert!(tier.fetch_many(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn a_lease_is_where_its_key_is() {
+    let Some(nodes) = Nodes::start(3) else { return };
+    let (one, other) = (over(&nodes).build().unwrap(), over(&nodes).build().unwrap());
+    for n in 0..30 {
+        let key = format!("key:{n}").into_bytes();
+        assert_eq!(one.lease(&key, PATIENCE).unwrap(), Lease::Held);
+        assert_eq!(other.lease(&key, PATIENCE).unwrap(), Lease::Taken);
+        other.release(&key).unwrap();
+        assert_eq!(other.lease(&key, PATIENCE).unwrap(), Lease::Taken);
+        one.release(&key).unwrap();
+        assert_eq!(other.lease(&key, PATIENCE).unwrap(), Lease::Held);
+    }
+    assert_eq!((one.stats().redirected, one.stats().errors), (0, 0));
 }
 
 #[test]

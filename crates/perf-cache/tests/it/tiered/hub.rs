@@ -28,7 +28,7 @@ struct State {
     journal: Vec<(u64, usize, Changed)>,
     values: HashMap<Vec<u8>, Value>,
     fences: HashMap<Vec<u8>, u64>,
-    leases: HashMap<Vec<u8>, Instant>,
+    leases: HashMap<Vec<u8>, (Instant, usize)>,
 }
 
 #[derive(Clone, Debug)]
@@ -339,10 +339,19 @@ impl SharedTier for Node {
         self.call("lease")?;
         let now = self.hub.clock.now();
         let mut state = self.hub.state.lock().unwrap();
-        if state.leases.get(key).is_some_and(|until| *until > now) {
+        if state.leases.get(key).is_some_and(|(until, id)| *until > now && *id != self.id) {
             return Ok(Lease::Taken);
         }
-        state.leases.insert(key.to_vec(), now + time);
+        state.leases.insert(key.to_vec(), (now + time, self.id));
         Ok(Lease::Held)
+    }
+
+    fn release(&self, key: &[u8]) -> Result<(), TierError> {
+        self.call("release")?;
+        let mut state = self.hub.state.lock().unwrap();
+        if state.leases.get(key).is_some_and(|(_, id)| *id == self.id) {
+            state.leases.remove(key);
+        }
+        Ok(())
     }
 }

@@ -628,16 +628,46 @@ fn one_loads_for_all_who_share_a_lease() {
 }
 
 #[test]
-fn who_waits_for_another_that_never_stores_loads_in_the_end() {
+fn who_waits_for_another_that_is_gone_loads_in_the_end() {
     let hub = Hub::new(Clock::system());
     let of = |id| {
-        let tier = hub.node(id, Clock::system());
-        let builder = builder().tier(tier).single_flight_lease(Duration::from_millis(20));
-        builder.build().unwrap()
+        let node = hub.node(id, Clock::system());
+        let builder = builder().tier(Arc::clone(&node) as _);
+        (builder.single_flight_lease(Duration::from_millis(20)).build().unwrap(), node)
     };
-    let (first, second) = (of(1), of(2));
+    let ((first, node), (second, _)) = (of(1), of(2));
+    let load = || {
+        node.fails.store(true, Ordering::SeqCst);
+        text("0")
+    };
+    assert_eq!(first.get_with(text("a"), load), "0");
+    assert_eq!(second.get_with(text("a"), || text("1")), "1");
+}
+
+#[test]
+fn who_waits_for_a_load_that_stores_nothing_is_the_next() {
+    let hub = Hub::new(Clock::system());
+    let of = |id, write| {
+        let builder = builder().tier(hub.node(id, Clock::system())).deadline(HOUR).write(write);
+        builder.single_flight_lease(HOUR).build().unwrap()
+    };
+    let (first, second) = (of(1, WritePolicy::Through), of(2, WritePolicy::Through));
     assert!(first.try_get_with(text("a"), || Err::<String, _>("no")).is_err());
     assert_eq!(second.get_with(text("a"), || text("1")), "1");
+    first.get_with_terms(text("b"), || (text("1"), Strategy::Memory));
+    assert_eq!(second.get_with(text("b"), || text("2")), "2");
+    assert_eq!(first.optionally_get_with(text("c"), || None), None);
+    assert_eq!(second.get_with(text("c"), || text("3")), "3");
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        first.get_with(text("d"), || panic!("as told"))
+    }));
+    assert!(dropped.is_err());
+    assert_eq!(second.get_with(text("d"), || text("4")), "4");
+    // What is written behind may come later than the load ends.
+    let max_age = Duration::from_millis(100);
+    let behind = of(3, WritePolicy::Behind { max_bytes: ByteSize::mib(1), max_age });
+    assert_eq!(behind.get_with(text("e"), || text("5")), "5");
+    assert_eq!(second.get_with(text("e"), || panic!("it comes")), "5");
 }
 
 #[test]
