@@ -127,7 +127,7 @@ impl fmt::Display for KeyListError {
             write!(f, ", line {line},")?;
         }
         match &self.what {
-            What::Unread(error) => write!(f, " cannot be read: {error}"),
+            What::Unread(error) => write!(f, " cannot be read: {error}; check the path"),
             What::TooLarge => f.write_str(" has more than 64 MiB; give fewer keys"),
             What::NoText => f.write_str(" is no text in UTF-8; write one key a line"),
             What::TooLong => f.write_str(" has more than 16 KiB; write one key a line"),

@@ -164,6 +164,7 @@ pub(super) async fn list(State(server): State<Arc<Server>>) -> Json<StrategyList
         (status = 401, description = "The token is missing or wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such cache; lists those there are", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "There is one of that name, or there are as many as may be", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No strategy, or too little is known of the cache; says what would do", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -213,6 +214,7 @@ pub(super) async fn one(
         (status = 200, description = "It is kept", body = StrategyRow),
         (status = 401, description = "The token is missing or wrong", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is being carried out, or there are as many as may be", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No strategy, or of another name; says what would do", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -265,6 +267,7 @@ pub(super) async fn remove(
         (status = 401, description = "The token is missing or wrong", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such strategy or component", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "One is being carried out already", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No such window", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -385,6 +388,18 @@ fn generate(server: &Server, how: Value) -> Result<(CacheStrategy, bool), Proble
         room = room.shared();
     }
     if let Some(asked) = asked.prices {
+        for (price, amount) in [
+            ("per_load", asked.per_load),
+            ("per_hour_waited", asked.per_hour_waited),
+            ("per_gib_hour", asked.per_gib_hour),
+            ("requests_per_hour", asked.requests_per_hour),
+        ] {
+            if !amount.is_finite() || amount < 0.0 {
+                return Err(wrong(format!(
+                    "`prices.{price}` cannot be {amount}: use a number that is not negative"
+                )));
+            }
+        }
         let mean_load = Duration::try_from_secs_f64(asked.mean_load_seconds).map_err(|_| {
             let seconds = asked.mean_load_seconds;
             wrong(format!("`prices.mean_load_seconds` cannot be {seconds}: use seconds"))

@@ -88,8 +88,9 @@ impl CdnConfig {
 pub(super) fn check(purger: &Weak<Purger>, view: &HealthView<'_>) -> Verdict {
     let Some(purger) = purger.upgrade() else { return Verdict::healthy() };
     let stats = purger.stats();
-    if let Some(why) = stats.last_error {
-        let (waiting, lag) = (stats.waiting, stats.lag.as_secs());
+    let (waiting, lag) = (stats.waiting, stats.lag.as_secs());
+    // Once nothing waits, no call is to come that could tell better.
+    if let Some(why) = stats.last_error.as_ref().filter(|_| waiting > 0) {
         let reason = format!("{why}; {waiting} items wait, the oldest for {lag} s");
         return Verdict::degraded(reason, "what they would end is still answered in front");
     }
@@ -98,8 +99,9 @@ pub(super) fn check(purger: &Weak<Purger>, view: &HealthView<'_>) -> Verdict {
     };
     let given_up = count("lost") + count("rejected");
     if given_up > 0 {
+        let why = stats.last_error.map_or(String::new(), |why| format!(": {why}"));
         return Verdict::degraded(
-            format!("{given_up} items were given up in the last five minutes"),
+            format!("{given_up} items were given up in the last five minutes{why}"),
             "purge them there, or wait until what they would end has ended",
         );
     }
@@ -111,7 +113,7 @@ const LATELY: Duration = Duration::from_secs(300);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perf_cache::cdn::SurrogateKeys;
+    use perf_cache::cdn::{PurgeError, PurgeErrorKind, PurgeLimits, PurgeService, SurrogateKeys};
     use perf_core::Glob;
 
     fn config() -> CdnConfig {
@@ -166,6 +168,58 @@ mod tests {
         let health = status().unwrap();
         assert_eq!(health.status, Status::Degraded);
         assert!(health.reason.contains("surrogate-keys has not purged"), "{}", health.reason);
+    }
+
+    /// Takes nothing.
+    #[derive(Debug)]
+    struct Rejecting;
+
+    impl PurgeService for Rejecting {
+        fn name(&self) -> &'static str {
+            "rejecting"
+        }
+
+        fn limits(&self) -> PurgeLimits {
+            PurgeLimits::new(10)
+        }
+
+        fn fit(&self, item: &Purge) -> Option<Purge> {
+            Some(item.clone())
+        }
+
+        fn send(&self, _: &[Purge], _: Duration) -> Result<(), PurgeError> {
+            Err(PurgeError::new("rejecting", PurgeErrorKind::Rejected, "nobody knows it"))
+        }
+    }
+
+    #[test]
+    fn what_was_rejected_is_no_longer_ill_once_that_is_long_ago() {
+        use perf_engine::{PerformanceOptimizer, Status};
+
+        let (clock, test) = perf_core::Clock::manual();
+        let purger = Arc::new(Purger::builder(Rejecting).build().unwrap());
+        let optimizer =
+            PerformanceOptimizer::builder().manual_sampling().clock(clock).build().unwrap();
+        optimizer.register("cdn", &purger).unwrap();
+        let weak = Arc::downgrade(&purger);
+        optimizer.check_health("cdn", move |view| check(&weak, view));
+        let status = || {
+            test.advance(Duration::from_secs(1));
+            optimizer.sample_now();
+            let all = optimizer.health_status().components;
+            all.into_iter().find(|one| one.component == "cdn").unwrap()
+        };
+        assert_eq!(status().status, Status::Healthy);
+        purger.purge(Purge::All).unwrap();
+        while purger.stats().rejected == 0 || purger.stats().waiting > 0 {
+            std::thread::yield_now();
+        }
+        let ill = status();
+        assert_eq!(ill.status, Status::Degraded);
+        assert!(ill.reason.contains("given up") && ill.reason.contains("nobody"), "{}", ill.reason);
+        test.advance(LATELY * 2);
+        status();
+        assert_eq!(status().status, Status::Healthy, "{}", status().reason);
     }
 
     #[test]

@@ -101,6 +101,11 @@ async fn one_is_generated_from_a_cache_and_carried_out() {
         let asked = (key >> 40) % 1_000 * ((key >> 20) % 100) / 100;
         cache.get_with(asked, || asked);
     }
+    let mut dear = generate("pages");
+    dear["generate"]["prices"] = json!({"per_load": -1, "requests_per_hour": 10});
+    let dear = rig.tell("POST", ALL, &dear.to_string()).await;
+    let detail = dear.json()["detail"].as_str().unwrap().to_owned();
+    assert!(dear.status == 422 && detail.contains("`prices.per_load` cannot be -1"), "{detail}");
     let mut only = generate("pages");
     only["generate"]["dry_run"] = json!(true);
     assert_eq!(rig.tell("POST", ALL, &only.to_string()).await.status, 200);

@@ -44,6 +44,14 @@ pub(super) struct InspectArguments {
     pub(super) json: bool,
 }
 
+/// What a price or a number of requests may be.
+fn amount(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(amount) if amount.is_finite() && amount >= 0.0 => Ok(amount),
+        _ => Err("use a number that is not negative, such as 0.0001".to_owned()),
+    }
+}
+
 const INSPECT_HELP: &str = "\
 Reads the files and changes nothing; a store over SQLite or RocksDB is opened for it. Times in --json are milliseconds since 1970, null for never.
 
@@ -109,16 +117,17 @@ pub(super) struct StrategyArguments {
     #[arg(long)]
     pub(super) shared: bool,
     /// What a load costs; with any price memory is as large as is cheapest
-    #[arg(long, value_name = "PRICE")]
+    #[arg(long, value_name = "PRICE", value_parser = amount, allow_negative_numbers = true)]
     pub(super) price_load: Option<f64>,
     /// What an hour costs for which somebody waits
-    #[arg(long, value_name = "PRICE")]
+    #[arg(long, value_name = "PRICE", value_parser = amount, allow_negative_numbers = true)]
     pub(super) price_wait: Option<f64>,
     /// What a GiB of memory costs for an hour
-    #[arg(long, value_name = "PRICE")]
+    #[arg(long, value_name = "PRICE", value_parser = amount, allow_negative_numbers = true)]
     pub(super) price_memory: Option<f64>,
     /// How many requests there are in an hour, for the prices
-    #[arg(long, value_name = "N", default_value_t = 100_000.0)]
+    #[arg(long, value_name = "N", default_value_t = 100_000.0, value_parser = amount,
+          allow_negative_numbers = true)]
     pub(super) requests_per_hour: f64,
     /// How long a load takes, for the prices
     #[arg(long, value_name = "TIME", default_value = "50ms")]

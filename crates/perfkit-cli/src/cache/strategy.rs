@@ -14,7 +14,8 @@ use perf_core::ByteSize;
 use std::path::Path;
 
 pub(super) fn run(arguments: &StrategyArguments) -> Result<(), Failure> {
-    let is_address = arguments.source.contains("://");
+    // With a token it is an address that lacks its `http://`, and is not shown as a path is.
+    let is_address = arguments.source.contains("://") || arguments.source.contains("#token=");
     let input = Path::new(&arguments.source);
     let inputs: &[&Path] = if is_address { &[] } else { &[input] };
     output::prepare(arguments.output.as_deref(), inputs)?;

@@ -106,6 +106,13 @@ impl CdnSettings {
             };
         };
         let purge = Setting { value: Kind::parse(&value)?, from };
+        // It is not in the error, since it may hold a secret; no more than in what is printed.
+        if url.as_ref().is_some_and(|url| url.value.contains(['@', '?', '#'])) {
+            return Err(Failure::usage(
+                "cdn-url has a user or a question mark: write it like https://host/path, and give a \
+                 token by PERFKIT_CDN_TOKEN or --cdn-secret-file",
+            ));
+        }
         Ok(Some(CdnSettings { purge, zone, url, site, plan, tags, secret_file }))
     }
 
@@ -120,6 +127,7 @@ impl CdnSettings {
 
     fn open_with(&self, variable: impl Fn(&str) -> Option<String>) -> Result<CdnConfig, Failure> {
         let wrong = |error: perf_cache::ConfigError| Failure::usage(format!("cdn: {error}"));
+        self.check()?;
         let secrets = self.secrets(variable)?;
         let token = || {
             secrets.first().cloned().ok_or_else(|| {
@@ -184,6 +192,32 @@ impl CdnSettings {
             Some(site) => config.site(&site.value).map_err(wrong),
             None => Ok(config),
         }
+    }
+
+    /// Whether it can be as a whole.
+    fn check(&self) -> Result<(), Failure> {
+        let kind = self.purge.value;
+        let without_effect = [
+            ("cdn-zone", self.zone.is_some() && kind == Kind::SurrogateKeys),
+            ("cdn-plan", self.plan.is_some() && kind != Kind::Cloudflare),
+            ("cdn-tags", self.tags.is_some() && kind != Kind::CloudFront),
+        ];
+        if let Some((name, _)) = without_effect.into_iter().find(|(_, is_set)| *is_set) {
+            return Err(Failure::usage(format!(
+                "{name} is set and means nothing to {kind}: leave it out"
+            )));
+        }
+        let is_https = match &self.url {
+            Some(url) => url.value.starts_with("https:"),
+            None => kind != Kind::SurrogateKeys,
+        };
+        if is_https && cfg!(not(feature = "cdn-tls")) {
+            return Err(Failure::usage(format!(
+                "cdn-purge is {kind}, over HTTPS: this program was built without it: build it with \
+                 `cargo install perfkit-cli --features cdn-tls`"
+            )));
+        }
+        Ok(())
     }
 
     /// The lines of the file, or what the environment has.
@@ -309,8 +343,13 @@ mod tests {
         assert!(wrong(&plan, Some("t")).contains("enterprise"));
         for kind in [Kind::Cloudflare, Kind::CloudFront, Kind::Fastly, Kind::SurrogateKeys] {
             assert_eq!(Kind::parse(&kind.to_string()).unwrap(), kind);
-            settings(kind, here, Some("z1")).open_with(|_| Some("t".into())).unwrap();
+            let zone = Some("z1").filter(|_| kind != Kind::SurrogateKeys);
+            settings(kind, here, zone).open_with(|_| Some("t".into())).unwrap();
         }
+        let idle = wrong(&settings(Kind::SurrogateKeys, here, Some("z1")), None);
+        assert!(idle.contains("cdn-zone is set"), "{idle}");
+        #[cfg(not(feature = "cdn-tls"))]
+        assert!(wrong(&settings(Kind::Fastly, None, Some("s")), Some("t")).contains("cdn-tls"));
         assert!(Kind::parse("akamai").unwrap_err().to_string().contains("surrogate-keys"));
     }
 

@@ -6,7 +6,7 @@ use crate::arguments::ServeArguments;
 use crate::failure::Failure;
 use crate::span::Span;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ pub(crate) struct RedisSettings {
     /// Where it comes from, if it is not in the address.
     #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "what takes it is off"))]
     password: Option<Setting<Password>>,
+    password_file: Option<Setting<PathBuf>>,
     deadline: Setting<Span>,
     stale_window: Setting<Span>,
 }
@@ -45,7 +46,13 @@ impl RedisSettings {
             None,
             file.cache_redis_prefix.clone(),
         );
-        let password = password(pick, given, file)?;
+        let password_file = pick.any(
+            "cache_redis_password_file",
+            given.cache_redis_password_file.clone(),
+            None,
+            file.cache_redis_password_file.clone(),
+        );
+        let password = password(pick, given, file, password_file.as_ref())?;
         let (deadline, window) = (given.cache_redis_deadline, given.cache_redis_stale_window);
         let deadline = pick.any("cache_redis_deadline", deadline, None, file.cache_redis_deadline);
         let stale_window =
@@ -87,6 +94,7 @@ impl RedisSettings {
             urls: Setting { value, from },
             prefix: prefix.unwrap_or_default_to(DEFAULT_PREFIX.to_owned()),
             password,
+            password_file,
             deadline: deadline.unwrap_or_default_to(Span(DEFAULT_DEADLINE)),
             stale_window: stale_window.unwrap_or_default_to(Span(DEFAULT_STALE_WINDOW)),
         };
@@ -118,6 +126,9 @@ impl RedisSettings {
         let urls: Vec<String> = self.urls.value.iter().map(|url| quoted(url)).collect();
         line("cache-redis", format!("[{}]", urls.join(", ")), self.urls.from);
         line("cache-redis-prefix", quoted(&self.prefix.value), self.prefix.from);
+        if let Some(file) = &self.password_file {
+            line("cache-redis-password-file", quoted(&file.value.display()), file.from);
+        }
         line("cache-redis-deadline", quoted(&self.deadline.value), self.deadline.from);
         line("cache-redis-stale-window", quoted(&self.stale_window.value), self.stale_window.from);
     }
@@ -160,6 +171,7 @@ fn password(
     pick: &Pick<'_>,
     given: &ServeArguments,
     file: &File,
+    path: Option<&Setting<PathBuf>>,
 ) -> Result<Option<Setting<Password>>, Failure> {
     let text = pick.any(
         "cache_redis_password",
@@ -167,19 +179,13 @@ fn password(
         None,
         file.cache_redis_password.clone(),
     );
-    let path = pick.any(
-        "cache_redis_password_file",
-        given.cache_redis_password_file.clone(),
-        None,
-        file.cache_redis_password_file.clone(),
-    );
     match (text, path) {
         (Some(_), Some(_)) => Err(Failure::usage(
             "cache-redis-password and cache-redis-password-file are set: give it once",
         )),
         (Some(Setting { value, from }), None) => Ok(Some(Setting { value: Password(value), from })),
         (None, Some(Setting { value, from })) => {
-            Ok(Some(Setting { value: Password(read(&value)?), from }))
+            Ok(Some(Setting { value: Password(read(value)?), from: *from }))
         }
         (None, None) => Ok(None),
     }
@@ -191,7 +197,8 @@ fn read(path: &Path) -> Result<String, Failure> {
         let path = path.display();
         Failure::usage(format!("cache-redis-password-file: {path} cannot be used: {why}"))
     };
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(&error))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| refuse(&format_args!("{error}: name one that this user may read")))?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(line.to_owned()),
         _ => Err(refuse(&"its first line is empty; write the password there")),
@@ -199,10 +206,12 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 impl RedisUrl {
-    /// User and password, and what comes behind them.
+    /// User and password, and what comes behind them. A password that is written as it is, with
+    /// letters that mean something in an address, is still taken for one, so that it is not shown.
     fn parts(&self) -> (&str, Option<&str>, &str) {
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
-        let end = rest.find('?').unwrap_or(rest.len());
+        let query = rest.find('?').filter(|_| scheme.contains("unix"));
+        let end = query.unwrap_or(rest.len());
         match rest[..end].rfind('@') {
             Some(at) => (scheme, Some(&rest[..at]), &rest[at + 1..]),
             None => (scheme, None, rest),
@@ -245,18 +254,39 @@ impl FromStr for RedisUrl {
 
     fn from_str(text: &str) -> Result<RedisUrl, Failure> {
         let url = RedisUrl(text.to_owned());
-        let (scheme, _, rest) = url.parts();
+        let (scheme, user, rest) = url.parts();
         let remedy = match scheme {
-            _ if rest.is_empty() => "it names no host",
+            _ if rest.is_empty() => "it names no host: write it like redis://127.0.0.1:6379",
             "rediss" if cfg!(not(feature = "redis-tls")) => {
                 "this program was built without TLS to a Redis: build it with `cargo install \
                  perfkit-cli --features redis-tls`"
+            }
+            "redis" | "rediss" if user.is_some_and(|user| user.contains(['/', '?', '#'])) => {
+                "a / ? or # in a password means something in an address: give the password by \
+                 --cache-redis-password-file"
+            }
+            "redis" | "rediss" if !is_place(rest) => {
+                "after the host comes a port, 1 to 65535, and the number of a database: write it like \
+                 redis://127.0.0.1:6379/0"
             }
             "redis" | "rediss" | "unix" | "redis+unix" => return Ok(url),
             _ => "write it like redis://user@127.0.0.1:6379/0, rediss: for TLS, or unix:///path",
         };
         Err(Failure::usage(format!("`{url}` cannot be used: {remedy}")))
     }
+}
+
+/// Whether it is `host`, with `:port` and `/database` or without.
+fn is_place(rest: &str) -> bool {
+    let rest = rest.split('?').next().unwrap_or_default();
+    let (place, database) = rest.split_once('/').unwrap_or((rest, ""));
+    // In an address of version 6, which has brackets, what is behind the last colon is no port.
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse::<u16>().ok()),
+        _ => (place, Some(DEFAULT_PORT)),
+    };
+    let is_number = database.is_empty() || database.parse::<u32>().is_ok();
+    !host.is_empty() && port.is_some_and(|port| port > 0) && is_number
 }
 
 impl fmt::Display for RedisUrl {
@@ -268,6 +298,8 @@ impl fmt::Display for RedisUrl {
         if let Some(user) = user {
             match user.split_once(':') {
                 Some((name, _)) => write!(f, "{name}:***@")?,
+                // It may be the end of a password with a comma.
+                None if scheme.is_empty() => f.write_str("***@")?,
                 None => write!(f, "{user}@")?,
             }
         }
@@ -290,6 +322,7 @@ impl fmt::Debug for Password {
     }
 }
 
+const DEFAULT_PORT: u16 = 6_379;
 const DEFAULT_PREFIX: &str = "perfkit:";
 const DEFAULT_DEADLINE: Duration = Duration::from_millis(50);
 const DEFAULT_STALE_WINDOW: Duration = Duration::from_secs(30);
@@ -310,18 +343,40 @@ mod tests {
             ("redis://h:6379", "redis://h:6379"),
             ("redis://:secret@h/1", "redis://:***@h/1"),
             ("redis://me:secret@h", "redis://me:***@h"),
-            ("redis://me:sec/r@et@h?protocol=resp3", "redis://me:***@h?protocol=resp3"),
+            ("redis://me:secr@et@h?protocol=resp3", "redis://me:***@h?protocol=resp3"),
             ("unix:///run/redis.sock?db=1&pass=secret", "unix:///run/redis.sock?***"),
         ] {
             assert_eq!(url(text).to_string(), shown);
             assert_eq!(format!("{:?}", url(text)), format!("RedisUrl({shown})"));
             assert_eq!(url(text).has_password(), shown.contains("***"), "{text}");
         }
-        for wrong in ["http://:secret@h", "redis://", ":secret@h"] {
-            let said = wrong.parse::<RedisUrl>().unwrap_err().to_string();
-            assert!(!said.contains("secret"), "{said}");
+        for wrong in [
+            "http://:secret@h",
+            "redis://",
+            ":secret@h",
+            "the-secret@h",
+            "redis://me:sec?secret@h",
+            "redis://me:sec/secret@h:1",
+            "redis://me:sec#secret@h:1",
+            "redis://me:secret@h:99999",
+        ] {
+            let refused = wrong.parse::<RedisUrl>().unwrap_err().to_string();
+            let shown = format!("{:?} {refused}", RedisUrl(wrong.to_owned()));
+            assert!(!shown.contains("sec"), "{shown}");
         }
         assert_eq!(format!("{:?}", Password("secret".to_owned())), "Password(..)");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_is_refused_before_anything_starts() {
+        for right in ["redis://h", "redis://[::1]", "redis://[::1]:6379/3", "redis://u@h:1/"] {
+            assert_eq!(url(right).to_string(), right);
+        }
+        for wrong in ["redis://:6379", "redis://h:0", "redis://h:x", "redis://h/one", "redis:///1"]
+        {
+            let said = wrong.parse::<RedisUrl>().unwrap_err().to_string();
+            assert!(said.contains("redis://127.0.0.1:6379/0"), "{said}");
+        }
     }
 
     #[cfg(feature = "redis")]

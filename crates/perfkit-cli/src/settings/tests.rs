@@ -107,6 +107,8 @@ fn a_shared_cache_is_printed_without_its_password() {
         let text = settings.to_toml();
         assert!(text.contains("cache-redis = [\"redis://"), "{text}");
         assert!(text.contains("cache-redis-stale-window = \"30s\""), "{text}");
+        let has_file = flags.contains(&"--cache-redis-password-file");
+        assert_eq!(text.contains("cache-redis-password-file = "), has_file, "{text}");
         assert!(!text.contains(secret) && !format!("{settings:?}").contains(secret), "{text}");
         assert!(gather(&[], &text, &[]).unwrap().cache_redis.is_some());
     }
@@ -119,6 +121,8 @@ fn a_shared_cache_that_cannot_be_is_refused_with_the_remedy() {
         ("cache-redis = []", "names no server"),
         ("cache-redis-prefix = 'a:'", "--cache-redis"),
         ("cache-redis = 'redis://:a-secret@h'\ncache-redis-password = 'a-secret'", "give it once"),
+        ("cache-redis = 'redis://:a-secret?b@h'", "--cache-redis-password-file"),
+        ("cdn = { purge = 'surrogate-keys', url = 'http://me:a-secret@h' }", "--cdn-secret-file"),
         ("cache-redis = 'redis://h'\ncache-redis-prefix = '{a}'", "braces"),
         ("cache-redis = 'redis://h'\ncache-redis-deadline = '0s'", "1ms"),
         ("cache-redis = 'redis://h'\ncache-redis-password-file = '/no/such'", "/no/such"),

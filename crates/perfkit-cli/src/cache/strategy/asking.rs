@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use perf_cache::strategy::CacheStrategy;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 pub(super) fn ask(arguments: &StrategyArguments) -> Result<CacheStrategy, Failure> {
@@ -76,7 +76,7 @@ impl<'a> Address<'a> {
         let has_port =
             authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let place = if has_port { authority.to_owned() } else { format!("{authority}:80") };
-        let mut stream = TcpStream::connect(&place).map_err(|error| failed(&error))?;
+        let mut stream = connect(&place).map_err(|error| failed(&error))?;
         let limited = stream.set_read_timeout(Some(PATIENCE));
         limited.and_then(|()| stream.set_write_timeout(Some(PATIENCE))).map_err(|e| failed(&e))?;
         let shown = match token {
@@ -109,6 +109,18 @@ impl<'a> Address<'a> {
     }
 }
 
+/// To the first of its addresses that answers in time.
+fn connect(place: &str) -> std::io::Result<TcpStream> {
+    let mut last = std::io::Error::other("it has no address");
+    for address in place.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, TIME_TO_CONNECT) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
 /// The status of an answer, and its body.
 fn parse(answer: &[u8]) -> Option<(u16, Value)> {
     let text = std::str::from_utf8(answer).ok()?;
@@ -118,6 +130,7 @@ fn parse(answer: &[u8]) -> Option<(u16, Value)> {
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
+const TIME_TO_CONNECT: Duration = Duration::from_secs(5);
 const LARGEST_ANSWER: u64 = 4 << 20;
 
 #[cfg(test)]
@@ -130,7 +143,7 @@ mod tests {
         let known = |authority, token| Some(Address { authority, token });
         assert_eq!(address("http://127.0.0.1:9090"), known("127.0.0.1:9090", None));
         assert_eq!(address("http://[::1]:9/#token=abc"), known("[::1]:9", Some("abc")));
-        for wrong in ["https://a", "http://", "http://a@b/", "a.b", "http://a b/"] {
+        for wrong in ["https://a", "http://", "http://a@b/", "a.b", "a:1/#token=x", "http://a b/"] {
             assert_eq!(address(wrong), None, "{wrong}");
         }
     }
