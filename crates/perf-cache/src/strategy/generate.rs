@@ -102,8 +102,8 @@ impl CacheStrategy {
     /// The strategy that an analysis speaks for, within constraints.
     ///
     /// - **Size of memory**: with prices, that of the tried ones that is cheapest in all; without, the
-    ///   largest that the bound allows; without a bound the one that
-    ///   [`recommend`] names.
+    ///   largest that the bound allows, or the bound itself where all are larger; without a bound the
+    ///   one that [`recommend`] names.
     /// - **Policy**: the default, unless another was better by a point of hit ratio in the mean and by
     ///   half a point in each quarter of the requests; from estimates by five points.
     /// - **Loading ahead**: where it was better by a tenth of a point in the mean and nowhere worse.
@@ -161,6 +161,21 @@ fn size_of(
     let sizes = analysis.sizes();
     let best = |size: u64| analysis.at(size).map(|tried| tried.hit_ratio).fold(0.0, f64::max);
     let within: Vec<u64> = sizes.iter().copied().filter(|size| *size <= bound).collect();
+    if within.is_empty() && !sizes.is_empty() {
+        reasons.push("nothing was tried at so little memory: it is the bound itself".to_owned());
+        return Some(bound);
+    }
+    match (analysis.unit, constraints.max_bytes, constraints.max_entries) {
+        (Unit::Bytes, None, Some(_)) => reasons.push(
+            "sizes are in bytes here: the bound in entries is not held to, give one in bytes"
+                .to_owned(),
+        ),
+        (Unit::Count, Some(_), None) => reasons.push(
+            "sizes are in entries here: the bound in bytes is not held to, give one in entries"
+                .to_owned(),
+        ),
+        _ => {}
+    }
     if let (Some(costs), Unit::Bytes) = (constraints.prices, analysis.unit) {
         let cost = |size: &u64| costs.of(*size, best(*size));
         let cheapest = within.iter().copied().min_by(|a, b| cost(a).total_cmp(&cost(b)))?;

@@ -162,6 +162,12 @@ fn with_prices_memory_is_as_large_as_is_cheapest() {
     assert_eq!(size(1.0, 0.001, 10_000), 1_000);
     assert_eq!(size(1.0, 0.001, 500), 400);
     assert_eq!(size(0.000_001, 1_000.0, 10_000), 50);
+    // Nothing that was tried is as small: the bound is held to all the same.
+    let small = Constraints::new().max_bytes(ByteSize::mib(3));
+    let small = CacheStrategy::generate("small", &analysis, &small);
+    assert_eq!(small.tiers[0].max_bytes, Some(ByteSize::mib(3)), "{small}");
+    let other = CacheStrategy::generate("other", &analysis, &Constraints::new().max_entries(5));
+    assert!(other.reasons.iter().any(|why| why.contains("is not held to")), "{other}");
 }
 
 #[test]

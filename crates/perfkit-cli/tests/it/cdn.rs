@@ -116,8 +116,11 @@ fn what_cannot_work_is_refused_before_anything_listens() {
     assert!(said.contains("cdn-url is set and cdn-purge is not"), "{said}");
     let said = serve(&["--cdn-purge", "akamai"]);
     assert!(said.contains("cloudflare, cloudfront, fastly or surrogate-keys"), "{said}");
-    let said = serve(&["--cdn-purge", "cloudflare", "--cdn-zone", "z1"]);
+    let zone = ["--cdn-purge", "cloudflare", "--cdn-zone", "z1"];
+    let said = serve(&[&zone[..], &["--cdn-url", "http://127.0.0.1:1"]].concat());
     assert!(said.contains("PERFKIT_CDN_TOKEN"), "{said}");
+    #[cfg(not(feature = "cdn-tls"))]
+    assert!(serve(&zone).contains("--features cdn-tls"));
     let said = serve(&["--cdn-purge", "surrogate-keys", "--cdn-url", "nowhere"]);
     assert!(said.contains("base_url"), "{said}");
 }
