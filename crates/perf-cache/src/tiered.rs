@@ -219,6 +219,7 @@
 //!   [`close`](TieredCache::close). A process that is killed before tells nobody: the others answer
 //!   what it was to end for as long as that lives. The same goes for removals that wait for the tier.
 //!   64 invalidations wait; more of them become one that ends everything.
+//! - **A tier is for one cache**: another one over the same server has a tier of its own, or is refused.
 //! - **Clocks are not compared.** How old a value is follows from the life that it was to have and
 //!   what the tier says is left; one without an end counts as new when it is found.
 //! - **Keys come back from their bytes** where their type can do that: [`CacheKey::decode`]. For others

@@ -12,6 +12,7 @@ use super::request::Request;
 use crate::tiered::TierError;
 use perf_core::Instant;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -22,7 +23,12 @@ pub(super) fn listen(core: Arc<Core>) -> io::Result<JoinHandle<()>> {
         while core.receiver.get().is_none() && !core.is_closed() {
             thread::park();
         }
-        Listening::new(&core).run();
+        // Whoever is told may panic. Nobody else would hear of changes then, or drop what is near when
+        // there is nothing to hear.
+        while catch_unwind(AssertUnwindSafe(|| Listening::new(&core).run())).is_err() {
+            core.counts().panics.increment();
+            thread::park_timeout(PAUSE);
+        }
     })
 }
 
@@ -53,6 +59,7 @@ impl Listening<'_> {
 
     fn run(&mut self) {
         let clock = self.core.settings.clock.clone();
+        self.doubt_in_time();
         while !self.core.is_closed() {
             let asked = clock.now();
             match self.read() {
@@ -60,12 +67,17 @@ impl Listening<'_> {
                 Ok(false) => {}
                 Err(_) => thread::park_timeout(PAUSE),
             }
-            // What is about to be asked may be answered too late.
-            let known = self.core.heard_at().max(self.doubted_at);
-            if clock.now() + self.longest >= known + self.core.settings.stale_window {
-                self.doubted_at = clock.now();
-                self.core.doubt_unheard();
-            }
+            self.doubt_in_time();
+        }
+    }
+
+    /// What is about to be asked may be answered too late.
+    fn doubt_in_time(&mut self) {
+        let known = self.core.heard_at().max(self.doubted_at);
+        let now = self.core.settings.clock.now();
+        if now + self.longest >= known + self.core.settings.stale_window {
+            self.doubted_at = now;
+            self.core.doubt_unheard();
         }
     }
 
@@ -120,6 +132,7 @@ impl Listening<'_> {
     /// As the calls do, but what there is to read may be much, and here there is time for it.
     fn begin_anew(&mut self, seen: Place, over: Option<u64>) -> Result<bool, TierError> {
         self.hidden_after = None;
+        self.doubt_in_time();
         let (new, request) = self.core.state_request(over);
         let [answer] = self.core.well(self.own.ask(&request))?;
         self.core.install(seen, new, answer)?;

@@ -23,17 +23,18 @@ impl Core {
     }
 
     /// Who is to be told of changes from now on; of what the state is first, at once if the server
-    /// answers.
-    pub(super) fn tell(&self, receiver: Weak<dyn Receiver>) {
+    /// answers. `false`: somebody else is.
+    pub(super) fn tell(&self, receiver: Weak<dyn Receiver>) -> bool {
         let order = lock(&self.order);
         if self.receiver.set(receiver).is_err() {
-            return;
+            return false;
         }
         *lock(&self.place) = Place::default();
         self.hear(self.settings.clock.now());
         drop(order);
         // Or else the thread that listens finds out.
         let _ = self.begin_anew(Place::default(), None);
+        true
     }
 
     fn receiver(&self) -> Option<Arc<dyn Receiver>> {

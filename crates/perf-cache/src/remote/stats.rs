@@ -48,6 +48,9 @@ pub struct RedisStats {
     /// For how long it was not, in milliseconds: up to about 200 where all is well. Zero where nobody
     /// is told of changes.
     pub unheard_for_ms: u64,
+    /// Panics of whoever is told of changes, where these were heard of by themselves: they are told
+    /// again.
+    pub panics: u64,
     /// Connections that wait for a call.
     pub idle: u64,
 }
@@ -72,6 +75,7 @@ pub(super) struct Counts {
     pub(super) forks: Counter,
     pub(super) resets: Counter,
     pub(super) unheard: Counter,
+    pub(super) panics: Counter,
 }
 
 impl Counts {
@@ -96,6 +100,7 @@ impl Counts {
             resets: self.resets.get(),
             unheard: self.unheard.get(),
             unheard_for_ms: 0,
+            panics: self.panics.get(),
             idle: idle as u64,
         }
     }

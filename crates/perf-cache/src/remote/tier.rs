@@ -223,9 +223,10 @@ impl SharedTier for RedisTier {
         self.core.place().since()
     }
 
-    fn listen(&self, receiver: Weak<dyn Receiver>) {
-        self.core.tell(receiver);
+    fn listen(&self, receiver: Weak<dyn Receiver>) -> bool {
+        let is_told = self.core.tell(receiver);
         self.listening.unpark();
+        is_told
     }
 
     fn fill(

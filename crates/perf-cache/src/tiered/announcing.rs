@@ -89,8 +89,11 @@ impl Announcements {
     fn fail(&self, id: u64) -> bool {
         self.failed.increment();
         let mut pending = lock(&self.pending);
-        for known in pending.all.iter_mut().filter(|known| known.id == id) {
-            known.has_failed = true;
+        if let Some(at) = pending.all.iter().position(|known| known.id == id) {
+            // Behind the others: one that can never be told must not hold them up.
+            let mut failed = pending.all.remove(at);
+            failed.has_failed = true;
+            pending.all.push(failed);
         }
         let waiting = pending.all.iter().filter(|known| known.has_failed).count();
         if waiting > MAX_WAITING {
@@ -105,7 +108,7 @@ impl Announcements {
         !std::mem::replace(&mut pending.is_retried, true)
     }
 
-    /// One that could not be told, to be tried again by the caller; the oldest.
+    /// One that could not be told, to be tried again by the caller; the one that was tried longest ago.
     fn take_failed(&self) -> Option<u64> {
         let mut pending = lock(&self.pending);
         let first = pending.all.iter_mut().find(|known| known.has_failed)?;
@@ -149,10 +152,11 @@ impl Outside {
         self.shared.map(|_| self.announcements.add(scope(), false))
     }
 
-    /// Whether a value that the shared tier has is dead.
+    /// Whether a value that the shared tier has is dead, by the epoch in which it was asked for and its
+    /// number.
     pub(super) fn is_dead_there<'a>(
         &self,
-        number: u64,
+        number: (u64, u64),
         tags: &[u64],
         key: &dyn Fn() -> Option<Cow<'a, str>>,
     ) -> bool {
@@ -224,15 +228,15 @@ impl Outside {
         let outer = &self.outers[tier];
         let told = outer.call(attempt, |tier| {
             let Some(shared) = tier.shared() else { return Ok(None) };
-            let before = shared.since().epoch;
+            let before = (shared.since().epoch, self.told.epoch());
             let number = shared.announce(&scope)?;
             // A number of another epoch says nothing; what began that has told all there is to know.
-            Ok((shared.since().epoch == before).then_some(number))
+            Ok((shared.since().epoch == before.0).then_some((before.1, number)))
         });
         match told {
             Ok(number) => {
-                if let Some(number) = number {
-                    self.told.note(number, &scope);
+                if let Some((epoch, number)) = number {
+                    self.told.note_in(epoch, number, &scope);
                 }
                 self.announcements.done(id);
                 Ok(())

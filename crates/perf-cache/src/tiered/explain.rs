@@ -2,6 +2,7 @@
 
 use super::TieredCache;
 use super::choosing::too_large;
+use super::fetching::Looked;
 use super::held::Stamp;
 use super::inner::Core;
 use super::keys::KeyBytes;
@@ -208,7 +209,7 @@ where
             waiting => waiting.is_some(),
         };
         let mut bytes = Vec::new();
-        let era = self.outside.generations.era();
+        let (era, epoch) = (self.outside.generations.era(), self.outside.told.epoch());
         let found = match self.outside.read(hash, tier, &name, &mut bytes) {
             Read::Found => Fetched::Found,
             Read::Missing => Fetched::Missing,
@@ -241,7 +242,7 @@ where
         };
         let now = self.now_ms();
         opened.lives_for(found, now);
-        let is_past = self.is_past(key, &mut opened, (found, era));
+        let is_past = self.is_past(key, &mut opened, (found, Looked { era, epoch }));
         let stamp = self.stamp_of(hash, key, (tier, 0), &opened);
         seen.aged(&stamp, now);
         if stamp.expires_at <= now {

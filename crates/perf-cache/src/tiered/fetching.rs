@@ -16,6 +16,15 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What held before something was looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looked {
+    /// The last invalidation here.
+    pub(super) era: u64,
+    /// Of the numbers of the shared tier.
+    pub(super) epoch: u64,
+}
+
 impl<K, V> Core<K, V>
 where
     K: Hash + Eq + Clone + CacheKey,
@@ -59,6 +68,7 @@ where
             Some(held) => (held.number, held.era),
             None => (self.outside.number(), self.outside.generations.era()),
         };
+        let looked = Looked { era, epoch: self.outside.told.epoch() };
         scratch.bytes.clear();
         let read = self.outside.read(hash, tier, &scratch.name, &mut scratch.bytes);
         let found = match read {
@@ -80,7 +90,7 @@ where
                 }
             }
         };
-        let (opened, now) = self.open(key, (tier, era), (scratch, found))?;
+        let (opened, now) = self.open(key, (tier, looked), (scratch, found))?;
         outer.counts.hits.increment();
         if let Some(started) = started {
             let took = self.clock.now() - started;
@@ -101,11 +111,10 @@ where
     }
 
     /// What was found in a tier, unless it must not be answered; and when that was, Unix milliseconds.
-    /// `era`: the last invalidation before it was looked for.
     fn open(
         &self,
         key: &K,
-        (tier, era): (usize, u64),
+        (tier, looked): (usize, Looked),
         (scratch, found): (&Scratch, Fetched),
     ) -> Option<(Opened<V>, u64)> {
         if found == Fetched::Missing {
@@ -118,7 +127,7 @@ where
         };
         let now = self.now_ms();
         opened.lives_for(found, now);
-        if opened.expires_at <= now || self.is_past(key, &mut opened, (found, era)) {
+        if opened.expires_at <= now || self.is_past(key, &mut opened, (found, looked)) {
             counts.outdated.increment();
             return None;
         }
@@ -132,13 +141,13 @@ where
         &self,
         key: &K,
         opened: &mut Opened<V>,
-        (found, era): (Fetched, u64),
+        (found, looked): (Fetched, Looked),
     ) -> bool {
         let text = || self.text.get().map(|text| text(key));
         match found {
             Fetched::FoundSince(_, number) => {
-                opened.era = era;
-                self.outside.is_dead_there(number, &opened.tags, &text)
+                opened.era = looked.era;
+                self.outside.is_dead_there((looked.epoch, number), &opened.tags, &text)
             }
             _ => {
                 let tags = opened.tags.iter().copied();

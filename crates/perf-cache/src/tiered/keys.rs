@@ -54,6 +54,9 @@ pub(super) struct Op<W> {
     pub(super) number: u64,
     pub(super) action: Action,
     pub(super) waiters: Vec<W>,
+    /// Whether others have changed the key in the tier since this was handed over: which of the two is
+    /// newer the tier alone knows.
+    pub(super) is_doubted: bool,
 }
 
 /// What somebody has been told to do.
@@ -221,12 +224,14 @@ impl<W> Keys<W> {
             if !matches!(op.action, Action::Put(_, Terms { pinned: true, .. })) {
                 op.action = Action::Remove;
             }
+            op.is_doubted = false;
             key.queue.insert(0, op);
         }
         (waiters, is_due)
     }
 
-    /// What others have changed in the tier is newer than the values that wait for it.
+    /// What others have changed in the tier is newer than the values that wait for it, and may be newer
+    /// than the one that it is being given.
     pub(super) fn overtake(&mut self, hash: u64, tier: usize, bytes: &[u8]) -> Refused<W> {
         let mut refused = Refused { waiters: Vec::new(), freed: 0, puts: 0 };
         let Some(key) = self.keys.get_mut(&hash) else { return refused };
@@ -237,6 +242,9 @@ impl<W> Keys<W> {
             }
             !goes
         });
+        for op in key.running.iter_mut().filter(|op| op.is_for(tier, bytes)) {
+            op.is_doubted = true;
+        }
         refused
     }
 
@@ -274,7 +282,9 @@ impl<W> Keys<W> {
         let mut latest_first = key.queue.iter().rev().chain(&key.running);
         // What is to be filled in counts for nothing until the tier has looked at it.
         let is_for = |op: &&Op<W>| op.is_for(tier, bytes) && !op.action.is_fill();
-        match latest_first.find(is_for).map(|op| &op.action) {
+        let latest = latest_first.find(is_for);
+        match latest.map(|op| &op.action) {
+            Some(Action::Put(..)) if latest.is_some_and(|op| op.is_doubted) => Peek::AsStored,
             Some(Action::Put(bytes, _)) => Peek::Put(Arc::clone(bytes)),
             Some(Action::Remove) => Peek::Removed,
             None => Peek::AsStored,

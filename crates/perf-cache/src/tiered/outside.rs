@@ -200,17 +200,13 @@ impl Outside {
         self.forget_idle(&mut self.stripe(hash), hash);
     }
 
-    /// From now on the shared tier tells of what others change.
-    pub(super) fn listen(&self, receiver: Weak<dyn Receiver>) {
-        if let Some(tier) = self.shared {
-            // There is no answer that could be missed: who has no news of a tier is not to trust it.
-            let _ = self.outers[tier].call(None, |tier| {
-                if let Some(shared) = tier.shared() {
-                    shared.listen(receiver);
-                }
-                Ok(())
-            });
-        }
+    /// From now on the shared tier tells of what others change. `false`: it tells another cache.
+    pub(super) fn listen(&self, receiver: Weak<dyn Receiver>) -> bool {
+        let Some(tier) = self.shared else { return true };
+        // An error is no answer: who has no news of a tier is not to trust it.
+        self.outers[tier]
+            .call(None, |tier| Ok(tier.shared().is_none_or(|shared| shared.listen(receiver))))
+            .unwrap_or(true)
     }
 
     /// Whether a tier has nothing for a key, and nothing is on its way. May wait for a tier that is
@@ -347,7 +343,8 @@ impl Outside {
             let waiter = (!(goes_behind || is_put && outer.tier.is_prompt())).then(Promise::new);
             self.behind.add(action.len());
             let waiters = waiter.iter().cloned().collect();
-            let begun = keys.push(hash, Op { tier, key, number, action, waiters });
+            let begun =
+                keys.push(hash, Op { tier, key, number, action, waiters, is_doubted: false });
             self.behind.take(begun.freed);
             outer.counts.coalesced.add(begun.coalesced);
             if goes_behind {

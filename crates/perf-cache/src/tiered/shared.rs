@@ -22,9 +22,10 @@ pub trait SharedTier: OuterTier {
     /// as new. Does not wait.
     fn since(&self) -> Since;
 
-    /// From now on `receiver` is told of changes, until it is gone or the tier is closed. Called once;
-    /// may wait for the tier as any call does.
-    fn listen(&self, receiver: Weak<dyn Receiver>);
+    /// From now on `receiver` is told of changes, until it is gone or the tier is closed; may wait for
+    /// the tier as any call does. `false`: somebody else is told already, to whom the changes of this
+    /// receiver would pass for his own, so this one is not.
+    fn listen(&self, receiver: Weak<dyn Receiver>) -> bool;
 
     /// Puts in what was read at its source after `since`, unless the key has changed since then, or
     /// nobody can know: then it is refused as [overtaken](crate::disk::RefusedBecause).

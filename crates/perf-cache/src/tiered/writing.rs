@@ -99,7 +99,8 @@ where
 
     /// Writes what still waits, closes the tiers beyond memory, and tells what was done and what was
     /// lost; takes no longer than [set](super::TieredCacheBuilder::close_within). Memory goes on, and
-    /// loads are still made; they are not stored any more. Later calls get the same report.
+    /// loads are still made; they are not stored any more, and what other processes change is not heard
+    /// of. Later calls get the same report.
     #[must_use = "it tells what was lost"]
     pub fn close(&self) -> Arc<CloseReport> {
         block_on(self.close_async())

@@ -31,7 +31,7 @@ impl<K: 'static, V: 'static> TieredCacheBuilder<K, V> {
     ///
     /// [`ConfigError`] if there is no tier at all, tiers beyond memory without a codec, a bound on
     /// bytes of memory with neither codec nor weigher, a rule for lives in memory with tiers beyond it, two
-    /// tiers that other processes use as well, a number or a time that is zero, a compression that is not built in, and for what [`CacheBuilder::build`](crate::CacheBuilder::build) refuses.
+    /// tiers that other processes use as well or one that another cache has, a number or a time that is zero, a compression that is not built in, and for what [`CacheBuilder::build`](crate::CacheBuilder::build) refuses.
     fn check(&self) -> Result<(), ConfigError> {
         let refuse = |setting, value: &dyn fmt::Display, remedy: &'static str| {
             Err(ConfigError::new(setting, value, remedy))
@@ -101,7 +101,7 @@ where
     ///
     /// [`ConfigError`] if there is no tier at all, tiers beyond memory without a codec, a bound on
     /// bytes of memory with neither codec nor weigher, a rule for lives in memory with tiers beyond it, two
-    /// tiers that other processes use as well, a number or a time that is zero, a compression that is not built in, and for what [`CacheBuilder::build`](crate::CacheBuilder::build) refuses;
+    /// tiers that other processes use as well or one that another cache has, a number or a time that is zero, a compression that is not built in, and for what [`CacheBuilder::build`](crate::CacheBuilder::build) refuses;
     /// [`DiskError`](crate::disk::DiskError) if the disk cannot be opened.
     pub fn build(mut self) -> Result<TieredCache<K, V>, BuildError> {
         self.check()?;
@@ -142,10 +142,6 @@ where
             }));
         }
         let memory = builder.build()?;
-        if !close::start(&outside) {
-            let remedy = "the system gives no thread to write behind, write through";
-            return Err(ConfigError::new("write", "behind", remedy).into());
-        }
         let news = match (outside.shared, &sealer) {
             (Some(_), Some(sealer)) => Some(Arc::new(News {
                 near: Near { memory: memory.clone(), outside: Arc::clone(&outside) },
@@ -158,7 +154,16 @@ where
         };
         if let Some(news) = &news {
             let receiver = Arc::<News<K, V>>::downgrade(news);
-            outside.listen(receiver);
+            if !outside.listen(receiver) {
+                let remedy = "make another over the same server for each cache";
+                return Err(
+                    ConfigError::new("tier", "a shared one of another cache", remedy).into()
+                );
+            }
+        }
+        if !close::start(&outside) {
+            let remedy = "the system gives no thread to write behind, write through";
+            return Err(ConfigError::new("write", "behind", remedy).into());
         }
         let core = Core {
             memory,

@@ -4,12 +4,15 @@ use super::table::{Pattern, Table};
 use super::{Generations, Standing};
 use crate::tiered::shared::Scope;
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// All that a shared tier has told of, bounded as [`Generations`] are.
 #[derive(Debug)]
 pub(in crate::tiered) struct Told {
     table: RwLock<Table>,
+    /// Of the numbers in the table. Changed only with the table locked for that.
+    epoch: AtomicU64,
     max_tags: usize,
     max_patterns: usize,
 }
@@ -50,12 +53,25 @@ impl Covers {
 
 impl Told {
     pub(in crate::tiered) fn new(max_tags: usize, max_patterns: usize) -> Told {
-        Told { table: RwLock::default(), max_tags, max_patterns }
+        Told { table: RwLock::default(), epoch: AtomicU64::new(0), max_tags, max_patterns }
     }
 
     /// Something was invalidated by the change of that number.
     pub(in crate::tiered) fn note(&self, number: u64, scope: &Scope) {
         self.take_in(&mut self.table_mut(), number, scope);
+    }
+
+    /// The same, if numbers are still of that epoch.
+    pub(in crate::tiered) fn note_in(&self, epoch: u64, number: u64, scope: &Scope) {
+        let mut table = self.table_mut();
+        if self.epoch() == epoch {
+            self.take_in(&mut table, number, scope);
+        }
+    }
+
+    /// Whose numbers these are: for what is about to be asked of the tier.
+    pub(in crate::tiered) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// This is all there is to know.
@@ -67,7 +83,9 @@ impl Told {
         for (number, scope) in scopes {
             self.take_in(&mut table, *number, scope);
         }
-        *self.table_mut() = table;
+        let mut known = self.table_mut();
+        *known = table;
+        self.epoch.store(standing.since.epoch, Ordering::Release);
     }
 
     fn take_in(&self, table: &mut Table, number: u64, scope: &Scope) {
@@ -100,14 +118,16 @@ impl Told {
         }
     }
 
-    /// Whether a value of that number is dead.
+    /// Whether a value of that number, which was asked for in that epoch, is dead. One that was asked
+    /// for in another is: its number says nothing.
     pub(in crate::tiered) fn are_past<'a>(
         &self,
-        number: u64,
+        (epoch, number): (u64, u64),
         tags: &[u64],
         key: impl FnOnce() -> Option<Cow<'a, str>>,
     ) -> bool {
-        self.table().are_past(number, tags.iter().copied(), key)
+        let table = self.table();
+        self.epoch() != epoch || table.are_past(number, tags.iter().copied(), key)
     }
 
     /// Tags and patterns that are kept.
@@ -152,13 +172,15 @@ mod tests {
         let told = Told::new(4, 2);
         told.note(5, &tag("a"));
         told.note(7, &namespace("n"));
-        assert!(told.are_past(4, &[id("a")], key("k")));
-        assert!(!told.are_past(5, &[id("a")], key("k")), "that very change put it there");
-        assert!(!told.are_past(4, &[id("b")], key("k")));
-        assert!(told.are_past(6, &[], key("n:1")) && !told.are_past(7, &[], key("n:1")));
-        assert!(told.are_past(6, &[], || None), "it may be covered");
+        assert!(told.are_past((0, 4), &[id("a")], key("k")));
+        assert!(!told.are_past((0, 5), &[id("a")], key("k")), "that very change put it there");
+        assert!(!told.are_past((0, 4), &[id("b")], key("k")));
+        assert!(told.are_past((0, 6), &[], key("n:1")) && !told.are_past((0, 7), &[], key("n:1")));
+        assert!(told.are_past((0, 6), &[], || None), "it may be covered");
         told.note(9, &Scope::All);
-        assert!(told.are_past(8, &[], key("k")) && !told.are_past(9, &[id("a")], key("n:1")));
+        assert!(
+            told.are_past((0, 8), &[], key("k")) && !told.are_past((0, 9), &[id("a")], key("n:1"))
+        );
         assert_eq!(told.len(), (0, 0));
     }
 
@@ -170,10 +192,12 @@ mod tests {
         told.note(4, &namespace("n"));
         told.note(8, &tag("a"));
         told.note(3, &tag("a"));
-        assert!(told.are_past(8, &[], key("n:1")) && told.are_past(7, &[id("a")], key("k")));
-        assert!(told.are_past(4, &[], key("m:1")) && !told.are_past(5, &[], key("m:1")));
+        assert!(
+            told.are_past((0, 8), &[], key("n:1")) && told.are_past((0, 7), &[id("a")], key("k"))
+        );
+        assert!(told.are_past((0, 4), &[], key("m:1")) && !told.are_past((0, 5), &[], key("m:1")));
         told.note(6, &Scope::All);
-        assert!(told.are_past(8, &[], key("n:1")), "that was later");
+        assert!(told.are_past((0, 8), &[], key("n:1")), "that was later");
     }
 
     #[test]
@@ -184,12 +208,12 @@ mod tests {
         }
         assert!(told.len().0 <= 4);
         for number in 1..=20 {
-            assert!(told.are_past(number - 1, &[id(&number.to_string())], key("k")));
+            assert!(told.are_past((0, number - 1), &[id(&number.to_string())], key("k")));
         }
         for (number, name) in [(21, "a"), (22, "b"), (23, "c")] {
             told.note(number, &Scope::Pattern(Glob::new(&format!("{name}*")).unwrap()));
         }
-        assert!(told.are_past(20, &[], key("x")) && !told.are_past(21, &[], key("x")));
+        assert!(told.are_past((0, 20), &[], key("x")) && !told.are_past((0, 21), &[], key("x")));
         assert_eq!(told.len().1, 2);
     }
 
@@ -199,8 +223,15 @@ mod tests {
         told.note(1_000, &tag("a"));
         let scopes = vec![(7, tag("b")), (3, tag("c")), (5, namespace("n"))];
         told.replace(&Standing::new(Since { epoch: 2, number: 9 }, 4, scopes));
-        assert!(!told.are_past(8, &[id("a")], key("k")), "of another epoch");
-        assert!(told.are_past(6, &[id("b")], key("k")) && told.are_past(4, &[], key("n:1")));
-        assert!(told.are_past(3, &[], key("k")) && !told.are_past(4, &[id("c")], key("k")));
+        assert!(!told.are_past((2, 8), &[id("a")], key("k")), "of another epoch");
+        assert!(told.are_past((0, 8), &[id("a")], key("k")), "asked for before that");
+        told.note_in(0, 9, &tag("c"));
+        assert!(!told.are_past((2, 8), &[id("c")], key("k")), "told in another");
+        assert!(
+            told.are_past((2, 6), &[id("b")], key("k")) && told.are_past((2, 4), &[], key("n:1"))
+        );
+        assert!(
+            told.are_past((2, 3), &[], key("k")) && !told.are_past((2, 4), &[id("c")], key("k"))
+        );
     }
 }

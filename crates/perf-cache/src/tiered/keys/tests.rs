@@ -112,7 +112,14 @@ impl World {
     }
 
     fn push(&mut self, key: u64, number: u64, action: Action) {
-        let op = Op { tier: TIER, key: name(key), number, action, waiters: vec![number] };
+        let op = Op {
+            tier: TIER,
+            key: name(key),
+            number,
+            action,
+            waiters: vec![number],
+            is_doubted: false,
+        };
         let hash = self.hash_of(key);
         let _ = self.keys.push(hash, op);
         self.actors.push(Actor::Drive { key });
@@ -357,7 +364,14 @@ fn what_was_read_before_a_removal_is_never_there_after_it() {
 #[test]
 fn a_value_that_waits_makes_way_and_a_removal_does_not() {
     let mut keys = Keys::<u64>::new();
-    let op = |number, action| Op { tier: 0, key: name(1), number, action, waiters: vec![number] };
+    let op = |number, action| Op {
+        tier: 0,
+        key: name(1),
+        number,
+        action,
+        waiters: vec![number],
+        is_doubted: false,
+    };
     assert_eq!(keys.push(1, op(1, put(1))).coalesced, 0);
     let begun = keys.push(1, op(2, Action::Remove));
     assert_eq!((begun.coalesced, begun.freed), (1, 8));
@@ -377,7 +391,14 @@ fn a_value_that_waits_makes_way_and_a_removal_does_not() {
 #[test]
 fn a_value_that_cannot_be_put_is_removed_and_a_record_is_put_again() {
     let mut keys = Keys::<u64>::new();
-    let op = |action| Op { tier: 0, key: name(1), number: 1, action, waiters: vec![1] };
+    let op = |action| Op {
+        tier: 0,
+        key: name(1),
+        number: 1,
+        action,
+        waiters: vec![1],
+        is_doubted: false,
+    };
     let _ = keys.push(1, op(put(1)));
     assert!(keys.next(1, 0).is_some());
     assert_eq!(keys.failed(1, 0, false), (vec![1], true));
@@ -395,4 +416,26 @@ fn a_value_that_cannot_be_put_is_removed_and_a_record_is_put_again() {
     assert!(keys.next(1, 0).is_some());
     let _ = keys.failed(1, 0, false);
     assert!(matches!(keys.next(1, 0).unwrap().action, Action::Put(..)));
+}
+
+#[test]
+fn what_others_have_changed_is_not_answered_as_it_is_put() {
+    let mut keys = Keys::<u64>::new();
+    let op = |number| Op {
+        tier: 0,
+        key: name(1),
+        number,
+        action: put(number),
+        waiters: vec![number],
+        is_doubted: false,
+    };
+    let _ = keys.push(1, op(1));
+    assert!(keys.next(1, 0).is_some());
+    let _ = keys.push(1, op(2));
+    let overtaken = keys.overtake(1, 0, &name(1));
+    assert_eq!((overtaken.puts, overtaken.waiters), (1, vec![2]));
+    assert!(matches!(keys.peek(1, 0, &name(1)), Peek::AsStored));
+    let _ = keys.push(1, op(3));
+    assert!(matches!(keys.peek(1, 0, &name(1)), Peek::Put(bytes) if number_of(&bytes) == 3));
+    assert_eq!(keys.done(1, 0), [1]);
 }

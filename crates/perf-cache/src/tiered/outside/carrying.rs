@@ -125,7 +125,8 @@ impl Outside {
             } else {
                 job
             };
-            match self.outers[tier].execute(&job, attempt) {
+            let done = self.outers[tier].execute(&job, attempt);
+            match done.and_then(|()| self.end_if_dead(tier, &job, attempt)) {
                 Ok(()) => {
                     self.volume.add(job.action.len());
                     let mut keys = self.stripe(hash);
@@ -149,6 +150,22 @@ impl Outside {
                 }
             }
         }
+    }
+
+    /// What was invalidated before the shared tier gave a value its number has been taken in by now,
+    /// and that value passes for newer there: it goes again.
+    fn end_if_dead(
+        &self,
+        tier: usize,
+        job: &Job,
+        attempt: Option<&Attempt>,
+    ) -> Result<(), Option<TierError>> {
+        if !self.is_dead_on_its_way(tier, &job.action) {
+            return Ok(());
+        }
+        self.outers[tier].counts.overtaken.increment();
+        let removal = Job { key: Arc::clone(&job.key), action: Action::Remove };
+        self.outers[tier].execute(&removal, attempt)
     }
 
     /// Forgets what was to be done for a key in a tier; who waits for it learns why.

@@ -142,14 +142,15 @@ impl Outside {
         let queue = |records| self.queue_records(records);
         let (number, begun) = self.generations.invalidate_all(queue);
         self.generations.settle(number);
+        if Some(tier) == self.shared {
+            // Before they are forgotten: until it is told, nothing is answered from there.
+            self.end_everywhere();
+        }
         for hash in parked {
             self.forget_due(hash, tier, &TierError::PassedBy { tier: self.outers[tier].name() });
         }
         // Sets out and does not wait.
         drop(begun);
-        if Some(tier) == self.shared {
-            self.end_everywhere();
-        }
     }
 
     /// Tries again what could not be done, once, as long as the tiers answer and there is time.

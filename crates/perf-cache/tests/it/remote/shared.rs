@@ -10,6 +10,7 @@ use perf_cache::tiered::{
 };
 use perf_core::{Clock, Glob};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -439,6 +440,34 @@ fn who_hears_nothing_for_too_long_is_told_so_again_and_again() {
     other.remove(b"a").unwrap();
     heard.until(|heard| heard.numbers() == [1]);
     assert_eq!((tier.stats().resets, heard.doubts(Doubt::Unheard)), (0, 3));
+}
+
+/// Panics the first time.
+#[derive(Debug, Default)]
+struct Timid(Heard, AtomicBool);
+
+impl Receiver for Timid {
+    fn changed(&self, changes: &[Change]) {
+        assert!(self.1.swap(true, Ordering::SeqCst), "told to");
+        self.0.changed(changes);
+    }
+
+    fn doubted(&self, _: Doubt, _: Option<Standing>) {}
+}
+
+#[test]
+fn a_receiver_that_panics_is_told_again() {
+    let Some(server) = Server::start() else { return };
+    let (tier, other) = (patient(&server).build().unwrap(), patient(&server).build().unwrap());
+    let timid = Arc::<Timid>::default();
+    let receiver: Arc<dyn Receiver> = timid.clone();
+    assert!(tier.listen(Arc::downgrade(&receiver)));
+    assert!(!tier.listen(Arc::downgrade(&receiver)), "one is told, and no other");
+    other.remove(b"a").unwrap();
+    timid.0.until(|heard| heard.numbers() == [1]);
+    other.remove(b"b").unwrap();
+    timid.0.until(|heard| heard.numbers() == [1, 2]);
+    assert_eq!(tier.stats().panics, 1);
 }
 
 #[test]

@@ -62,6 +62,8 @@ impl Hub {
             says_no_number: AtomicBool::default(),
             gate: Gate::default(),
             announcing: Gate::default(),
+            finding: Gate::default(),
+            refuses: Mutex::default(),
             calls: Mutex::default(),
         };
         Arc::new(node)
@@ -133,6 +135,10 @@ pub(crate) struct Node {
     pub(crate) gate: Gate,
     /// Holds up what is to be announced.
     pub(crate) announcing: Gate,
+    /// Holds up what was found, before it is known what has changed.
+    pub(crate) finding: Gate,
+    /// It can never be announced.
+    pub(crate) refuses: Mutex<Option<Scope>>,
     calls: Mutex<HashMap<&'static str, u64>>,
 }
 
@@ -223,6 +229,7 @@ impl OuterTier for Node {
         self.call("fetch")?;
         let now = self.hub.clock.now();
         let found = self.hub.state.lock().unwrap().values.get(key).cloned();
+        self.finding.pass();
         self.deliver();
         let Some(value) = found.filter(|value| value.ends > now) else {
             return Ok(Fetched::Missing);
@@ -292,8 +299,11 @@ impl SharedTier for Node {
         *self.applied.lock().unwrap()
     }
 
-    fn listen(&self, receiver: Weak<dyn Receiver>) {
-        assert!(self.receiver.lock().unwrap().replace(receiver).is_none());
+    fn listen(&self, receiver: Weak<dyn Receiver>) -> bool {
+        let mut known = self.receiver.lock().unwrap();
+        let is_first = known.is_none();
+        known.get_or_insert(receiver);
+        is_first
     }
 
     fn fill(
@@ -318,7 +328,8 @@ impl SharedTier for Node {
     fn announce(&self, scope: &Scope) -> Result<u64, TierError> {
         self.announcing.pass();
         self.call("announce")?;
-        if self.fails_to_announce.load(Ordering::SeqCst) {
+        let is_refused = self.refuses.lock().unwrap().as_ref() == Some(scope);
+        if is_refused || self.fails_to_announce.load(Ordering::SeqCst) {
             return Err(self.error());
         }
         let mut state = self.hub.state.lock().unwrap();

@@ -178,6 +178,42 @@ fn what_is_on_its_way_is_not_answered_before_it_is_there() {
 }
 
 #[test]
+fn what_others_change_while_it_is_put_in_is_not_answered_as_it_is_put_in() {
+    let (_, first, second) = pair();
+    first.node.gate.shut(true);
+    std::thread::scope(|scope| {
+        let inserting = scope.spawn(|| first.cache.insert(text("a"), text("1")));
+        while first.node.gate.waiting.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        second.cache.insert(text("a"), text("2"));
+        first.node.deliver();
+        let found = first.cache.get("a");
+        first.node.gate.shut(false);
+        inserting.join().unwrap();
+        assert_eq!(found, Some(text("2")), "which is newer the tier alone knows");
+    });
+}
+
+#[test]
+fn what_was_found_before_the_tier_began_anew_is_not_judged_by_what_it_knows_since() {
+    let (hub, first, _second) = pair();
+    first.cache.insert_with(text("a"), text("old"), Terms::new().tags(["t"]));
+    assert!(first.cache.invalidate_tag("t").is_ok());
+    first.node.finding.shut(true);
+    std::thread::scope(|scope| {
+        let getting = scope.spawn(|| first.cache.get("a"));
+        while first.node.finding.waiting.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        hub.restart();
+        first.node.finding.shut(false);
+        assert_eq!(getting.join().unwrap(), None);
+    });
+    assert_eq!(first.cache.get("a"), None);
+}
+
+#[test]
 fn what_is_put_in_while_others_are_told_is_newer_than_that() {
     let (hub, first, second) = pair();
     let tell = &first.node.announcing;
@@ -327,6 +363,26 @@ fn too_many_that_cannot_be_told_end_everything() {
 }
 
 #[test]
+fn what_can_never_be_told_does_not_hold_up_the_others() {
+    let (hub, first, _second) = pair();
+    *first.node.refuses.lock().unwrap() = Some(Scope::Tag("never".into()));
+    assert!(first.cache.invalidate_tag("never").is_err());
+    first.node.fails_to_announce.store(true, Ordering::SeqCst);
+    assert!(first.cache.invalidate_tag("t").is_err());
+    first.node.fails_to_announce.store(false, Ordering::SeqCst);
+    let limit = std::time::Instant::now() + 20 * SECOND;
+    while hub.number() == 0 {
+        assert!(std::time::Instant::now() < limit, "it is told");
+        first.hand.advance(SECOND);
+        std::thread::yield_now();
+    }
+    assert!(
+        matches!(&hub.journal()[..], [(1, 1, Changed::Scope(Scope::Tag(tag)))] if **tag == *"t")
+    );
+    assert_eq!(first.cache.stats().shared.unwrap().unannounced, 1);
+}
+
+#[test]
 fn what_could_not_be_told_is_tried_once_more_at_the_end() {
     let (hub, first, second) = pair();
     first.node.fails_to_announce.store(true, Ordering::SeqCst);
@@ -375,6 +431,7 @@ fn where_nobody_knows_what_changed_all_that_is_near_goes() {
     node.deliver();
     assert_eq!(cache.get("a"), None);
     fill();
+    assert_eq!(other.cache.get("a"), None, "that it began anew was found out by this");
     assert_eq!(other.cache.get("a"), Some(text("1")));
     assert_eq!(*told.lock().unwrap(), [Doubt::Unheard, Doubt::Lost, Doubt::Lost]);
     assert_eq!(cache.stats().shared.unwrap().doubts, 3);
@@ -534,6 +591,21 @@ fn what_waits_to_be_written_is_not_written_over_what_others_did_since() {
         assert_eq!(get("kept"), Some(text("old")));
     }
     assert_eq!(first.cache.stats().waiting_bytes, 0);
+    // Also what is invalidated while it is being written.
+    first.cache.insert_with(text("late"), text("old"), Terms::new().tags(["late"]));
+    first.node.gate.shut(true);
+    std::thread::scope(|scope| {
+        let flushing = scope.spawn(|| first.cache.flush());
+        while first.node.gate.waiting.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        second.cache.invalidate_tag("late").unwrap();
+        first.node.deliver();
+        first.node.gate.shut(false);
+        flushing.join().unwrap();
+    });
+    second.node.deliver();
+    assert_eq!((second.cache.get("late"), first.cache.get("late")), (None, None));
     // A load that comes after a value that waits does not take its place: the others are told.
     second.cache.insert(text("x"), text("1"));
     first.cache.insert(text("x"), text("2"));
@@ -678,4 +750,12 @@ fn what_cannot_be_is_refused() {
     assert!(two.unwrap_err().to_string().contains("2 that are shared"));
     let zero = builder().tier(node(3)).single_flight_lease(Duration::ZERO).build();
     assert!(zero.unwrap_err().to_string().contains("single_flight_lease"));
+    // The second would never be told of anything, and each would take what the other changes for its own.
+    let shared = node(4);
+    let _first = builder().tier(Arc::clone(&shared)).build().unwrap();
+    let second = builder().tier(shared).build().unwrap_err().to_string();
+    assert!(
+        second.contains("another cache") && second.contains("over the same server"),
+        "{second}"
+    );
 }
