@@ -65,6 +65,7 @@ fn of_many_threads_of_two_caches_one_loads() {
     // Then it is over, and what is missing is loaded at once.
     until(|| leases(&server) == 0);
     caches[0].remove("key:1").unwrap();
+    until(|| caches[1].get("key:1").is_none());
     assert_eq!(caches[1].get_with(text("key:1"), || text("anew")), "anew");
 }
 
