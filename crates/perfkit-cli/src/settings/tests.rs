@@ -89,6 +89,7 @@ fn an_origin_is_needed() {
     assert!(message.contains("--origin"), "{message}");
 }
 
+#[cfg(feature = "redis")]
 #[test]
 fn a_shared_cache_is_printed_without_its_password() {
     let secret = "a-secret";
@@ -114,6 +115,7 @@ fn a_shared_cache_is_printed_without_its_password() {
     }
 }
 
+#[cfg(feature = "redis")]
 #[test]
 fn a_shared_cache_that_cannot_be_is_refused_with_the_remedy() {
     for (file, part) in [
