@@ -97,9 +97,9 @@
 //! value; what was read at its source is one, or three if nobody has changed or filled anything of its
 //! bucket for an hour, of which there are 65 536.
 //!
-//! On one machine a read takes 1.04 to 1.12 times as long as with a bare client; through a cache
+//! On one machine a read takes 1.04 to 1.13 times as long as with a bare client; through a cache
 //! without memory, which hands it to another thread, 1.2 to 1.4 times where a round trip takes 70 us,
-//! and 2.3 to 2.4 times where it takes 20. A batch of 100 takes as long as 1.7 to 5.4 reads of a bare
+//! and 2.3 to 2.4 times where it takes 20. A batch of 100 takes as long as 1.7 to 5.8 reads of a bare
 //! client, whose own takes as long as 1.5 to 4.7: about a microsecond for each value, whatever the
 //! round trip. Of a cluster of three, beside a bare client that knows which node has the key, a read
 //! takes 1.2 times as long where a round trip takes 70 us, and 1.6 to 1.7 times where it takes 20 to
@@ -110,9 +110,9 @@
 //! [`threads`](crate::tiered::TieredCacheBuilder::threads) of a cache is how many there are. No runtime
 //! is needed.
 //!
-//! Where a `SET` of a bare client takes 19 us, what was read at its source takes 1.5 times as long, a
-//! removal 3 times, a value that a caller puts in 4.7 times. Another tier is told of a removal 43 us
-//! after it began (median; 99 of 100 within 160 us). The server's own tracking of keys (`CLIENT
+//! Where a `SET` of a bare client takes 18 us, what was read at its source takes 1.3 to 1.5 times as
+//! long, a removal 2 to 3 times, a value that a caller puts in 3.2 to 4.7 times. Another tier is told
+//! of a removal 43 to 45 us after it began (medians; 99 of 100 within 90 to 160 us). The server's own tracking of keys (`CLIENT
 //! TRACKING ON BCAST`, Redis 7.0) tells of a `DEL` after 26 us, but not of what happened while nobody
 //! was connected, nor of tags; so the journal is what is used
 //! (`cargo run --release -p perf-cache --example redis_news --features redis`).
