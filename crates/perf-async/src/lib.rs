@@ -61,6 +61,8 @@
 //! - `tokio` (default): the manager. Without it there is only the [`Scheduler`], a pure state
 //!   machine that any other runtime can drive.
 
+#[expect(dead_code, reason = "the driver that hands batches over comes next")]
+mod batch;
 mod error;
 mod id;
 mod record;
@@ -76,6 +78,7 @@ mod manager;
 #[cfg(feature = "tokio")]
 mod operation;
 
+pub use batch::{Batch, BatchError, BatchStats, Batching, Flushed, WrongAnswers};
 pub use error::{OperationError, Overloaded, TimeoutClock};
 #[cfg(feature = "tokio")]
 pub use handle::Handle;
@@ -98,6 +101,10 @@ pub const DEFAULT_QUEUE_LIMIT: usize = 10_000;
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an operation waits to gain one level of priority unless set otherwise.
 pub const DEFAULT_AGING: Duration = Duration::from_secs(1);
+/// How many items a batch has at most unless set otherwise.
+pub const DEFAULT_BATCH: usize = 10;
+/// How long the oldest item of a batch waits for others unless set otherwise.
+pub const DEFAULT_BATCH_WINDOW: Duration = Duration::from_millis(100);
 /// How many ended operations are remembered unless set otherwise.
 pub const DEFAULT_FINISHED_KEPT: usize = 1_024;
 
