@@ -7,6 +7,7 @@
 //! under a lock.
 
 mod attempt;
+mod clocks;
 mod group;
 mod permit;
 mod runner;

@@ -1,9 +1,7 @@
 //! A piece of work and how it wants to be run.
 
 use crate::driver::BoxError;
-use crate::{Submission, TimeoutClock};
-use perf_core::{Instant, Priority};
-use perf_guard::Deadline;
+use perf_core::Priority;
 use pin_project_lite::pin_project;
 use std::borrow::Cow;
 use std::fmt;
@@ -164,12 +162,12 @@ impl<T, F> fmt::Debug for Operation<T, F> {
     }
 }
 
-/// The three clocks of an operation.
+/// How long an operation may wait and run, as it was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    queue: Duration,
-    run: Option<Duration>,
-    total: Duration,
+    pub(crate) queue: Duration,
+    pub(crate) run: Option<Duration>,
+    pub(crate) total: Duration,
 }
 
 impl Limits {
@@ -178,40 +176,4 @@ impl Limits {
         self.run.get_or_insert(default);
         self
     }
-
-    pub(crate) fn run(&self) -> Duration {
-        self.run.unwrap_or(Duration::MAX)
-    }
-
-    /// When it must have started, and which clock says so.
-    pub(crate) fn start_by(&self, submitted: Instant) -> (Deadline, TimeoutClock, Duration) {
-        let queue = (Deadline::after(submitted, self.queue), TimeoutClock::Queue, self.queue);
-        earlier(queue, (Deadline::after(submitted, self.total), TimeoutClock::Total, self.total))
-    }
-
-    /// When it must have ended, and which clock says so.
-    pub(crate) fn end_by(
-        &self,
-        submitted: Instant,
-        started: Instant,
-    ) -> (Deadline, TimeoutClock, Duration) {
-        let run = (Deadline::after(started, self.run()), TimeoutClock::Run, self.run());
-        earlier(run, (Deadline::after(submitted, self.total), TimeoutClock::Total, self.total))
-    }
-
-    pub(crate) fn submission(
-        &self,
-        kind: Cow<'static, str>,
-        priority: Priority,
-        submitted: Instant,
-    ) -> Submission {
-        let (start_by, ..) = self.start_by(submitted);
-        Submission::new(kind).priority(priority).timeout(self.run()).start_by(start_by)
-    }
-}
-
-type Named = (Deadline, TimeoutClock, Duration);
-
-fn earlier(first: Named, second: Named) -> Named {
-    if second.0 < first.0 { second } else { first }
 }

@@ -1,6 +1,7 @@
 //! Polls one operation until it ends, is told to stop, or its time has passed.
 
-use crate::operation::{Answer, Limits};
+use super::clocks::Clocks;
+use crate::operation::Answer;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
 use crate::{Ended, OperationError};
 use perf_core::{Clock, Instant};
@@ -49,9 +50,11 @@ impl Stop {
     }
 }
 
-/// What an attempt knows of the place it holds.
+/// What an attempt is told of the place it runs in.
 pub(crate) trait Place {
-    /// When the operation started.
+    /// When the operation was submitted.
+    fn submitted(&self) -> Instant;
+    /// When it started.
     fn started(&self) -> Instant;
     fn clock(&self) -> &Clock;
     /// Whether to stop, asked before the first poll.
@@ -62,44 +65,62 @@ pub(crate) trait Place {
 }
 
 pin_project! {
-    /// Polls a future to its end. When this answers, the future has been dropped.
+    /// A future on its way to its end.
     ///
     /// Written out, because an async function would hold the future three times.
-    pub(crate) struct Attempt<F, P> {
+    pub(crate) struct Attempt<F> {
         #[pin]
         future: Option<F>,
-        pub(crate) place: P,
-        limits: Limits,
-        submitted: Instant,
-        phase: Phase,
+        clocks: Clocks,
+        is_new: bool,
         // Made only once the operation has to wait for something.
         sleep: Option<Pin<Box<Sleep>>>,
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Phase {
-    New,
-    Waiting,
-}
-
-impl<F, P: Place> Attempt<F, P> {
-    pub(crate) fn new(future: F, place: P, limits: Limits, submitted: Instant) -> Attempt<F, P> {
-        let future = Some(future);
-        Attempt { future, place, limits, submitted, phase: Phase::New, sleep: None }
+impl<F> Attempt<F> {
+    pub(crate) fn new(future: F, clocks: Clocks) -> Attempt<F> {
+        Attempt { future: Some(future), clocks, is_new: true, sleep: None }
     }
-}
 
-impl<T, F, P> Attempt<F, P>
-where
-    F: Future<Output = Answer<T>>,
-    P: Place,
-{
-    fn advance(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, OperationError>> {
+    pub(crate) fn clocks(&self) -> &Clocks {
+        &self.clocks
+    }
+
+    /// Drops the future; an error if that panics.
+    pub(crate) fn discard(self: Pin<&mut Self>) -> Result<(), OperationError> {
+        let mut future = self.project().future;
+        contain(|| future.set(None))
+    }
+
+    /// Polls the future in that place, until it ends, is told to stop, or its time has passed. When
+    /// this answers, the future has been dropped.
+    pub(crate) fn poll_in<T, P>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        place: &mut P,
+    ) -> Poll<Result<T, OperationError>>
+    where
+        F: Future<Output = Answer<T>>,
+        P: Place,
+    {
+        let result = ready!(self.as_mut().advance(cx, place));
+        // The user's destructors may panic too; the value is then as good as lost.
+        Poll::Ready(self.discard().and(result))
+    }
+
+    fn advance<T, P>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        place: &mut P,
+    ) -> Poll<Result<T, OperationError>>
+    where
+        F: Future<Output = Answer<T>>,
+        P: Place,
+    {
         let this = self.project();
-        let is_new = *this.phase == Phase::New;
-        *this.phase = Phase::Waiting;
-        if if is_new { this.place.is_stopped() } else { this.place.listen(cx) } {
+        let is_new = std::mem::replace(this.is_new, false);
+        if if is_new { place.is_stopped() } else { place.listen(cx) } {
             return Poll::Ready(Err(OperationError::Cancelled));
         }
         let future = this.future.as_pin_mut().expect("it is polled until it answers");
@@ -110,13 +131,13 @@ where
             Err(panic) => return Poll::Ready(Err(panicked(panic))),
             Ok(Poll::Pending) => {}
         }
-        let (end_by, clock, limit) = this.limits.end_by(*this.submitted, this.place.started());
+        let (end_by, clock, limit) = this.clocks.end_by(place.submitted(), place.started());
         if is_new {
-            if this.place.listen(cx) {
+            if place.listen(cx) {
                 return Poll::Ready(Err(OperationError::Cancelled));
             }
             if end_by.moment().is_some() {
-                let remaining = end_by.remaining(this.place.clock().now());
+                let remaining = end_by.remaining(place.clock().now());
                 *this.sleep = Some(Box::pin(tokio::time::sleep(remaining)));
             }
         }
@@ -127,19 +148,25 @@ where
     }
 }
 
-impl<T, F, P> Future for Attempt<F, P>
+pin_project! {
+    /// An attempt in a place of its own.
+    pub(crate) struct Inline<F, P> {
+        #[pin]
+        pub(crate) attempt: Attempt<F>,
+        pub(crate) place: P,
+    }
+}
+
+impl<T, F, P> Future for Inline<F, P>
 where
     F: Future<Output = Answer<T>>,
     P: Place,
 {
     type Output = Result<T, OperationError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = ready!(self.as_mut().advance(cx));
-        let mut future = self.project().future;
-        // The user's destructors may panic too; the value is then as good as lost.
-        let dropped = contain(|| future.set(None));
-        Poll::Ready(dropped.and(result))
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.attempt.poll_in(cx, this.place)
     }
 }
 

@@ -1,22 +1,18 @@
 //! Those who wait for one operation, and the result on its way to them.
 
-use super::attempt::{Stop, contain, panicked};
+use super::attempt::{contain, panicked};
 use crate::OperationError;
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
-use perf_core::Instant;
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
 use std::any::Any;
 use std::fmt;
+use std::mem::replace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Waker};
 
 /// An operation that others wait for, whatever its type of value.
 pub(crate) trait Operand: Any + Send + Sync {
-    fn stop(&self) -> &Stop;
-    /// Notes when it started, before it is polled.
-    fn started(&self, at: Instant);
-    /// Gives everyone the result that the operation left, or this error if it left none. Never
-    /// panics, whatever the values and wakers do: the caller has the next operation to start.
-    fn settle(&self, otherwise: OperationError);
+    /// Tells it to stop, and wakes it so that it hears.
+    fn request_stop(&self);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
@@ -30,22 +26,28 @@ impl fmt::Debug for dyn Operand {
 ///
 /// The scheduler's lock may be held while this one is taken, never the other way round.
 pub(crate) struct Group<T> {
-    stop: Stop,
-    started: AtomicU64,
-    copy: Option<fn(&T) -> T>,
-    members: Mutex<Members<T>>,
+    seats: Mutex<Seats<T>>,
+    stop_requested: AtomicBool,
 }
 
-struct Members<T> {
-    /// The first needs no allocation; most operations have no other.
+struct Seats<T> {
+    /// Number 0, who brought the operation. Most have no other.
     first: Member<T>,
-    others: Vec<Member<T>>,
-    /// The numbers of those who have gone, to be given out again.
-    free: Vec<usize>,
-    waiting: usize,
+    /// Made when somebody joins.
+    others: Option<Box<Others<T>>>,
+    /// Wakes the task that runs the operation, once it has had to wait.
+    runner: Option<Waker>,
     /// Somebody went away and wants the operation to be done all the same.
     detached: bool,
-    result: Option<Result<T, OperationError>>,
+}
+
+struct Others<T> {
+    copy: fn(&T) -> T,
+    members: Vec<Member<T>>,
+    /// The numbers of those who have gone, to be given out again.
+    free: Vec<usize>,
+    /// How many wait, without the first.
+    waiting: usize,
 }
 
 enum Member<T> {
@@ -74,79 +76,88 @@ pub(crate) enum GivenUp {
 
 impl<T: Send + 'static> Group<T> {
     /// A group with one member, number 0.
-    pub(crate) fn new(copy: Option<fn(&T) -> T>) -> Arc<Group<T>> {
-        Arc::new(Group {
-            stop: Stop::default(),
-            started: AtomicU64::new(0),
-            copy,
-            members: Mutex::new(Members {
-                first: Member::Waiting(None),
-                others: Vec::new(),
-                free: Vec::new(),
-                waiting: 1,
-                detached: false,
-                result: None,
-            }),
-        })
+    pub(crate) fn new() -> Arc<Group<T>> {
+        let first = Member::Waiting(None);
+        let seats = Seats { first, others: None, runner: None, detached: false };
+        Arc::new(Group { seats: Mutex::new(seats), stop_requested: AtomicBool::new(false) })
     }
 
-    pub(crate) fn started_at(&self) -> Instant {
-        // Relaxed: handing the task to the runtime orders it after the store.
-        Instant::from_nanos(self.started.load(Ordering::Relaxed))
+    /// Whether the operation has been told to stop.
+    pub(crate) fn is_stop_requested(&self) -> bool {
+        self.stop_requested.load(Ordering::Relaxed)
     }
 
-    /// Leaves the result where [`settle`](Operand::settle) finds it.
-    pub(crate) fn stash(&self, result: Result<T, OperationError>) {
-        lock(&self.members).result = Some(result);
+    /// Leaves a waker for [`request_stop`](Operand::request_stop) and answers whether to stop.
+    pub(crate) fn listen(&self, cx: &Context<'_>) -> bool {
+        let mut seats = lock(&self.seats);
+        let old = match &seats.runner {
+            Some(known) if known.will_wake(cx.waker()) => None,
+            _ => seats.runner.replace(cx.waker().clone()),
+        };
+        // Relaxed: it is set before the lock is taken for the waker. Either it is seen here, or
+        // the waker is seen there.
+        let stop = self.stop_requested.load(Ordering::Relaxed);
+        drop(seats);
+        drop(old);
+        stop
     }
 
-    /// Adds a member and answers its number, `None` if there are as many as may be.
-    pub(crate) fn join(&self, limit: usize) -> Option<usize> {
-        let mut members = lock(&self.members);
-        if members.waiting >= limit.max(1) {
+    /// Adds a member who brings a way to copy the value. Answers its number, `None` if there are as
+    /// many as may be.
+    pub(crate) fn join(&self, limit: usize, copy: fn(&T) -> T) -> Option<usize> {
+        let mut seats = lock(&self.seats);
+        if seats.waiting() >= limit.max(1) {
             return None;
         }
-        members.waiting += 1;
-        let number = match members.free.pop() {
-            Some(number) => number,
-            None => {
-                members.others.push(Member::Gone);
-                members.others.len()
+        if matches!(seats.first, Member::Gone) {
+            seats.first = Member::Waiting(None);
+            return Some(0);
+        }
+        let others = seats.others.get_or_insert_with(|| {
+            Box::new(Others { copy, members: Vec::new(), free: Vec::new(), waiting: 0 })
+        });
+        others.waiting += 1;
+        Some(match others.free.pop() {
+            Some(number) => {
+                others.members[number - 1] = Member::Waiting(None);
+                number
             }
-        };
-        *members.get(number) = Member::Waiting(None);
-        Some(number)
+            None => {
+                others.members.push(Member::Waiting(None));
+                others.members.len()
+            }
+        })
     }
 
     /// Answers the result of that member, or keeps its waker.
     pub(crate) fn poll(&self, number: usize, cx: &Context<'_>) -> Poll<Result<T, OperationError>> {
-        let mut members = lock(&self.members);
-        let member = members.get(number);
+        let mut seats = lock(&self.seats);
+        let member = seats.get(number);
         let old = match member {
             Member::Waiting(Some(waker)) if waker.will_wake(cx.waker()) => None,
             Member::Waiting(waker) => waker.replace(cx.waker().clone()),
-            Member::Ready(_) => match members.remove(number) {
+            Member::Ready(_) => match seats.remove(number) {
                 Member::Ready(result) => return Poll::Ready(result),
                 _ => unreachable!("it was ready a line above, and the lock is held"),
             },
             Member::Gone => unreachable!("a handle forgets its number when it has answered"),
         };
-        drop(members);
+        drop(seats);
         drop(old);
         Poll::Pending
     }
 
     /// Whether that member has its result.
     pub(crate) fn is_ready(&self, number: usize) -> bool {
-        !matches!(lock(&self.members).get(number), Member::Waiting(_))
+        !matches!(lock(&self.seats).get(number), Member::Waiting(_))
     }
 
     /// The member goes away and wants the operation to be done all the same.
     pub(crate) fn detach(&self, number: usize) {
         let gone = {
-            let mut members = lock(&self.members);
-            members.detached = true;
-            members.remove(number)
+            let mut seats = lock(&self.seats);
+            seats.detached = true;
+            seats.remove(number)
         };
         drop(gone);
     }
@@ -154,11 +165,11 @@ impl<T: Send + 'static> Group<T> {
     /// The member goes away and no longer wants the operation. Call with the scheduler's lock held,
     /// so that nobody joins in between.
     pub(crate) fn leave(&self, number: usize) -> (Remaining, Gone<T>) {
-        let mut members = lock(&self.members);
-        let gone = members.remove(number);
-        let was_last = matches!(gone, Member::Waiting(_)) && members.waiting == 0;
+        let mut seats = lock(&self.seats);
+        let gone = seats.remove(number);
+        let was_last = matches!(gone, Member::Waiting(_)) && seats.waiting() == 0;
         let remaining =
-            if was_last && !members.detached { Remaining::Nobody } else { Remaining::Somebody };
+            if was_last && !seats.detached { Remaining::Nobody } else { Remaining::Somebody };
         (remaining, Gone(gone))
     }
 
@@ -166,39 +177,87 @@ impl<T: Send + 'static> Group<T> {
     /// if nobody does, with the operation's end. Call with the scheduler's lock held, so that
     /// nobody joins in between.
     pub(crate) fn give_up(&self, number: usize) -> GivenUp {
-        let mut members = lock(&self.members);
-        let alone = members.waiting == 1 && !members.detached;
-        let member = members.get(number);
+        let mut seats = lock(&self.seats);
+        let alone = seats.waiting() == 1 && !seats.detached;
+        let member = seats.get(number);
         let Member::Waiting(waker) = member else { return GivenUp::TooLate };
         if alone {
             return GivenUp::ByAll;
         }
         let waker = waker.take();
         *member = Member::Ready(Err(OperationError::Cancelled));
-        members.waiting -= 1;
+        if let (Some(others), 1..) = (&mut seats.others, number) {
+            others.waiting -= 1;
+        }
         GivenUp::ByOne(waker)
     }
 
-    /// Copies for all but one, the value itself for that one.
-    fn share(
-        &self,
-        result: Result<T, OperationError>,
-        many: usize,
-    ) -> Vec<Result<T, OperationError>> {
-        let mut shares = Vec::with_capacity(many);
-        for _ in 1..many {
-            shares.push(match (&result, self.copy) {
-                (Err(error), _) => Err(error.clone()),
-                // The user's own code copies the value.
-                (Ok(value), Some(copy)) => {
-                    catch_unwind(AssertUnwindSafe(|| copy(value))).map_err(panicked)
+    /// Gives everyone who waits the result. Never panics, whatever the values and wakers do.
+    ///
+    /// Nobody joins any more: the operation has left the scheduler. Some may still leave.
+    pub(crate) fn settle(&self, result: Result<T, OperationError>) {
+        let mut seats = lock(&self.seats);
+        let runner = seats.runner.take();
+        let many = seats.waiting();
+        let Some((others, 1..)) = seats.others.as_ref().map(|others| (others, others.waiting))
+        else {
+            let (waker, unwanted) = match seats.first {
+                Member::Waiting(_) => match replace(&mut seats.first, Member::Ready(result)) {
+                    Member::Waiting(waker) => (waker, None),
+                    _ => (None, None),
+                },
+                _ => (None, Some(result)),
+            };
+            drop(seats);
+            wake(waker);
+            // Nobody is left to hear of a value that panics when it is dropped.
+            if unwanted.is_some() {
+                contain(|| drop(unwanted)).unwrap_or_default();
+            }
+            drop(runner);
+            return;
+        };
+        let copy = others.copy;
+        drop(seats);
+        let mut shares = share(result, many, copy);
+        let mut wakers = Vec::new();
+        {
+            let mut seats = lock(&self.seats);
+            for member in seats.all() {
+                if let Member::Waiting(waker) = member {
+                    wakers.extend(waker.take());
+                    let share = shares.pop().expect("one share for each who waits");
+                    *member = Member::Ready(share);
                 }
-                (Ok(_), None) => unreachable!("only operations with a key are joined"),
-            });
+            }
+            if let Some(others) = &mut seats.others {
+                others.waiting = 0;
+            }
         }
-        shares.push(result);
-        shares
+        wake(wakers);
+        for share in shares {
+            contain(|| drop(share)).unwrap_or_default();
+        }
+        drop(runner);
     }
+}
+
+/// Copies for all but one, the value itself for that one.
+fn share<T>(
+    result: Result<T, OperationError>,
+    many: usize,
+    copy: fn(&T) -> T,
+) -> Vec<Result<T, OperationError>> {
+    let mut shares = Vec::with_capacity(many);
+    for _ in 1..many {
+        shares.push(match &result {
+            Err(error) => Err(error.clone()),
+            // The user's own code copies the value.
+            Ok(value) => catch_unwind(AssertUnwindSafe(|| copy(value))).map_err(panicked),
+        });
+    }
+    shares.push(result);
+    shares
 }
 
 /// Wakes all, also those after one that panics.
@@ -212,45 +271,10 @@ fn wake(wakers: impl IntoIterator<Item = Waker>) {
 pub(crate) struct Gone<T>(Member<T>);
 
 impl<T: Send + 'static> Operand for Group<T> {
-    fn stop(&self) -> &Stop {
-        &self.stop
-    }
-
-    fn started(&self, at: Instant) {
-        self.started.store(at.as_nanos(), Ordering::Relaxed);
-    }
-
-    fn settle(&self, otherwise: OperationError) {
-        let (result, waiting) = {
-            let mut members = lock(&self.members);
-            let result = members.result.take().unwrap_or(Err(otherwise));
-            if members.waiting == 1 {
-                let waker = members.answer_only(result);
-                drop(members);
-                wake(waker);
-                return;
-            }
-            (result, members.waiting)
-        };
-        // Nobody joins any more: the operation has left the scheduler. Some may still leave.
-        let mut shares = self.share(result, waiting);
-        let mut wakers = Vec::new();
-        {
-            let mut members = lock(&self.members);
-            members.waiting = 0;
-            for member in members.all() {
-                if let Member::Waiting(waker) = member {
-                    wakers.extend(waker.take());
-                    let share = shares.pop().expect("one share for each who waits");
-                    *member = Member::Ready(share);
-                }
-            }
-        }
-        wake(wakers);
-        for share in shares {
-            // Nobody is left to hear of a value that panics when it is dropped.
-            contain(|| drop(share)).unwrap_or_default();
-        }
+    fn request_stop(&self) {
+        self.stop_requested.store(true, Ordering::Relaxed);
+        let runner = lock(&self.seats).runner.take();
+        wake(runner);
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
@@ -258,36 +282,35 @@ impl<T: Send + 'static> Operand for Group<T> {
     }
 }
 
-impl<T> Members<T> {
+impl<T> Seats<T> {
     fn get(&mut self, number: usize) -> &mut Member<T> {
-        match number.checked_sub(1) {
-            None => &mut self.first,
-            Some(other) => &mut self.others[other],
+        match (number.checked_sub(1), &mut self.others) {
+            (None, _) => &mut self.first,
+            (Some(other), Some(others)) => &mut others.members[other],
+            (Some(_), None) => unreachable!("whoever has this number has joined"),
         }
     }
 
     fn all(&mut self) -> impl Iterator<Item = &mut Member<T>> {
-        std::iter::once(&mut self.first).chain(&mut self.others)
+        let others = self.others.iter_mut().flat_map(|others| &mut others.members);
+        std::iter::once(&mut self.first).chain(others)
     }
 
-    /// Gives the only one who waits its answer, and answers its waker.
-    fn answer_only(&mut self, result: Result<T, OperationError>) -> Option<Waker> {
-        self.waiting = 0;
-        let member = self.all().find(|member| matches!(member, Member::Waiting(_)));
-        let member = member.expect("one waits");
-        match std::mem::replace(member, Member::Ready(result)) {
-            Member::Waiting(waker) => waker,
-            _ => None,
-        }
+    /// How many wait.
+    fn waiting(&self) -> usize {
+        let first = usize::from(matches!(self.first, Member::Waiting(_)));
+        first + self.others.as_ref().map_or(0, |others| others.waiting)
     }
 
     /// Takes a member out and frees its number.
     fn remove(&mut self, number: usize) -> Member<T> {
-        let before = std::mem::replace(self.get(number), Member::Gone);
-        if matches!(before, Member::Waiting(_)) {
-            self.waiting -= 1;
+        let before = replace(self.get(number), Member::Gone);
+        if let (Some(others), 1..) = (&mut self.others, number) {
+            others.free.push(number);
+            if matches!(before, Member::Waiting(_)) {
+                others.waiting -= 1;
+            }
         }
-        self.free.push(number);
         before
     }
 }

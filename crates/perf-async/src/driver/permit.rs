@@ -1,50 +1,124 @@
 //! A place among the running.
 
 use super::attempt::{Place, Stop};
-use super::group::{Group, Operand};
-use super::runner::Work;
+use super::group::Group;
+use super::runner::BoxWork;
 use super::shared::{Payload, Shared};
 use crate::sync::{Arc, lock};
 use crate::{Ended, OperationError, OperationId};
 use perf_core::{Clock, Instant};
-use std::task::Context;
+use std::task::{Context, Poll};
+use tokio::runtime::{Handle as Runtime, Id as RuntimeId};
 
-/// A place held by an operation that was submitted. Dropping it ends the operation as cancelled.
-pub(super) struct Permit {
-    pub(super) shared: Arc<Shared>,
+/// A submitted operation that has started.
+pub(super) struct Started {
     pub(super) id: OperationId,
-    operand: Arc<dyn Operand>,
-    held: bool,
+    pub(super) work: BoxWork,
+    pub(super) submitted: Instant,
+    pub(super) started: Instant,
+}
+
+/// A place held by an operation that was submitted. Dropping it drops the operation and ends it as
+/// cancelled.
+pub(super) struct Permit {
+    shared: Arc<Shared>,
+    /// `None` once the place has been given back.
+    held: Option<Started>,
+    /// The runtime of the task that has it, asked for when it is first needed.
+    here: Option<RuntimeId>,
 }
 
 impl Permit {
-    pub(super) fn new(shared: Arc<Shared>, id: OperationId, operand: Arc<dyn Operand>) -> Permit {
-        Permit { shared, id, operand, held: true }
+    pub(super) fn new(shared: Arc<Shared>, started: Started) -> Permit {
+        Permit { shared, held: Some(started), here: None }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let held = self.held.as_mut().expect("it is polled while it is held");
+        let turn = Turn { shared: &self.shared, submitted: held.submitted, started: held.started };
+        held.work.as_mut().poll(cx, &turn)
+    }
+
+    /// Drops the operation's future.
+    pub(super) fn discard(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.work.as_mut().discard().unwrap_or_default();
+        }
     }
 
     /// Ends the operation and gives those who wait their result, or this error if there is none.
-    /// Answers the next operation, for the same task to run.
-    pub(super) fn finish(
-        mut self,
-        ended: Ended,
-        otherwise: OperationError,
-    ) -> Option<(Work, Permit)> {
-        self.held = false;
-        let (now, more) = self.shared.finish(self.id, ended);
-        self.operand.settle(otherwise);
-        if more { self.shared.take_next(now) } else { None }
+    /// Answers whether it now holds the place of the next operation, for the same task to run.
+    pub(super) fn finish(&mut self, ended: Ended, otherwise: OperationError) -> bool {
+        let Some(mut held) = self.held.take() else { return false };
+        let (payload, now, mut next) = self.shared.finish_and_next(held.id, ended);
+        held.work.as_mut().settle(otherwise);
+        drop((payload, held));
+        loop {
+            let (runtime, started) = match next {
+                Some(Ok(next)) => next,
+                Some(Err(expired)) => {
+                    expired.expire();
+                    next = self.shared.next(now);
+                    continue;
+                }
+                None => return false,
+            };
+            let here = *self.here.get_or_insert_with(|| Runtime::current().id());
+            if runtime.id() == here {
+                self.held = Some(started);
+                return true;
+            }
+            self.shared.spawn(&runtime, started);
+            next = self.shared.next(now);
+        }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.held {
-            let (_, more) = self.shared.finish(self.id, Ended::Cancelled);
-            self.operand.settle(OperationError::Cancelled);
-            if more {
-                self.shared.dispatch();
-            }
+        let Some(mut held) = self.held.take() else { return };
+        let dropped = held.work.as_mut().discard();
+        let (payload, more) = self.shared.finish(held.id, Ended::Cancelled);
+        held.work.as_mut().settle(dropped.err().unwrap_or(OperationError::Cancelled));
+        drop((payload, held));
+        if more {
+            self.shared.dispatch();
         }
+    }
+}
+
+/// The place of a submitted operation, while it is polled.
+pub(super) struct Turn<'a> {
+    shared: &'a Shared,
+    submitted: Instant,
+    started: Instant,
+}
+
+/// The same, with those who wait for it.
+pub(super) struct GroupPlace<'a, T> {
+    pub(super) group: &'a Group<T>,
+    pub(super) turn: &'a Turn<'a>,
+}
+
+impl<T: Send + 'static> Place for GroupPlace<'_, T> {
+    fn submitted(&self) -> Instant {
+        self.turn.submitted
+    }
+
+    fn started(&self) -> Instant {
+        self.turn.started
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.turn.shared.clock
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.group.is_stop_requested()
+    }
+
+    fn listen(&mut self, cx: &Context<'_>) -> bool {
+        self.group.listen(cx)
     }
 }
 
@@ -70,7 +144,8 @@ impl<'a> InlinePermit<'a> {
     }
 
     fn end(&self, ended: Ended) {
-        let (_, more) = self.shared.finish(self.id, ended);
+        let (payload, more) = self.shared.finish(self.id, ended);
+        drop(payload);
         if more {
             self.shared.dispatch();
         }
@@ -94,6 +169,10 @@ pub(crate) struct InlinePlace<'a> {
 }
 
 impl Place for InlinePlace<'_> {
+    fn submitted(&self) -> Instant {
+        self.started
+    }
+
     fn started(&self) -> Instant {
         self.started
     }
@@ -118,29 +197,5 @@ impl Place for InlinePlace<'_> {
             stop
         });
         stop.listen(cx)
-    }
-}
-
-/// The place of a submitted operation.
-pub(super) struct GroupPlace<T> {
-    pub(super) group: Arc<Group<T>>,
-    pub(super) clock: Clock,
-}
-
-impl<T: Send + 'static> Place for GroupPlace<T> {
-    fn started(&self) -> Instant {
-        self.group.started_at()
-    }
-
-    fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.group.stop().is_requested()
-    }
-
-    fn listen(&mut self, cx: &Context<'_>) -> bool {
-        self.group.stop().listen(cx)
     }
 }

@@ -4,8 +4,10 @@
 //! for each operation and a hop between tasks.
 
 use super::attempt::{Attempt, ended, ended_by, panicked};
-use super::permit::{GroupPlace, Permit};
+use super::group::{Group, Operand};
+use super::permit::{GroupPlace, Permit, Turn};
 use crate::operation::Answer;
+use crate::sync::Arc;
 use crate::{Ended, OperationError};
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -13,84 +15,106 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-/// A submitted operation in a box, so that those of all types can wait in one queue.
-pub(super) type Work = Pin<Box<dyn Future<Output = Ended> + Send>>;
+/// A submitted operation, whatever its types of future and value.
+pub(super) trait Work: Send {
+    /// Polls it. When this answers, its future has been dropped and its result is kept here.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, turn: &Turn<'_>) -> Poll<Ended>;
+    /// Drops its future; an error if that panics.
+    fn discard(self: Pin<&mut Self>) -> Result<(), OperationError>;
+    /// Gives everyone who waits the result, or this error if there is none. Never panics, whatever
+    /// the values and wakers do: the caller has the next operation to start.
+    fn settle(self: Pin<&mut Self>, otherwise: OperationError);
+    /// Those who wait for it.
+    fn operand(&self) -> Arc<dyn Operand>;
+    /// The error for one whose time passed while it waited, if it was submitted then.
+    fn expired(&self) -> OperationError;
+}
+
+/// In a box, so that those of all types can wait in one queue.
+pub(super) type BoxWork = Pin<Box<dyn Work>>;
 
 pin_project! {
-    /// A submitted operation, ready to be polled: it leaves its result in its group and answers
-    /// how it ended.
     pub(super) struct Submitted<T, F> {
         #[pin]
-        pub(super) attempt: Attempt<F, GroupPlace<T>>,
+        attempt: Attempt<F>,
+        result: Option<Result<T, OperationError>>,
+        group: Arc<Group<T>>,
     }
 }
 
-impl<T, F> Future for Submitted<T, F>
+impl<T, F> Submitted<T, F> {
+    pub(super) fn new(attempt: Attempt<F>, group: Arc<Group<T>>) -> Submitted<T, F> {
+        Submitted { attempt, result: None, group }
+    }
+}
+
+impl<T, F> Work for Submitted<T, F>
 where
     T: Send + 'static,
-    F: Future<Output = Answer<T>>,
+    F: Future<Output = Answer<T>> + Send + 'static,
 {
-    type Output = Ended;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
-        let mut attempt = self.project().attempt;
-        let result = ready!(attempt.as_mut().poll(cx));
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, turn: &Turn<'_>) -> Poll<Ended> {
+        let this = self.project();
+        let mut place = GroupPlace { group: &**this.group, turn };
+        let result = ready!(this.attempt.poll_in(cx, &mut place));
         let ended = ended(&result);
-        attempt.project().place.group.stash(result);
+        *this.result = Some(result);
         Poll::Ready(ended)
     }
-}
 
-pin_project! {
-    /// Runs one operation, then whatever waits, until nothing does.
-    // In this order, so that a task that is dropped drops the work before it gives up the place.
-    pub(super) struct Runner<W> {
-        #[pin]
-        first: Option<W>,
-        next: Option<Work>,
-        permit: Option<Permit>,
+    fn discard(self: Pin<&mut Self>) -> Result<(), OperationError> {
+        self.project().attempt.discard()
+    }
+
+    fn settle(self: Pin<&mut Self>, otherwise: OperationError) {
+        let this = self.project();
+        this.group.settle(this.result.take().unwrap_or(Err(otherwise)));
+    }
+
+    fn operand(&self) -> Arc<dyn Operand> {
+        Arc::clone(&self.group) as Arc<dyn Operand>
+    }
+
+    fn expired(&self) -> OperationError {
+        self.attempt.clocks().expired()
     }
 }
 
-impl<W> Runner<W> {
-    pub(super) fn new(work: W, permit: Permit) -> Runner<W> {
-        Runner { first: Some(work), next: None, permit: Some(permit) }
+/// Runs one operation, then whatever waits, until nothing does. If it is dropped, its place is
+/// given up, after the operation has been dropped.
+pub(super) struct Runner {
+    permit: Option<Permit>,
+}
+
+impl Runner {
+    pub(super) fn new(permit: Permit) -> Runner {
+        Runner { permit: Some(permit) }
     }
 }
 
-impl<W: Future<Output = Ended>> Future for Runner<W> {
+impl Future for Runner {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        while let Some(permit) = this.permit.take() {
-            let polled = catch_unwind(AssertUnwindSafe(|| {
-                match (this.first.as_mut().as_pin_mut(), &mut *this.next) {
-                    (Some(first), _) => first.poll(cx),
-                    (None, Some(next)) => next.as_mut().poll(cx),
-                    (None, None) => unreachable!("a place is held for some work"),
-                }
-            }));
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        while let Some(permit) = &mut this.permit {
+            let polled = catch_unwind(AssertUnwindSafe(|| permit.poll(cx)));
             let (ended, otherwise) = match polled {
-                Ok(Poll::Pending) => {
-                    *this.permit = Some(permit);
-                    return Poll::Pending;
-                }
+                Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(ended)) => (ended, OperationError::Cancelled),
                 // Not the operation itself, whose panics are caught closer by: the runtime has no
                 // timer, say.
                 Err(panic) => {
+                    permit.discard();
                     let error = panicked(panic);
                     (ended_by(&error), error)
                 }
             };
-            this.first.set(None);
-            *this.next = None;
-            if let Some((work, permit)) = permit.finish(ended, otherwise) {
-                *this.next = Some(work);
-                *this.permit = Some(permit);
+            if permit.finish(ended, otherwise) {
                 // Operations that never wait would keep this thread for themselves.
                 ready!(pin!(tokio::task::consume_budget()).poll(cx));
+            } else {
+                this.permit = None;
             }
         }
         Poll::Ready(())

@@ -1,15 +1,16 @@
 //! What the handles of one manager share.
 
-use super::attempt::{Attempt, Stop, contain, ended};
+use super::attempt::{Attempt, Inline, Stop, ended};
+use super::clocks::{Clocks, nanos};
 use super::group::{GivenUp, Group, Operand, Remaining};
-use super::permit::{GroupPlace, InlinePermit, Permit};
-use super::runner::{Runner, Submitted, Work};
+use super::permit::{InlinePermit, Permit, Started};
+use super::runner::{BoxWork, Runner, Submitted};
 use super::timer::Timer;
 use crate::operation::{Answer, Operation};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 use crate::{
-    CancelOutcome, Ended, Handle, Next, OperationError, OperationId, OperationKey, Overloaded,
-    Scheduler, SchedulerConfig, Status, Submission, TimeoutClock,
+    CancelOutcome, Ended, Finished, Handle, Next, OperationError, OperationId, OperationKey,
+    Overloaded, Scheduler, SchedulerConfig, Status, Submission,
 };
 use perf_core::{Clock, Histogram, Instant, Priority, StripedHistogram};
 use std::cell::Cell;
@@ -61,21 +62,27 @@ pub(crate) enum Payload {
 
 /// A submitted operation that waits.
 pub(crate) struct Job {
-    work: Work,
-    operand: Arc<dyn Operand>,
+    work: BoxWork,
     runtime: Runtime,
-    clock: TimeoutClock,
-    limit: Duration,
 }
 
 impl Job {
     /// Drops the work, which was never begun, and gives this error to those who wait for it.
-    fn abandon(self, error: OperationError) {
+    fn abandon(mut self, error: OperationError) {
         // A destructor that panics must not take the answer with it.
-        let dropped = contain(|| drop(self.work));
-        self.operand.settle(dropped.err().unwrap_or(error));
+        let dropped = self.work.as_mut().discard();
+        self.work.as_mut().settle(dropped.err().unwrap_or(error));
+    }
+
+    /// Tells those who wait that its time passed in the queue.
+    pub(super) fn expire(self) {
+        let error = self.work.expired();
+        self.abandon(error);
     }
 }
+
+/// An operation to start in that runtime, or one whose time passed while it waited.
+pub(super) type NextJob = Option<Result<(Runtime, Started), Job>>;
 
 impl Shared {
     pub(crate) fn new(settings: Settings, clock: Clock) -> Shared {
@@ -113,11 +120,12 @@ impl Shared {
     {
         let now = self.clock.now();
         let limits = operation.limits.or_run(self.timeout());
-        let Some(permit) = self.start_inline(&mut operation, limits.run(), now) else {
+        let timeout = limits.run.unwrap_or(Duration::MAX);
+        let Some(permit) = self.start_inline(&mut operation, timeout, now) else {
             return Handle::new(Arc::clone(self), self.submit(operation)?).cancel_on_drop().await;
         };
-        let place = permit.place(now);
-        let result = Attempt::new(operation.future, place, limits, now).await;
+        let attempt = Attempt::new(operation.future, Clocks::new(&limits));
+        let result = Inline { attempt, place: permit.place(now) }.await;
         permit.finish(ended(&result));
         result
     }
@@ -155,44 +163,44 @@ impl Shared {
         let Operation { kind, future, priority, key, limits } = operation;
         let runtime = Runtime::current();
         let now = self.clock.now();
-        let limits = limits.or_run(self.timeout());
-        let copy = key.as_ref().map(|key| key.copy);
-        let key = key.map(|key| OperationKey::new::<T>(kind.clone(), key.name));
-        let (start_by, clock, limit) = limits.start_by(now);
+        let clocks = Clocks::new(&limits.or_run(self.timeout()));
+        let key = key.map(|key| (OperationKey::new::<T>(kind.clone(), key.name), key.copy));
+        let (start_by, ..) = clocks.start_by(now);
 
         let mut core = lock(&self.core);
-        if let Some(key) = &key
+        if let Some((key, copy)) = &key
             && let Some(id) = core.find(key)
         {
             let group = group_of::<T>(core.payload(id));
-            let Some(number) = group.join(core.queue_limit()) else { return Err(core.reject()) };
+            let Some(number) = group.join(core.queue_limit(), *copy) else {
+                return Err(core.reject());
+            };
             core.join(id, priority);
             drop(core); // Before the future, which is the user's.
             return Ok((id, group, number));
         }
-        let mut submission = limits.submission(kind, priority, now);
-        if let Some(key) = key {
+        let mut submission =
+            Submission::new(kind).priority(priority).timeout(clocks.run()).start_by(start_by);
+        if let Some((key, _)) = key {
             submission = submission.key(key);
         }
-        let group = Group::new(copy);
-        let operand: Arc<dyn Operand> = Arc::clone(&group) as Arc<dyn Operand>;
+        let group = Group::new();
         let start = core.can_start_now();
         if !start && let Err(overloaded) = core.check_room() {
             drop(core);
             return Err(overloaded);
         }
-        let place = GroupPlace { group: Arc::clone(&group), clock: self.clock.clone() };
-        let work = Submitted { attempt: Attempt::new(future, place, limits, now) };
+        let work: BoxWork =
+            Box::pin(Submitted::new(Attempt::new(future, clocks), Arc::clone(&group)));
         if start {
-            let payload = Payload::Running(Arc::clone(&operand));
-            let id = core.start_now(submission, Some(payload), now);
+            let operand = Arc::clone(&group) as Arc<dyn Operand>;
+            let id = core.start_now(submission, Some(Payload::Running(operand)), now);
             drop(core);
-            let permit = Permit::new(Arc::clone(self), id, operand);
-            self.begin(now, Duration::ZERO, &*group);
-            runtime.spawn(Runner::new(work, permit));
+            self.waits.record(0);
+            self.spawn(&runtime, Started { id, work, submitted: now, started: now });
             return Ok((id, group, 0));
         }
-        let job = Job { work: Box::pin(work), operand, runtime: runtime.clone(), clock, limit };
+        let job = Job { work, runtime: runtime.clone() };
         let queued = core.submit(submission, Payload::Waiting(job), now);
         drop(core);
         match queued {
@@ -206,36 +214,52 @@ impl Shared {
         }
     }
 
-    fn begin(&self, now: Instant, waited: Duration, operand: &dyn Operand) {
-        operand.started(now);
-        self.waits.record_duration(waited);
+    /// Runs an operation that has started in a task of its own.
+    pub(super) fn spawn(self: &Arc<Self>, runtime: &Runtime, started: Started) {
+        runtime.spawn(Runner::new(Permit::new(Arc::clone(self), started)));
     }
 
-    /// Gives the place of a running operation back. Answers the time, and whether another operation
-    /// can start.
-    pub(super) fn finish(&self, id: OperationId, ended: Ended) -> (Instant, bool) {
+    /// Gives the place of a running operation back. Answers what was kept with it, and whether
+    /// another operation can start.
+    pub(super) fn finish(&self, id: OperationId, ended: Ended) -> (Option<Payload>, bool) {
         let now = self.clock.now();
         let mut core = lock(&self.core);
         let finished = core.finish(id, ended, now);
         let more = core.has_next();
         drop(core);
-        if let Some(finished) = finished {
-            self.runs.record_duration(finished.ran);
-        }
-        (now, more)
+        (finished.and_then(|finished| self.note(finished)), more)
     }
 
-    /// The next operation for a task of this runtime, with its place. Starts those that belong to
-    /// other runtimes there.
-    pub(super) fn take_next(self: &Arc<Self>, now: Instant) -> Option<(Work, Permit)> {
-        let here = Runtime::current().id();
-        loop {
-            let (job, permit) = self.start_next(now)?;
-            if job.runtime.id() == here {
-                return Some((job.work, permit));
-            }
-            job.runtime.spawn(Runner::new(job.work, permit));
+    /// The same, and starts the next operation at that moment.
+    pub(super) fn finish_and_next(
+        &self,
+        id: OperationId,
+        ended: Ended,
+    ) -> (Option<Payload>, Instant, NextJob) {
+        let now = self.clock.now();
+        let mut core = lock(&self.core);
+        let finished = core.finish(id, ended, now);
+        let next = next_of(&mut core, now);
+        drop(core);
+        (finished.and_then(|finished| self.note(finished)), now, self.begin(next))
+    }
+
+    fn note(&self, finished: Finished<Payload>) -> Option<Payload> {
+        self.runs.record_duration(finished.ran);
+        finished.payload
+    }
+
+    fn begin(&self, next: NextJob) -> NextJob {
+        if let Some(Ok((_, started))) = &next {
+            self.waits.record_duration(started.started - started.submitted);
         }
+        next
+    }
+
+    /// Starts the next operation.
+    pub(super) fn next(&self, now: Instant) -> NextJob {
+        let next = next_of(&mut lock(&self.core), now);
+        self.begin(next)
     }
 
     /// Starts operations as long as there is room.
@@ -243,27 +267,10 @@ impl Shared {
         // A runtime that shuts down drops what is spawned at once, and dropping it comes back here.
         // The outer call goes on, so that the stack does not grow with the queue.
         let Some(_guard) = Dispatching::enter(self) else { return };
-        while let Some((job, permit)) = self.start_next(self.clock.now()) {
-            job.runtime.spawn(Runner::new(job.work, permit));
-        }
-    }
-
-    fn start_next(self: &Arc<Self>, now: Instant) -> Option<(Job, Permit)> {
-        loop {
-            let mut core = lock(&self.core);
-            match core.next(now)? {
-                Next::Start { id, payload: Payload::Waiting(job), waited } => {
-                    core.set_payload(id, Payload::Running(Arc::clone(&job.operand)));
-                    drop(core);
-                    let permit = Permit::new(Arc::clone(self), id, Arc::clone(&job.operand));
-                    self.begin(now, waited, &*job.operand);
-                    return Some((job, permit));
-                }
-                Next::Expired { payload, .. } => {
-                    drop(core);
-                    expire(payload);
-                }
-                Next::Start { .. } => unreachable!("an operation that waits has a job"),
+        while let Some(next) = self.next(self.clock.now()) {
+            match next {
+                Ok((runtime, started)) => self.spawn(&runtime, started),
+                Err(expired) => expired.expire(),
             }
         }
     }
@@ -273,7 +280,8 @@ impl Shared {
         loop {
             let expired = lock(&self.core).tick(now);
             match expired {
-                Some((_, payload)) => expire(payload),
+                Some((_, Payload::Waiting(job))) => job.expire(),
+                Some(_) => unreachable!("an operation that waits has a job"),
                 None => return,
             }
         }
@@ -371,7 +379,7 @@ impl Shared {
         };
         drop(core);
         match running {
-            Some(Ok(operand)) => operand.stop().request(),
+            Some(Ok(operand)) => operand.request_stop(),
             Some(Err(stop)) => stop.request(),
             None => {}
         }
@@ -379,25 +387,27 @@ impl Shared {
     }
 }
 
-/// Tells those who wait for an operation that its time passed in the queue.
-fn expire(payload: Payload) {
-    if let Payload::Waiting(job) = payload {
-        let error = OperationError::TimedOut { clock: job.clock, limit: job.limit };
-        job.abandon(error);
+/// Starts the next operation. Drops nothing of the user's, for the lock is held.
+fn next_of(core: &mut Scheduler<Payload>, now: Instant) -> NextJob {
+    match core.next(now)? {
+        Next::Start { id, payload: Payload::Waiting(job), waited } => {
+            core.set_payload(id, Payload::Running(job.work.operand()));
+            let Job { work, runtime } = job;
+            let submitted = now - waited;
+            Some(Ok((runtime, Started { id, work, submitted, started: now })))
+        }
+        Next::Expired { payload: Payload::Waiting(job), .. } => Some(Err(job)),
+        _ => unreachable!("an operation that waits has a job"),
     }
 }
 
 fn group_of<T: Send + 'static>(payload: Option<&Payload>) -> Arc<Group<T>> {
     let operand = match payload {
-        Some(Payload::Waiting(job)) => &job.operand,
-        Some(Payload::Running(operand)) => operand,
+        Some(Payload::Waiting(job)) => job.work.operand(),
+        Some(Payload::Running(operand)) => Arc::clone(operand),
         _ => unreachable!("operations with a key are never run inline"),
     };
-    Arc::clone(operand).into_any().downcast().expect("the key holds the type of the value")
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    operand.into_any().downcast().expect("the key holds the type of the value")
 }
 
 impl fmt::Debug for Shared {
