@@ -66,20 +66,30 @@ mod batch;
 mod error;
 mod id;
 mod record;
+#[cfg_attr(not(test), expect(dead_code, reason = "the driver that tries again comes next"))]
+mod retry;
 mod scheduler;
 mod sync;
 
 #[cfg(feature = "tokio")]
 mod driver;
 #[cfg(feature = "tokio")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the driver that asks for fallbacks comes next"))]
+mod fallback;
+#[cfg(feature = "tokio")]
 mod handle;
 #[cfg(feature = "tokio")]
 mod manager;
 #[cfg(feature = "tokio")]
 mod operation;
+#[cfg(feature = "tokio")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the driver that notes progress comes next"))]
+mod progress;
 
 pub use batch::{Batch, BatchError, BatchStats, Batching, Flushed, WrongAnswers};
 pub use error::{OperationError, Overloaded, TimeoutClock};
+#[cfg(feature = "tokio")]
+pub use fallback::{Answered, Source};
 #[cfg(feature = "tokio")]
 pub use handle::Handle;
 pub use id::OperationId;
@@ -88,7 +98,10 @@ pub use manager::{AsyncStats, Manager, ManagerBuilder};
 #[cfg(feature = "tokio")]
 pub use operation::Operation;
 pub use perf_core::ConfigError;
+#[cfg(feature = "tokio")]
+pub use progress::Progress;
 pub use record::{CancelOutcome, Ended, OperationRecord, Status};
+pub use retry::Retry;
 pub use scheduler::{Finished, Next, OperationKey, Scheduler, SchedulerConfig, Submission, Totals};
 
 use std::time::Duration;

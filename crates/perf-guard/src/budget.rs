@@ -52,6 +52,14 @@ impl RetryBudget {
         self.balance = self.balance.saturating_add(self.deposit).min(self.capacity);
     }
 
+    /// Notes that many first attempts at once, for a caller that counts them. The same as as many
+    /// calls of [`deposit`](RetryBudget::deposit) with no retry between them.
+    pub fn deposit_many(&mut self, attempts: u64, now: Instant) {
+        self.refill(now);
+        let deposits = self.deposit.saturating_mul(attempts);
+        self.balance = self.balance.saturating_add(deposits).min(self.capacity);
+    }
+
     /// Takes one retry out of the budget.
     ///
     /// # Errors
@@ -157,6 +165,21 @@ mod tests {
         assert!(budget.withdraw(start).is_err());
         assert_eq!(budget.available(start + Duration::from_millis(500)), 1);
         assert_eq!(budget.available(start + Duration::from_secs(3_600)), 4);
+    }
+
+    #[test]
+    fn many_deposits_are_as_many_single_ones() {
+        let now = Instant::from_nanos(0);
+        let mut single = RetryBudget::builder().capacity(3).reserve_per_second(0).build().unwrap();
+        while single.withdraw(now).is_ok() {}
+        let mut many = single.clone();
+        for _ in 0..7 {
+            single.deposit(now);
+        }
+        many.deposit_many(7, now);
+        assert_eq!((single.balance, many.balance), (7 * RETRY / 5, 7 * RETRY / 5));
+        many.deposit_many(u64::MAX, now);
+        assert_eq!(many.available(now), 3);
     }
 
     #[test]

@@ -1,0 +1,130 @@
+//! What answers where the operation itself cannot.
+
+use crate::OperationError;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A value, and where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered<T> {
+    /// The value.
+    pub value: T,
+    /// Who answered.
+    pub source: Source,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// The operation itself.
+    #[default]
+    Fresh,
+    /// Its `fallback`.
+    Fallback,
+    /// Its `stale` value.
+    Stale,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Source::Fresh => "fresh",
+            Source::Fallback => "fallback",
+            Source::Stale => "stale",
+        })
+    }
+}
+
+/// What answers in the place of an operation that has no value: the fallback, then the stale value.
+pub(crate) struct Degrade<T> {
+    fallback: Option<AskFallback<T>>,
+    stale: Option<AskStale<T>>,
+}
+
+type AskFallback<T> = Box<dyn FnOnce(&OperationError) -> Option<T> + Send>;
+type AskStale<T> = Box<dyn FnOnce() -> Option<T> + Send>;
+
+impl<T> Default for Degrade<T> {
+    fn default() -> Degrade<T> {
+        Degrade { fallback: None, stale: None }
+    }
+}
+
+impl<T> Degrade<T> {
+    pub(crate) fn set_fallback(
+        &mut self,
+        fallback: impl FnOnce(&OperationError) -> Option<T> + Send + 'static,
+    ) {
+        self.fallback = Some(Box::new(fallback));
+    }
+
+    pub(crate) fn set_stale(&mut self, stale: impl FnOnce() -> Option<T> + Send + 'static) {
+        self.stale = Some(Box::new(stale));
+    }
+
+    /// What answers in the place of this error. Runs the user's code; one that panics is as good as
+    /// one that has no answer. One who cancelled wants none.
+    pub(crate) fn answer(self, error: &OperationError) -> Option<Answered<T>> {
+        let asked = !matches!(error, OperationError::Cancelled);
+        let Degrade { fallback, stale } = self;
+        let ask_fallback = || asked.then_some(fallback?).and_then(|fallback| fallback(error));
+        // Each with its destructor inside.
+        if let Some(value) = contained(ask_fallback) {
+            // What is not asked is the user's to drop.
+            contained(|| drop_all(stale));
+            return Some(Answered { value, source: Source::Fallback });
+        }
+        let value = contained(|| asked.then_some(stale?).and_then(|stale| stale()))?;
+        Some(Answered { value, source: Source::Stale })
+    }
+}
+
+fn drop_all<T>(value: T) -> Option<()> {
+    drop(value);
+    None
+}
+
+fn contained<T>(ask: impl FnOnce() -> Option<T>) -> Option<T> {
+    // What was thrown is the user's, and may throw again when dropped.
+    catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|panic| {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn degrade(fallback: Option<u32>, stale: Option<u32>) -> Degrade<u32> {
+        let mut degrade = Degrade::default();
+        degrade.set_fallback(move |_| fallback);
+        degrade.set_stale(move || stale);
+        degrade
+    }
+
+    #[test]
+    fn the_fallback_is_asked_before_the_stale_value() {
+        let error = OperationError::Panicked("boom".into());
+        let answer = |fallback, stale| degrade(fallback, stale).answer(&error);
+        assert_eq!(answer(Some(1), Some(2)), Some(Answered { value: 1, source: Source::Fallback }));
+        assert_eq!(answer(None, Some(2)), Some(Answered { value: 2, source: Source::Stale }));
+        assert_eq!(answer(None, None), None);
+        assert_eq!(Degrade::<u32>::default().answer(&error), None);
+    }
+
+    #[test]
+    fn nobody_is_asked_for_one_who_cancelled() {
+        assert_eq!(degrade(Some(1), Some(2)).answer(&OperationError::Cancelled), None);
+    }
+
+    #[test]
+    fn one_that_panics_has_no_answer() {
+        let error = OperationError::Panicked("boom".into());
+        let mut degrade = degrade(None, Some(2));
+        degrade.set_fallback(|_| panic!("in the fallback"));
+        let answer = degrade.answer(&error);
+        assert_eq!(answer, Some(Answered { value: 2, source: Source::Stale }));
+    }
+}
