@@ -116,7 +116,8 @@ impl Expect {
     }
 }
 
-const DEFINITIONS: [(&str, &str); 4] = [
+const DEFINITIONS: [(&str, &str); 5] = [
+    ("async", include_str!("../definitions/async.toml")),
     ("disk", include_str!("../definitions/disk.toml")),
     ("histogram", include_str!("../definitions/histogram.toml")),
     ("memory", include_str!("../definitions/memory.toml")),

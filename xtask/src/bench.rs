@@ -27,7 +27,7 @@ pub(crate) fn program(args: &[&str]) -> Result<()> {
 }
 
 /// The suites of `bench rivals`.
-pub(crate) const SUITES: [&str; 3] = ["histogram", "memory", "disk"];
+pub(crate) const SUITES: [&str; 4] = ["histogram", "memory", "disk", "async"];
 
 /// Ours beside other libraries. The package lies outside the workspace, with its own lock file,
 /// so that no rival ever enters a user's dependency graph.

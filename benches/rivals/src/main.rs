@@ -10,6 +10,7 @@ mod histogram;
 mod machine;
 mod measure;
 mod memory;
+mod operations;
 mod report;
 
 use anyhow::{Context, Result};
@@ -24,7 +25,8 @@ struct Suite {
     resident: fn(subject: &str, count: usize) -> Result<machine::Resident>,
 }
 
-const SUITES: [Suite; 3] = [
+const SUITES: [Suite; 4] = [
+    Suite { name: "async", run: operations::run, resident: operations::resident },
     Suite { name: "disk", run: disk::run, resident: disk::resident },
     Suite { name: "histogram", run: histogram::run, resident: histogram::resident },
     Suite { name: "memory", run: memory::run, resident: memory::resident },

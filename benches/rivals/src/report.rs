@@ -59,7 +59,7 @@ pub(crate) fn json(path: &Path, rows: &[Row]) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-const OURS: [&str; 2] = ["perf-core", "perf-cache"];
+const OURS: [&str; 3] = ["perf-async", "perf-core", "perf-cache"];
 
 fn repeats(rows: &[Row]) -> usize {
     rows.iter().map(|row| row.repeats).max().unwrap_or(0)
@@ -80,7 +80,8 @@ fn versions() -> String {
 }
 
 const LOCK: &str = include_str!("../Cargo.lock");
-const SUBJECTS: [&str; 10] = [
+const SUBJECTS: [&str; 14] = [
+    "perf-async",
     "perf-core",
     "perf-cache",
     "hdrhistogram",
@@ -91,6 +92,9 @@ const SUBJECTS: [&str; 10] = [
     "quick_cache",
     "foyer-memory",
     "lru",
+    "slab",
+    "tokio",
+    "tower",
 ];
 
 fn machine() -> String {
