@@ -14,7 +14,7 @@ mod runner;
 mod shared;
 mod timer;
 
-pub(crate) use group::Group;
+pub(crate) use group::{Group, Operand};
 pub(crate) use shared::{Baseline, Settings, Shared};
 
 use std::error::Error;

@@ -1,6 +1,7 @@
 //! What answers where the operation itself cannot.
 
 use crate::OperationError;
+use crate::operation::Choices;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,9 +21,9 @@ pub enum Source {
     /// The operation itself.
     #[default]
     Fresh,
-    /// Its `fallback`.
+    /// Its [`fallback`](crate::Operation::fallback).
     Fallback,
-    /// Its `stale` value.
+    /// Its [`stale`](crate::Operation::stale) value.
     Stale,
 }
 
@@ -77,6 +78,22 @@ impl<T> Degrade<T> {
         }
         let value = contained(|| asked.then_some(stale?).and_then(|stale| stale()))?;
         Some(Answered { value, source: Source::Stale })
+    }
+}
+
+/// The result, or what answers in the place of an error. Never panics.
+pub(crate) fn or_degraded<T>(
+    result: Result<T, OperationError>,
+    choices: Choices<T>,
+) -> Result<Answered<T>, OperationError> {
+    let fresh = |value| Answered { value, source: Source::Fresh };
+    let Some(chosen) = choices else { return result.map(fresh) };
+    match result {
+        Ok(value) => {
+            contained(|| drop_all(chosen));
+            Ok(fresh(value))
+        }
+        Err(error) => chosen.degrade.answer(&error).ok_or(error),
     }
 }
 

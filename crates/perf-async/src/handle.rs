@@ -2,7 +2,7 @@
 
 use crate::driver::{Group, Shared};
 use crate::sync::Arc;
-use crate::{CancelOutcome, OperationError, OperationId, Status};
+use crate::{Answered, CancelOutcome, OperationError, OperationId, Progress, Status};
 use perf_core::Priority;
 use std::fmt;
 use std::future::Future;
@@ -59,6 +59,23 @@ impl<T: Send + 'static> Handle<T> {
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         self.shared.status(self.id)
+    }
+
+    /// How far the operation has come, as it said last with
+    /// [`Attempt::progress`](crate::Attempt::progress).
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.group.progress.get()
+    }
+
+    /// Answers the value as awaiting the handle does, and who it comes from.
+    ///
+    /// # Errors
+    ///
+    /// As awaiting the handle.
+    pub async fn answered(mut self) -> Result<Answered<T>, OperationError> {
+        let value = (&mut self).await?;
+        Ok(Answered { value, source: self.group.source() })
     }
 
     /// Gives the operation up. If nobody else waits for it, it is taken out of the queue, or told to

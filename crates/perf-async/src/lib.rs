@@ -72,9 +72,10 @@ mod scheduler;
 mod sync;
 
 #[cfg(feature = "tokio")]
+mod attempt;
+#[cfg(feature = "tokio")]
 mod driver;
 #[cfg(feature = "tokio")]
-#[cfg_attr(not(test), expect(dead_code, reason = "the driver that asks for fallbacks comes next"))]
 mod fallback;
 #[cfg(feature = "tokio")]
 mod handle;
@@ -83,9 +84,12 @@ mod manager;
 #[cfg(feature = "tokio")]
 mod operation;
 #[cfg(feature = "tokio")]
-#[cfg_attr(not(test), expect(dead_code, reason = "the driver that notes progress comes next"))]
 mod progress;
+#[cfg(feature = "tokio")]
+mod work;
 
+#[cfg(feature = "tokio")]
+pub use attempt::Attempt;
 pub use batch::{Batch, BatchError, BatchStats, Batching, Flushed, WrongAnswers};
 pub use error::{OperationError, Overloaded, TimeoutClock};
 #[cfg(feature = "tokio")]
@@ -103,6 +107,8 @@ pub use progress::Progress;
 pub use record::{CancelOutcome, Ended, OperationRecord, Status};
 pub use retry::Retry;
 pub use scheduler::{Finished, Next, OperationKey, Scheduler, SchedulerConfig, Submission, Totals};
+#[cfg(feature = "tokio")]
+pub use work::{Retryable, Work};
 
 use std::time::Duration;
 

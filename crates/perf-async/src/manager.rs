@@ -7,14 +7,17 @@ mod tune;
 pub use builder::ManagerBuilder;
 pub use stats::AsyncStats;
 
-use crate::driver::{BoxError, Shared};
+use crate::driver::Shared;
 use crate::sync::{Arc, lock};
 use crate::{
-    CancelOutcome, Handle, Operation, OperationError, OperationId, OperationRecord, Overloaded,
-    Status,
+    Answered, CancelOutcome, Handle, Operation, OperationError, OperationId, OperationRecord,
+    Overloaded, Status, Work,
 };
 use perf_core::Priority;
+use pin_project_lite::pin_project;
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Runs operations, at most so many at once, the most urgent first.
@@ -52,13 +55,34 @@ impl Manager {
     /// # Panics
     ///
     /// Outside a tokio runtime with its timer enabled, if the operation has to wait.
-    pub fn run<T, F>(
+    pub fn run<T, W>(
         &self,
-        operation: Operation<T, F>,
+        operation: Operation<T, W>,
     ) -> impl Future<Output = Result<T, OperationError>> + Send
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, BoxError>> + Send + 'static,
+        W: Work<T> + Send + 'static,
+    {
+        ValueOnly { answered: self.shared.run(operation) }
+    }
+
+    /// As [`run`](Manager::run), and says who the value comes from: the operation, its fallback or
+    /// its stale value.
+    ///
+    /// # Errors
+    ///
+    /// As `run`.
+    ///
+    /// # Panics
+    ///
+    /// As `run`.
+    pub fn run_answered<T, W>(
+        &self,
+        operation: Operation<T, W>,
+    ) -> impl Future<Output = Result<Answered<T>, OperationError>> + Send
+    where
+        T: Send + 'static,
+        W: Work<T> + Send + 'static,
     {
         self.shared.run(operation)
     }
@@ -74,10 +98,10 @@ impl Manager {
     /// Outside a tokio runtime.
     #[doc(alias = "queue_operation")]
     #[doc(alias = "wait_for_operation")]
-    pub fn submit<T, F>(&self, operation: Operation<T, F>) -> Result<Handle<T>, Overloaded>
+    pub fn submit<T, W>(&self, operation: Operation<T, W>) -> Result<Handle<T>, Overloaded>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, BoxError>> + Send + 'static,
+        W: Work<T> + Send + 'static,
     {
         let taken = self.shared.submit(operation)?;
         Ok(Handle::new(Arc::clone(&self.shared), taken))
@@ -172,6 +196,22 @@ impl Manager {
         }
         records.sort_by_key(|record| record.queued_at);
         records
+    }
+}
+
+pin_project! {
+    // Written out, because an async block would hold the operation twice.
+    struct ValueOnly<F> {
+        #[pin]
+        answered: F,
+    }
+}
+
+impl<T, F: Future<Output = Result<Answered<T>, OperationError>>> Future for ValueOnly<F> {
+    type Output = Result<T, OperationError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().answered.poll(cx).map_ok(|answered| answered.value)
     }
 }
 

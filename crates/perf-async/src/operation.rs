@@ -1,25 +1,34 @@
 //! A piece of work and how it wants to be run.
 
 use crate::driver::BoxError;
+use crate::fallback::Degrade;
+use crate::work::{Fallible, Infallible};
+use crate::{Attempt, OperationError, Retryable, Work};
 use perf_core::Priority;
-use pin_project_lite::pin_project;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// A piece of work with a value of type `T`, and how it wants to be run.
 ///
-/// The future is polled only once its turn has come, so what it awaits costs nothing while it
-/// waits.
-pub struct Operation<T, F> {
+/// `W` is its [`Work`]: a future, or a function that makes one for each attempt. Nothing of it is
+/// run before its turn has come, so what it awaits costs nothing while it waits.
+pub struct Operation<T, W> {
     pub(crate) kind: Cow<'static, str>,
-    pub(crate) future: F,
+    pub(crate) work: W,
     pub(crate) priority: Priority,
     pub(crate) key: Option<Key<T>>,
     pub(crate) limits: Limits,
+    pub(crate) choices: Choices<T>,
+}
+
+/// What the caller has chosen for one operation alone, beside its limits. In a box, because few have
+/// any and all that wait would carry it.
+pub(crate) type Choices<T> = Option<Box<Chosen<T>>>;
+
+pub(crate) struct Chosen<T> {
+    pub(crate) degrade: Degrade<T>,
 }
 
 /// A key, and how to copy the value for each who waits: known only where `T` can be copied.
@@ -27,9 +36,6 @@ pub(crate) struct Key<T> {
     pub(crate) name: String,
     pub(crate) copy: fn(&T) -> T,
 }
-
-/// What an operation's future has as its output inside the manager.
-pub(crate) type Answer<T> = Result<T, BoxError>;
 
 impl Operation<(), ()> {
     /// An operation of that kind which may fail. Priority 5, no key, the manager's time-out.
@@ -67,24 +73,52 @@ impl Operation<(), ()> {
     {
         Operation::of(kind.into(), Infallible { future })
     }
+
+    /// An operation of that kind that can be tried again: the function makes the future of each
+    /// attempt, and is told which attempt it is, why the last one ended and how much time is left.
+    /// A panic of the function counts as one of the attempt.
+    ///
+    /// ```
+    /// # use perf_async::Operation;
+    /// # async fn load(url: &str) -> Result<String, std::io::Error> { Ok(url.to_owned()) }
+    /// let url = "https://example.org".to_owned();
+    /// let operation = Operation::retryable("fetch", move |_attempt| {
+    ///     let url = url.clone();
+    ///     async move { load(&url).await }
+    /// });
+    /// ```
+    pub fn retryable<T, E, M, F>(
+        kind: impl Into<Cow<'static, str>>,
+        make: M,
+    ) -> Operation<T, Retryable<M, F>>
+    where
+        M: FnMut(Attempt) -> F,
+        F: Future<Output = Result<T, E>>,
+        E: Into<BoxError>,
+    {
+        Operation::of(kind.into(), Retryable::new(make))
+    }
 }
 
-impl<T, F> Operation<T, F> {
-    fn of(kind: Cow<'static, str>, future: F) -> Operation<T, F> {
+impl<T, W> Operation<T, W> {
+    fn of(kind: Cow<'static, str>, work: W) -> Operation<T, W>
+    where
+        W: Work<T>,
+    {
         let limits = Limits { queue: Duration::MAX, run: None, total: Duration::MAX };
-        Operation { kind, future, priority: Priority::NORMAL, key: None, limits }
+        Operation { kind, work, priority: Priority::NORMAL, key: None, limits, choices: None }
     }
 
     /// How urgent it is. The default is 5.
     #[must_use]
-    pub fn priority(mut self, priority: Priority) -> Operation<T, F> {
+    pub fn priority(mut self, priority: Priority) -> Operation<T, W> {
         self.priority = priority;
         self
     }
 
     /// How long it may wait for its turn. The default is as long as it takes.
     #[must_use]
-    pub fn queue_timeout(mut self, limit: Duration) -> Operation<T, F> {
+    pub fn queue_timeout(mut self, limit: Duration) -> Operation<T, W> {
         self.limits.queue = limit;
         self
     }
@@ -92,7 +126,7 @@ impl<T, F> Operation<T, F> {
     /// How long it may run once its turn has come. The default is the manager's;
     /// [`Duration::MAX`] means as long as it takes.
     #[must_use]
-    pub fn timeout(mut self, limit: Duration) -> Operation<T, F> {
+    pub fn timeout(mut self, limit: Duration) -> Operation<T, W> {
         self.limits.run = Some(limit);
         self
     }
@@ -100,19 +134,47 @@ impl<T, F> Operation<T, F> {
     /// How long it may wait and run, counted from its submission. The default is as long as it
     /// takes.
     #[must_use]
-    pub fn total_timeout(mut self, limit: Duration) -> Operation<T, F> {
+    pub fn total_timeout(mut self, limit: Duration) -> Operation<T, W> {
         self.limits.total = limit;
         self
+    }
+
+    /// What answers if the operation has no value in the end: asked once, with the error, when there
+    /// will be no further attempt; not if it was cancelled. `None`, or a panic, leaves it at the
+    /// error, or at the [`stale`](Operation::stale) value if there is one.
+    ///
+    /// No time limit holds for it, and it must not block. The record and the statistics say how the
+    /// operation itself ended; [`Handle::answered`](crate::Handle::answered) says who answered.
+    #[must_use]
+    pub fn fallback(
+        mut self,
+        fallback: impl FnOnce(&OperationError) -> Option<T> + Send + 'static,
+    ) -> Operation<T, W> {
+        self.chosen().degrade.set_fallback(fallback);
+        self
+    }
+
+    /// A value of earlier, for when neither the operation nor its [`fallback`](Operation::fallback)
+    /// answers. Asked for only then, and as that is.
+    #[must_use]
+    pub fn stale(mut self, stale: impl FnOnce() -> Option<T> + Send + 'static) -> Operation<T, W> {
+        self.chosen().degrade.set_stale(stale);
+        self
+    }
+
+    fn chosen(&mut self) -> &mut Chosen<T> {
+        let nothing = || Box::new(Chosen { degrade: Degrade::default() });
+        self.choices.get_or_insert_with(nothing)
     }
 
     /// Makes it one with every other operation of the same kind, key and type of value that waits
     /// or runs: the work is done once and each caller gets a copy of the value.
     ///
     /// A caller who joins brings its priority: the operation waits as the most urgent of them. It
-    /// keeps the time-outs of the operation it joins, and its own future is dropped unused. Callers
+    /// keeps the time-outs of the operation it joins, and its own work is dropped unused. Callers
     /// come and go without harm to the others; when the last has cancelled, the work is dropped.
     #[must_use]
-    pub fn key(mut self, key: impl Into<String>) -> Operation<T, F>
+    pub fn key(mut self, key: impl Into<String>) -> Operation<T, W>
     where
         T: Clone,
     {
@@ -121,38 +183,7 @@ impl<T, F> Operation<T, F> {
     }
 }
 
-// Written out, because an async block would hold the future twice.
-pin_project! {
-    struct Fallible<F> {
-        #[pin]
-        future: F,
-    }
-}
-
-impl<T, E: Into<BoxError>, F: Future<Output = Result<T, E>>> Future for Fallible<F> {
-    type Output = Answer<T>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<T>> {
-        self.project().future.poll(cx).map_err(Into::into)
-    }
-}
-
-pin_project! {
-    struct Infallible<F> {
-        #[pin]
-        future: F,
-    }
-}
-
-impl<T, F: Future<Output = T>> Future for Infallible<F> {
-    type Output = Answer<T>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<T>> {
-        self.project().future.poll(cx).map(Ok)
-    }
-}
-
-impl<T, F> fmt::Debug for Operation<T, F> {
+impl<T, W> fmt::Debug for Operation<T, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Operation")
             .field("kind", &self.kind)

@@ -1,13 +1,15 @@
 //! Polls one operation until it ends, is told to stop, or its time has passed.
 
 use super::clocks::Clocks;
-use crate::operation::Answer;
+use super::group::Operand;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
-use crate::{Ended, OperationError};
+use crate::work::Steps;
+use crate::{Attempt, Ended, OperationError, Work};
 use perf_core::{Clock, Instant};
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -57,6 +59,8 @@ pub(crate) trait Place {
     /// When it started.
     fn started(&self) -> Instant;
     fn clock(&self) -> &Clock;
+    /// Those who wait for the operation, if there is a handle.
+    fn operand(&self) -> Option<Arc<dyn Operand>>;
     /// Whether to stop, asked before the first poll.
     fn is_stopped(&self) -> bool;
     /// Leaves a waker and answers whether to stop. An operation that ends at its first poll never
@@ -65,48 +69,60 @@ pub(crate) trait Place {
 }
 
 pin_project! {
-    /// A future on its way to its end.
+    /// Work on its way to its end, one attempt after the other.
     ///
-    /// Written out, because an async function would hold the future three times.
-    pub(crate) struct Attempt<F> {
+    /// Written out, because an async function would hold the work three times.
+    pub(crate) struct Supervised<W> {
         #[pin]
-        future: Option<F>,
+        work: Option<W>,
         clocks: Clocks,
         is_new: bool,
-        // Made only once the operation has to wait for something.
+        // Made only once the attempt has to wait for something.
         sleep: Option<Pin<Box<Sleep>>>,
     }
 }
 
-impl<F> Attempt<F> {
-    pub(crate) fn new(future: F, clocks: Clocks) -> Attempt<F> {
-        Attempt { future: Some(future), clocks, is_new: true, sleep: None }
+impl<W> Supervised<W> {
+    pub(crate) fn new(work: W, clocks: Clocks) -> Supervised<W> {
+        Supervised { work: Some(work), clocks, is_new: true, sleep: None }
     }
 
     pub(crate) fn clocks(&self) -> &Clocks {
         &self.clocks
     }
 
-    /// Drops the future; an error if that panics.
+    /// Drops the work; an error if that panics.
     pub(crate) fn discard(self: Pin<&mut Self>) -> Result<(), OperationError> {
-        let mut future = self.project().future;
-        contain(|| future.set(None))
+        let mut work = self.project().work;
+        contain(|| work.set(None))
     }
 
-    /// Polls the future in that place, until it ends, is told to stop, or its time has passed. When
-    /// this answers, the future has been dropped.
+    /// Goes on with the attempt in that place, until it ends, is told to stop, or its time has
+    /// passed. When this answers, the attempt's future has been dropped. What is left after an error
+    /// is what another attempt needs, if there can be one.
     pub(crate) fn poll_in<T, P>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         place: &mut P,
     ) -> Poll<Result<T, OperationError>>
     where
-        F: Future<Output = Answer<T>>,
+        W: Work<T>,
         P: Place,
     {
         let result = ready!(self.as_mut().advance(cx, place));
+        let again = match &result {
+            Ok(_) | Err(OperationError::Cancelled) => None,
+            Err(_) => self.as_mut().project().work.as_pin_mut().and_then(Steps::again),
+        };
         // The user's destructors may panic too; the value is then as good as lost.
-        Poll::Ready(self.discard().and(result))
+        let result = self.as_mut().discard().and(result);
+        if again.is_some() {
+            let mut this = self.project();
+            this.work.set(again);
+            *this.is_new = true;
+            *this.sleep = None;
+        }
+        Poll::Ready(result)
     }
 
     fn advance<T, P>(
@@ -115,7 +131,7 @@ impl<F> Attempt<F> {
         place: &mut P,
     ) -> Poll<Result<T, OperationError>>
     where
-        F: Future<Output = Answer<T>>,
+        W: Work<T>,
         P: Place,
     {
         let this = self.project();
@@ -123,8 +139,12 @@ impl<F> Attempt<F> {
         if if is_new { place.is_stopped() } else { place.listen(cx) } {
             return Poll::Ready(Err(OperationError::Cancelled));
         }
-        let future = this.future.as_pin_mut().expect("it is polled until it answers");
-        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+        let work = this.work.as_pin_mut().expect("it is polled until it answers");
+        let told = || {
+            let deadline = this.clocks.total_by(place.submitted());
+            Attempt::new(place.clock().clone(), deadline, place.operand())
+        };
+        match catch_unwind(AssertUnwindSafe(|| work.poll_attempt(cx, told))) {
             Ok(Poll::Ready(answer)) => {
                 return Poll::Ready(answer.map_err(|error| OperationError::Failed(error.into())));
             }
@@ -149,24 +169,25 @@ impl<F> Attempt<F> {
 }
 
 pin_project! {
-    /// An attempt in a place of its own.
-    pub(crate) struct Inline<F, P> {
+    /// Work in a place of its own.
+    pub(crate) struct Inline<T, W, P> {
         #[pin]
-        pub(crate) attempt: Attempt<F>,
+        pub(crate) supervised: Supervised<W>,
         pub(crate) place: P,
+        pub(crate) value: PhantomData<fn() -> T>,
     }
 }
 
-impl<T, F, P> Future for Inline<F, P>
+impl<T, W, P> Future for Inline<T, W, P>
 where
-    F: Future<Output = Answer<T>>,
+    W: Work<T>,
     P: Place,
 {
     type Output = Result<T, OperationError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.attempt.poll_in(cx, this.place)
+        this.supervised.poll_in(cx, this.place)
     }
 }
 

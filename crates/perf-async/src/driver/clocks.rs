@@ -30,6 +30,11 @@ impl Clocks {
         earlier(queue, named(submitted, TimeoutClock::Total, self.total))
     }
 
+    /// When its total time has passed.
+    pub(crate) fn total_by(&self, submitted: Instant) -> Deadline {
+        Deadline::after(submitted, duration(self.total))
+    }
+
     /// When it must have ended, and which clock says so.
     pub(crate) fn end_by(&self, submitted: Instant, started: Instant) -> Named {
         let run = named(started, TimeoutClock::Run, self.run);

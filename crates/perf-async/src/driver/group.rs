@@ -1,8 +1,9 @@
 //! Those who wait for one operation, and the result on its way to them.
 
 use super::attempt::{contain, panicked};
-use crate::OperationError;
+use crate::progress::ProgressCell;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
+use crate::{OperationError, Source};
 use std::any::Any;
 use std::fmt;
 use std::mem::replace;
@@ -13,6 +14,8 @@ use std::task::{Context, Poll, Waker};
 pub(crate) trait Operand: Any + Send + Sync {
     /// Tells it to stop, and wakes it so that it hears.
     fn request_stop(&self);
+    /// Where it leaves how far it has come.
+    fn progress(&self) -> &ProgressCell;
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
@@ -27,6 +30,7 @@ impl fmt::Debug for dyn Operand {
 /// The scheduler's lock may be held while this one is taken, never the other way round.
 pub(crate) struct Group<T> {
     seats: Mutex<Seats<T>>,
+    pub(crate) progress: ProgressCell,
     stop_requested: AtomicBool,
 }
 
@@ -39,6 +43,8 @@ struct Seats<T> {
     runner: Option<Waker>,
     /// Somebody went away and wants the operation to be done all the same.
     detached: bool,
+    /// Who answered, once it is settled.
+    source: Source,
 }
 
 struct Others<T> {
@@ -78,8 +84,13 @@ impl<T: Send + 'static> Group<T> {
     /// A group with one member, number 0.
     pub(crate) fn new() -> Arc<Group<T>> {
         let first = Member::Waiting(None);
-        let seats = Seats { first, others: None, runner: None, detached: false };
-        Arc::new(Group { seats: Mutex::new(seats), stop_requested: AtomicBool::new(false) })
+        let seats =
+            Seats { first, others: None, runner: None, detached: false, source: Source::Fresh };
+        Arc::new(Group {
+            seats: Mutex::new(seats),
+            progress: ProgressCell::default(),
+            stop_requested: AtomicBool::new(false),
+        })
     }
 
     /// Whether the operation has been told to stop.
@@ -147,6 +158,11 @@ impl<T: Send + 'static> Group<T> {
         Poll::Pending
     }
 
+    /// Who answered, once it is settled.
+    pub(crate) fn source(&self) -> Source {
+        lock(&self.seats).source
+    }
+
     /// Whether that member has its result.
     pub(crate) fn is_ready(&self, number: usize) -> bool {
         !matches!(lock(&self.seats).get(number), Member::Waiting(_))
@@ -195,8 +211,9 @@ impl<T: Send + 'static> Group<T> {
     /// Gives everyone who waits the result. Never panics, whatever the values and wakers do.
     ///
     /// Nobody joins any more: the operation has left the scheduler. Some may still leave.
-    pub(crate) fn settle(&self, result: Result<T, OperationError>) {
+    pub(crate) fn settle(&self, result: Result<T, OperationError>, source: Source) {
         let mut seats = lock(&self.seats);
+        seats.source = source;
         let runner = seats.runner.take();
         let many = seats.waiting();
         let Some((others, 1..)) = seats.others.as_ref().map(|others| (others, others.waiting))
@@ -275,6 +292,10 @@ impl<T: Send + 'static> Operand for Group<T> {
         self.stop_requested.store(true, Ordering::Relaxed);
         let runner = lock(&self.seats).runner.take();
         wake(runner);
+    }
+
+    fn progress(&self) -> &ProgressCell {
+        &self.progress
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

@@ -1,7 +1,7 @@
 //! A place among the running.
 
 use super::attempt::{Place, Stop};
-use super::group::Group;
+use super::group::{Group, Operand};
 use super::runner::BoxWork;
 use super::shared::{Payload, Shared};
 use crate::sync::{Arc, lock};
@@ -96,7 +96,7 @@ pub(super) struct Turn<'a> {
 
 /// The same, with those who wait for it.
 pub(super) struct GroupPlace<'a, T> {
-    pub(super) group: &'a Group<T>,
+    pub(super) group: &'a Arc<Group<T>>,
     pub(super) turn: &'a Turn<'a>,
 }
 
@@ -111,6 +111,10 @@ impl<T: Send + 'static> Place for GroupPlace<'_, T> {
 
     fn clock(&self) -> &Clock {
         &self.turn.shared.clock
+    }
+
+    fn operand(&self) -> Option<Arc<dyn Operand>> {
+        Some(Arc::clone(self.group) as Arc<dyn Operand>)
     }
 
     fn is_stopped(&self) -> bool {
@@ -179,6 +183,10 @@ impl Place for InlinePlace<'_> {
 
     fn clock(&self) -> &Clock {
         &self.shared.clock
+    }
+
+    fn operand(&self) -> Option<Arc<dyn Operand>> {
+        None
     }
 
     fn is_stopped(&self) -> bool {

@@ -3,26 +3,29 @@
 //! A task that has ended its operation takes the next one itself: under load that saves a spawn
 //! for each operation and a hop between tasks.
 
-use super::attempt::{Attempt, ended, ended_by, panicked};
+use super::attempt::{Supervised, ended, ended_by, panicked};
 use super::group::{Group, Operand};
 use super::permit::{GroupPlace, Permit, Turn};
-use crate::operation::Answer;
+use crate::fallback::or_degraded;
+use crate::operation::Choices;
 use crate::sync::Arc;
-use crate::{Ended, OperationError};
+use crate::{Answered, Ended, OperationError, Source, Work};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-/// A submitted operation, whatever its types of future and value.
-pub(super) trait Work: Send {
-    /// Polls it. When this answers, its future has been dropped and its result is kept here.
+/// A submitted operation, whatever its types of work and value.
+pub(super) trait ErasedWork: Send {
+    /// Goes on with it. When this answers, the attempt's future has been dropped and the result is
+    /// kept here.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, turn: &Turn<'_>) -> Poll<Ended>;
-    /// Drops its future; an error if that panics.
+    /// Drops its work; an error if that panics.
     fn discard(self: Pin<&mut Self>) -> Result<(), OperationError>;
-    /// Gives everyone who waits the result, or this error if there is none. Never panics, whatever
-    /// the values and wakers do: the caller has the next operation to start.
+    /// Gives everyone who waits the result, or what answers in its place, or this error if there is
+    /// none. Never panics, whatever the user's code does: the caller has the next operation to
+    /// start.
     fn settle(self: Pin<&mut Self>, otherwise: OperationError);
     /// Those who wait for it.
     fn operand(&self) -> Arc<dyn Operand>;
@@ -31,44 +34,55 @@ pub(super) trait Work: Send {
 }
 
 /// In a box, so that those of all types can wait in one queue.
-pub(super) type BoxWork = Pin<Box<dyn Work>>;
+pub(super) type BoxWork = Pin<Box<dyn ErasedWork>>;
 
 pin_project! {
-    pub(super) struct Submitted<T, F> {
+    pub(super) struct Submitted<T, W> {
         #[pin]
-        attempt: Attempt<F>,
+        supervised: Supervised<W>,
         result: Option<Result<T, OperationError>>,
+        choices: Choices<T>,
         group: Arc<Group<T>>,
     }
 }
 
-impl<T, F> Submitted<T, F> {
-    pub(super) fn new(attempt: Attempt<F>, group: Arc<Group<T>>) -> Submitted<T, F> {
-        Submitted { attempt, result: None, group }
+impl<T, W> Submitted<T, W> {
+    pub(super) fn new(
+        supervised: Supervised<W>,
+        choices: Choices<T>,
+        group: Arc<Group<T>>,
+    ) -> Submitted<T, W> {
+        Submitted { supervised, result: None, choices, group }
     }
 }
 
-impl<T, F> Work for Submitted<T, F>
+impl<T, W> ErasedWork for Submitted<T, W>
 where
     T: Send + 'static,
-    F: Future<Output = Answer<T>> + Send + 'static,
+    W: Work<T> + Send + 'static,
 {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, turn: &Turn<'_>) -> Poll<Ended> {
-        let this = self.project();
-        let mut place = GroupPlace { group: &**this.group, turn };
-        let result = ready!(this.attempt.poll_in(cx, &mut place));
+        let mut this = self.project();
+        let mut place = GroupPlace { group: this.group, turn };
+        let result = ready!(this.supervised.as_mut().poll_in(cx, &mut place));
+        // What another attempt would need is the user's as well.
+        let result = this.supervised.discard().and(result);
         let ended = ended(&result);
         *this.result = Some(result);
         Poll::Ready(ended)
     }
 
     fn discard(self: Pin<&mut Self>) -> Result<(), OperationError> {
-        self.project().attempt.discard()
+        self.project().supervised.discard()
     }
 
     fn settle(self: Pin<&mut Self>, otherwise: OperationError) {
         let this = self.project();
-        this.group.settle(this.result.take().unwrap_or(Err(otherwise)));
+        let result = this.result.take().unwrap_or(Err(otherwise));
+        match or_degraded(result, this.choices.take()) {
+            Ok(Answered { value, source }) => this.group.settle(Ok(value), source),
+            Err(error) => this.group.settle(Err(error), Source::Fresh),
+        }
     }
 
     fn operand(&self) -> Arc<dyn Operand> {
@@ -76,7 +90,7 @@ where
     }
 
     fn expired(&self) -> OperationError {
-        self.attempt.clocks().expired()
+        self.supervised.clocks().expired()
     }
 }
 

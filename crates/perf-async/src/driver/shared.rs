@@ -1,21 +1,21 @@
 //! What the handles of one manager share.
 
-use super::attempt::{Attempt, Inline, Stop, ended};
+use super::attempt::{Inline, Stop, Supervised, ended};
 use super::clocks::{Clocks, nanos};
 use super::group::{GivenUp, Group, Operand, Remaining};
 use super::permit::{InlinePermit, Permit, Started};
 use super::runner::{BoxWork, Runner, Submitted};
 use super::timer::Timer;
-use crate::operation::{Answer, Operation};
+use crate::fallback::or_degraded;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 use crate::{
-    CancelOutcome, Ended, Finished, Handle, Next, OperationError, OperationId, OperationKey,
-    Overloaded, Scheduler, SchedulerConfig, Status, Submission,
+    Answered, CancelOutcome, Ended, Finished, Handle, Next, Operation, OperationError, OperationId,
+    OperationKey, Overloaded, Scheduler, SchedulerConfig, Status, Submission, Work,
 };
 use perf_core::{Clock, Histogram, Instant, Priority, StripedHistogram};
 use std::cell::Cell;
 use std::fmt;
-use std::future::Future;
+use std::marker::PhantomData;
 use std::ptr;
 use std::time::Duration;
 use tokio::runtime::{Handle as Runtime, Id as RuntimeId};
@@ -110,29 +110,31 @@ impl Shared {
     }
 
     /// Runs an operation where it stands, or in a task of its own if there is no room.
-    pub(crate) async fn run<T, F>(
+    pub(crate) async fn run<T, W>(
         self: &Arc<Self>,
-        mut operation: Operation<T, F>,
-    ) -> Result<T, OperationError>
+        mut operation: Operation<T, W>,
+    ) -> Result<Answered<T>, OperationError>
     where
         T: Send + 'static,
-        F: Future<Output = Answer<T>> + Send + 'static,
+        W: Work<T> + Send + 'static,
     {
         let now = self.clock.now();
         let limits = operation.limits.or_run(self.timeout());
         let timeout = limits.run.unwrap_or(Duration::MAX);
         let Some(permit) = self.start_inline(&mut operation, timeout, now) else {
-            return Handle::new(Arc::clone(self), self.submit(operation)?).cancel_on_drop().await;
+            let taken = self.submit(operation)?;
+            return Handle::new(Arc::clone(self), taken).cancel_on_drop().answered().await;
         };
-        let attempt = Attempt::new(operation.future, Clocks::new(&limits));
-        let result = Inline { attempt, place: permit.place(now) }.await;
+        let supervised = Supervised::new(operation.work, Clocks::new(&limits));
+        let place = permit.place(now);
+        let result = Inline { supervised, place, value: PhantomData }.await;
         permit.finish(ended(&result));
-        result
+        or_degraded(result, operation.choices)
     }
 
-    fn start_inline<T, F>(
+    fn start_inline<T, W>(
         self: &Arc<Self>,
-        operation: &mut Operation<T, F>,
+        operation: &mut Operation<T, W>,
         timeout: Duration,
         now: Instant,
     ) -> Option<InlinePermit<'_>> {
@@ -152,15 +154,15 @@ impl Shared {
     }
 
     /// Starts an operation in a task of its own, or queues it, or joins the one that is under way.
-    pub(crate) fn submit<T, F>(
+    pub(crate) fn submit<T, W>(
         self: &Arc<Self>,
-        operation: Operation<T, F>,
+        operation: Operation<T, W>,
     ) -> Result<(OperationId, Arc<Group<T>>, usize), Overloaded>
     where
         T: Send + 'static,
-        F: Future<Output = Answer<T>> + Send + 'static,
+        W: Work<T> + Send + 'static,
     {
-        let Operation { kind, future, priority, key, limits } = operation;
+        let Operation { kind, work, priority, key, limits, choices } = operation;
         let runtime = Runtime::current();
         let now = self.clock.now();
         let clocks = Clocks::new(&limits.or_run(self.timeout()));
@@ -176,7 +178,7 @@ impl Shared {
                 return Err(core.reject());
             };
             core.join(id, priority);
-            drop(core); // Before the future, which is the user's.
+            drop(core); // Before the work, which is the user's.
             return Ok((id, group, number));
         }
         let mut submission =
@@ -190,8 +192,8 @@ impl Shared {
             drop(core);
             return Err(overloaded);
         }
-        let work: BoxWork =
-            Box::pin(Submitted::new(Attempt::new(future, clocks), Arc::clone(&group)));
+        let supervised = Supervised::new(work, clocks);
+        let work: BoxWork = Box::pin(Submitted::new(supervised, choices, Arc::clone(&group)));
         if start {
             let operand = Arc::clone(&group) as Arc<dyn Operand>;
             let id = core.start_now(submission, Some(Payload::Running(operand)), now);
