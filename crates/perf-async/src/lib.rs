@@ -65,6 +65,7 @@
 mod batch;
 mod error;
 mod id;
+mod pools;
 mod record;
 #[cfg_attr(not(test), expect(dead_code, reason = "the driver that tries again comes next"))]
 mod retry;
@@ -102,6 +103,7 @@ pub use manager::{AsyncStats, Manager, ManagerBuilder};
 #[cfg(feature = "tokio")]
 pub use operation::Operation;
 pub use perf_core::ConfigError;
+pub use pools::{Needs, Pool, PoolStats, Pools, PoolsBuilder, Quota};
 #[cfg(feature = "tokio")]
 pub use progress::Progress;
 pub use record::{CancelOutcome, Ended, OperationRecord, Status};
