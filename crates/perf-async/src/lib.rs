@@ -60,6 +60,8 @@
 //!
 //! - `tokio` (default): the manager. Without it there is only the [`Scheduler`], a pure state
 //!   machine that any other runtime can drive.
+//! - `stream`: [`Pages`] is a `futures_core::Stream`.
+//! - `serde`: the start-up report serializes and deserializes.
 
 #[expect(dead_code, reason = "the driver that hands batches over comes next")]
 mod batch;
@@ -81,6 +83,8 @@ mod fallback;
 #[cfg(feature = "tokio")]
 mod handle;
 #[cfg(feature = "tokio")]
+mod lazy;
+#[cfg(feature = "tokio")]
 mod manager;
 #[cfg(feature = "tokio")]
 mod operation;
@@ -98,6 +102,11 @@ pub use fallback::{Answered, Source};
 #[cfg(feature = "tokio")]
 pub use handle::Handle;
 pub use id::OperationId;
+#[cfg(feature = "tokio")]
+pub use lazy::{
+    Lazy, LazyBuilder, LazyState, LazyStats, Page, PageRequest, Pages, PagesBuilder, PagesStats,
+    Preloader, PreloaderBuilder, StartupEntry, StartupReport,
+};
 #[cfg(feature = "tokio")]
 pub use manager::{AsyncStats, Manager, ManagerBuilder};
 #[cfg(feature = "tokio")]
@@ -128,6 +137,9 @@ pub const DEFAULT_BATCH: usize = 10;
 pub const DEFAULT_BATCH_WINDOW: Duration = Duration::from_millis(100);
 /// How many ended operations are remembered unless set otherwise.
 pub const DEFAULT_FINISHED_KEPT: usize = 1_024;
+/// How many items a page of [`Pages`] has unless set otherwise.
+#[cfg(feature = "tokio")]
+pub const DEFAULT_PAGE_SIZE: usize = 50;
 
 /// Few cases and a fixed seed, so that a run takes a second and repeats.
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::{
     Answered, CancelOutcome, Handle, Operation, OperationError, OperationId, OperationRecord,
     Overloaded, Status, Work,
 };
-use perf_core::Priority;
+use perf_core::{Clock, Priority};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -40,6 +40,11 @@ impl Manager {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.shared.settings.name
+    }
+
+    /// What waiting and running are measured with.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
     }
 
     /// Runs an operation and answers its value. Dropping this future drops the operation.

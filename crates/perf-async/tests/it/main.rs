@@ -7,16 +7,21 @@ mod attempts;
 mod cancelling;
 mod destructors;
 mod knobs;
+mod lazy;
 mod limits;
 mod order;
+mod pages;
+mod preloading;
 mod random;
 mod sharing;
 mod threads;
 mod timeouts;
 
 use perf_async::{AsyncStats, Manager};
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 fn manager(concurrent: usize) -> Manager {
@@ -37,6 +42,22 @@ async fn settle() {
     for _ in 0..32 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Polls a future so many times, with that time in between, and drops it. Answers whether it had
+/// answered by then.
+async fn give_up_after<F: Future>(polls: usize, future: F, pause: Duration) -> bool {
+    let mut future = Box::pin(future);
+    for _ in 0..polls {
+        let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await;
+        if polled {
+            return true;
+        }
+        settle().await;
+        tokio::time::advance(pause).await;
+        settle().await;
+    }
+    false
 }
 
 /// Everything taken on has ended, waits or runs.
