@@ -15,7 +15,7 @@ mod shared;
 mod timer;
 
 pub(crate) use group::{Group, Operand};
-pub(crate) use shared::{Baseline, Settings, Shared};
+pub(crate) use shared::{Settings, Shared};
 
 use std::error::Error;
 

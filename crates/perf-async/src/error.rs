@@ -24,6 +24,11 @@ pub enum OperationError {
     Panicked(Arc<str>),
     /// It was turned away.
     Overloaded(Overloaded),
+    /// The circuit breaker of its kind let none through when its turn had come; it never started.
+    CircuitOpen {
+        /// After this time one of its kind may pass again.
+        retry_after: Duration,
+    },
 }
 
 impl OperationError {
@@ -49,6 +54,9 @@ impl fmt::Display for OperationError {
             OperationError::Cancelled => f.write_str("operation cancelled"),
             OperationError::Panicked(message) => write!(f, "operation panicked: {message}"),
             OperationError::Overloaded(overloaded) => overloaded.fmt(f),
+            OperationError::CircuitOpen { retry_after } => {
+                write!(f, "circuit open: try again in {retry_after:?}")
+            }
         }
     }
 }

@@ -4,14 +4,18 @@ use std::fmt;
 
 /// The name of one operation within its manager.
 ///
-/// An index and the number of times its place has been used, so finding an operation costs one
-/// array access and a stale id is told from a fresh one.
+/// A place and the number of operations before it, so finding an operation costs one array access,
+/// a stale id is told from a fresh one, and ids are in order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId(u64);
 
 impl OperationId {
-    pub(crate) const fn new(slot: u32, generation: u64) -> OperationId {
-        OperationId(generation << SLOT_BITS | slot as u64)
+    /// No operation's name.
+    pub(crate) const NONE: OperationId = OperationId(0);
+
+    /// `number` counts operations from 1.
+    pub(crate) const fn new(slot: u32, number: u64) -> OperationId {
+        OperationId(number << SLOT_BITS | slot as u64)
     }
 
     pub(crate) const fn slot(self) -> u32 {
@@ -37,6 +41,7 @@ impl fmt::Display for OperationId {
     }
 }
 
-/// 16 million operations at once, and 2^40 uses of each place: twelve days at a million a second.
-const SLOT_BITS: u32 = 24;
+/// 4 million operations at once, and 2^42 of them before a name can be given out again: fifty days at
+/// a million a second, and then only if the place is the same too.
+const SLOT_BITS: u32 = 22;
 pub(crate) const MAX_SLOTS: usize = 1 << SLOT_BITS;

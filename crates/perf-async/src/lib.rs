@@ -67,6 +67,7 @@
 mod batch;
 mod error;
 mod id;
+mod kind;
 mod pools;
 mod record;
 #[cfg_attr(not(test), expect(dead_code, reason = "the driver that tries again comes next"))]
@@ -102,6 +103,7 @@ pub use fallback::{Answered, Source};
 #[cfg(feature = "tokio")]
 pub use handle::Handle;
 pub use id::OperationId;
+pub use kind::{Fairness, KindSettings, Throttle};
 #[cfg(feature = "tokio")]
 pub use lazy::{
     Lazy, LazyBuilder, LazyState, LazyStats, Page, PageRequest, Pages, PagesBuilder, PagesStats,
@@ -117,7 +119,10 @@ pub use pools::{Needs, Pool, PoolStats, Pools, PoolsBuilder, Quota};
 pub use progress::Progress;
 pub use record::{CancelOutcome, Ended, OperationRecord, Status};
 pub use retry::Retry;
-pub use scheduler::{Finished, Next, OperationKey, Scheduler, SchedulerConfig, Submission, Totals};
+pub use scheduler::{
+    Finished, KindId, Next, OperationKey, OperationMetrics, Scheduler, SchedulerConfig, Submission,
+    Totals,
+};
 #[cfg(feature = "tokio")]
 pub use work::{Retryable, Work};
 
@@ -135,6 +140,8 @@ pub const DEFAULT_AGING: Duration = Duration::from_secs(1);
 pub const DEFAULT_BATCH: usize = 10;
 /// How long the oldest item of a batch waits for others unless set otherwise.
 pub const DEFAULT_BATCH_WINDOW: Duration = Duration::from_millis(100);
+/// How many kinds of operations are told apart. Those of later names go under the kind `other`.
+pub const MAX_KINDS: usize = 256;
 /// How many ended operations are remembered unless set otherwise.
 pub const DEFAULT_FINISHED_KEPT: usize = 1_024;
 /// How many items a page of [`Pages`] has unless set otherwise.

@@ -1,6 +1,7 @@
 //! The face of this crate.
 
 mod builder;
+mod kinds;
 mod stats;
 mod tune;
 
@@ -143,20 +144,20 @@ impl Manager {
     #[must_use]
     #[doc(alias = "pending_operations")]
     pub fn pending(&self) -> Vec<OperationRecord> {
-        self.records(Status::Queued)
+        self.records(|status| matches!(status, Status::Queued | Status::Batching))
     }
 
     /// The operations that run, in order of arrival.
     #[must_use]
     pub fn running(&self) -> Vec<OperationRecord> {
-        self.records(Status::InProgress)
+        self.records(|status| status == Status::InProgress)
     }
 
     /// The last operations that ended, oldest first: at most as many as were set with
     /// [`finished_kept`](ManagerBuilder::finished_kept).
     #[must_use]
     pub fn finished(&self) -> Vec<OperationRecord> {
-        lock(&self.shared.core).finished().cloned().collect()
+        lock(&self.shared.core).finished().collect()
     }
 
     /// How many operations wait.
@@ -191,15 +192,15 @@ impl Manager {
     }
 
     /// Read in pages, so that the lock is held for a short time only.
-    fn records(&self, status: Status) -> Vec<OperationRecord> {
+    fn records(&self, which: impl Fn(Status) -> bool) -> Vec<OperationRecord> {
         let mut records = Vec::new();
         let mut from = Some(0);
         while let Some(start) = from {
             let (page, next) = lock(&self.shared.core).page(start, PAGE);
-            records.extend(page.into_iter().filter(|record| record.status == status));
+            records.extend(page.into_iter().filter(|record| which(record.status)));
             from = next;
         }
-        records.sort_by_key(|record| record.queued_at);
+        records.sort_by_key(|record| record.id);
         records
     }
 }

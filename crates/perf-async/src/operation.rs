@@ -3,7 +3,7 @@
 use crate::driver::BoxError;
 use crate::fallback::Degrade;
 use crate::work::{Fallible, Infallible};
-use crate::{Attempt, OperationError, Retryable, Work};
+use crate::{Attempt, KindSettings, OperationError, Retryable, Work};
 use perf_core::Priority;
 use std::borrow::Cow;
 use std::fmt;
@@ -105,7 +105,7 @@ impl<T, W> Operation<T, W> {
     where
         W: Work<T>,
     {
-        let limits = Limits { queue: Duration::MAX, run: None, total: Duration::MAX };
+        let limits = Limits { queue: None, run: None, total: None };
         Operation { kind, work, priority: Priority::NORMAL, key: None, limits, choices: None }
     }
 
@@ -116,14 +116,14 @@ impl<T, W> Operation<T, W> {
         self
     }
 
-    /// How long it may wait for its turn. The default is as long as it takes.
+    /// How long it may wait for its turn. The default is its kind's, or as long as it takes.
     #[must_use]
     pub fn queue_timeout(mut self, limit: Duration) -> Operation<T, W> {
-        self.limits.queue = limit;
+        self.limits.queue = Some(limit);
         self
     }
 
-    /// How long it may run once its turn has come. The default is the manager's;
+    /// How long it may run once its turn has come. The default is its kind's, or else the manager's;
     /// [`Duration::MAX`] means as long as it takes.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Operation<T, W> {
@@ -131,11 +131,11 @@ impl<T, W> Operation<T, W> {
         self
     }
 
-    /// How long it may wait and run, counted from its submission. The default is as long as it
-    /// takes.
+    /// How long it may wait and run, counted from its submission. The default is its kind's, or as
+    /// long as it takes.
     #[must_use]
     pub fn total_timeout(mut self, limit: Duration) -> Operation<T, W> {
-        self.limits.total = limit;
+        self.limits.total = Some(limit);
         self
     }
 
@@ -196,15 +196,19 @@ impl<T, W> fmt::Debug for Operation<T, W> {
 /// How long an operation may wait and run, as it was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    pub(crate) queue: Duration,
+    pub(crate) queue: Option<Duration>,
     pub(crate) run: Option<Duration>,
-    pub(crate) total: Duration,
+    pub(crate) total: Option<Duration>,
 }
 
 impl Limits {
-    /// With the manager's time-out where the operation has none of its own.
-    pub(crate) fn or_run(mut self, default: Duration) -> Limits {
-        self.run.get_or_insert(default);
-        self
+    /// With the kind's where the operation has none of its own, and the manager's time-out where
+    /// the kind has none either.
+    pub(crate) fn or(self, kind: &KindSettings, default: Duration) -> Limits {
+        Limits {
+            queue: self.queue.or(kind.queue_timeout),
+            run: self.run.or(kind.timeout).or(Some(default)),
+            total: self.total.or(kind.total_timeout),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::OperationId;
 use perf_core::{Instant, Priority};
+use perf_guard::Outcome;
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
@@ -10,8 +11,10 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// It waits for its turn.
+    /// It waits for its turn, or for its next attempt.
     Queued,
+    /// It waits for its turn in a kind whose operations are run in batches.
+    Batching,
     /// It runs.
     InProgress,
     /// It ended and has a value.
@@ -28,7 +31,7 @@ impl Status {
     /// Whether the operation has ended.
     #[must_use]
     pub const fn is_finished(self) -> bool {
-        !matches!(self, Status::Queued | Status::InProgress)
+        !matches!(self, Status::Queued | Status::Batching | Status::InProgress)
     }
 }
 
@@ -36,6 +39,7 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Status::Queued => "queued",
+            Status::Batching => "batching",
             Status::InProgress => "in progress",
             Status::Completed => "completed",
             Status::Cancelled => "cancelled",
@@ -80,6 +84,17 @@ pub enum Ended {
     Cancelled,
     /// Stopped because its time passed; the text says which time.
     TimedOut(String),
+}
+
+impl Ended {
+    /// What it says about the health of what was called; a cancellation says nothing.
+    pub(crate) const fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Ended::Completed => Some(Outcome::Success),
+            Ended::Failed(_) | Ended::TimedOut(_) => Some(Outcome::Failure),
+            Ended::Cancelled => None,
+        }
+    }
 }
 
 /// What cancelling an operation did.

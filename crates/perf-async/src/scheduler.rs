@@ -3,29 +3,48 @@
 //! A pure state machine: no runtime, no clock, no lock, no user code. A driver brings the time and
 //! acts on what it answers.
 
-mod order;
+mod attempts;
+mod gates;
+mod kinds;
+mod line;
+mod metrics;
+mod read;
+mod ready;
 mod ring;
+mod slab;
+mod submission;
+mod timers;
 
-use crate::id::MAX_SLOTS;
-use crate::{CancelOutcome, Ended, OperationId, OperationRecord, Overloaded, Status};
-use order::Order;
+pub use kinds::KindId;
+pub use metrics::{OperationMetrics, Totals};
+pub use submission::{Finished, Next, OperationKey, SchedulerConfig, Submission};
+
+use crate::{
+    CancelOutcome, ConfigError, Ended, Fairness, KindSettings, OperationId, Overloaded, Status,
+};
+use gates::{Gate, Holds};
+use kinds::Kinds;
+use line::{Aging, place_of};
 use perf_core::{Instant, Priority};
 use perf_guard::Deadline;
-use ring::Ring;
-use std::any::TypeId;
+use ready::Ready;
+use ring::{EndedOperation, Ring};
+use slab::{NONE, Slab, State};
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use timers::Timers;
 
 /// Decides which operation runs when.
 ///
 /// `P` is what the driver keeps with an operation: the work while it waits, a way to stop it while
 /// it runs. The scheduler stores it and gives it back, and never calls it.
 ///
-/// Submitting, starting, finishing and cancelling are O(1); changing the priority is O(log m) where
-/// m is the number of waiting operations that changed theirs; a time limit on waiting costs
-/// O(log n) of those that have one.
+/// Submitting, starting, finishing and cancelling are O(1), amortised; changing the priority is
+/// O(log m) where m is the number of waiting operations that changed theirs; a time limit on
+/// waiting costs O(log n) of those that have one. An operation that waits takes 64 to 80 bytes, its
+/// key, and `Option<P>`.
 ///
 /// ```
 /// use perf_async::{Ended, Next, Scheduler, SchedulerConfig, Status, Submission};
@@ -35,8 +54,8 @@ use std::time::Duration;
 /// config.max_concurrent = 1;
 /// let mut scheduler = Scheduler::new(config);
 /// let now = Instant::from_nanos(0);
-/// let low = Submission::new("report").priority(Priority::LOWEST);
-/// let high = Submission::new("click").priority(Priority::HIGHEST);
+/// let low = Submission::new(scheduler.kind("report")).priority(Priority::LOWEST);
+/// let high = Submission::new(scheduler.kind("click")).priority(Priority::HIGHEST);
 /// let report = scheduler.submit(low, "the report", now).unwrap();
 /// let click = scheduler.submit(high, "the click", now).unwrap();
 ///
@@ -49,176 +68,32 @@ use std::time::Duration;
 /// ```
 #[derive(Debug)]
 pub struct Scheduler<P> {
-    slots: Vec<Slot<P>>,
-    free: Vec<u32>,
-    order: Order,
-    expiries: BTreeSet<(Instant, u32)>,
-    keys: HashMap<Arc<OperationKey>, u32>,
-    running: usize,
+    slab: Slab<P>,
+    kinds: Kinds,
+    ready: Ready,
+    keys: HashMap<Arc<OperationKey>, OperationId>,
+    /// When operations may no longer start.
+    expiries: Timers<OperationId>,
+    /// When suspended operations go on.
+    wakes: Timers<OperationId>,
+    /// When kinds may start operations again.
+    turns: Timers<KindId>,
+    /// The soonest of the moments set since the driver asked last.
+    alarm: Instant,
+    holds: Holds,
+    finished: Ring,
+    aging: Aging,
+    fairness: Fairness,
+    /// The latest moment at which anything came.
+    last_stamp: Instant,
+    /// The virtual time of the last start.
+    virtual_time: u64,
+    /// How often an operation was moved.
+    moves: u32,
+    places: usize,
+    waiting: usize,
     max_concurrent: usize,
     queue_limit: usize,
-    finished: Ring,
-    totals: Totals,
-}
-
-/// How a [`Scheduler`] is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SchedulerConfig {
-    /// How many operations run at once.
-    pub max_concurrent: usize,
-    /// How many may wait.
-    pub queue_limit: usize,
-    /// How long an operation waits to gain one level of priority.
-    pub aging: Duration,
-    /// How many ended operations are remembered.
-    pub finished_kept: usize,
-}
-
-impl Default for SchedulerConfig {
-    fn default() -> SchedulerConfig {
-        SchedulerConfig {
-            max_concurrent: crate::DEFAULT_MAX_CONCURRENT,
-            queue_limit: crate::DEFAULT_QUEUE_LIMIT,
-            aging: crate::DEFAULT_AGING,
-            finished_kept: crate::DEFAULT_FINISHED_KEPT,
-        }
-    }
-}
-
-/// What a scheduler is told of an operation.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    kind: Cow<'static, str>,
-    priority: Priority,
-    timeout: Duration,
-    start_by: Deadline,
-    key: Option<Arc<OperationKey>>,
-}
-
-impl Submission {
-    /// An operation of that kind, with priority 5 and no limits.
-    #[must_use]
-    pub fn new(kind: impl Into<Cow<'static, str>>) -> Submission {
-        Submission {
-            kind: kind.into(),
-            priority: Priority::NORMAL,
-            timeout: Duration::MAX,
-            start_by: Deadline::NEVER,
-            key: None,
-        }
-    }
-
-    /// The same with that priority.
-    #[must_use]
-    pub fn priority(mut self, priority: Priority) -> Submission {
-        self.priority = priority;
-        self
-    }
-
-    /// The same with that time-out, for the record: the driver enforces it.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Submission {
-        self.timeout = timeout;
-        self
-    }
-
-    /// The same, never to start after that deadline.
-    #[must_use]
-    pub fn start_by(mut self, deadline: Deadline) -> Submission {
-        self.start_by = deadline;
-        self
-    }
-
-    /// The same, to be found by that key while it waits or runs.
-    #[must_use]
-    pub fn key(mut self, key: OperationKey) -> Submission {
-        self.key = Some(Arc::new(key));
-        self
-    }
-}
-
-/// What makes two operations the same: kind, key and the type of the value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct OperationKey {
-    key: String,
-    kind: Cow<'static, str>,
-    value: TypeId,
-}
-
-impl OperationKey {
-    /// The key of an operation of that kind with values of type `T`.
-    #[must_use]
-    pub fn new<T: 'static>(kind: Cow<'static, str>, key: String) -> OperationKey {
-        OperationKey { key, kind, value: TypeId::of::<T>() }
-    }
-}
-
-/// What [`Scheduler::next`] found.
-#[derive(Debug)]
-pub enum Next<P> {
-    /// Start this one: it holds a place among those that run until it is finished.
-    Start {
-        /// Its name.
-        id: OperationId,
-        /// What the driver keeps with it. Leave something in its place with
-        /// [`set_payload`](Scheduler::set_payload).
-        payload: P,
-        /// How long it waited.
-        waited: Duration,
-    },
-    /// Its time passed while it waited. It has ended and never starts.
-    Expired {
-        /// Its name.
-        id: OperationId,
-        /// What the driver kept with it.
-        payload: P,
-    },
-}
-
-/// What [`Scheduler::finish`] gives back.
-#[derive(Debug)]
-pub struct Finished<P> {
-    /// What the driver kept with it.
-    pub payload: Option<P>,
-    /// How long it ran.
-    pub ran: Duration,
-}
-
-/// How many operations there have been, by what became of them.
-///
-/// `submitted` is the sum of those that ended and those that wait or run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Totals {
-    /// Taken on; without those that joined another.
-    pub submitted: u64,
-    /// Ended with a value.
-    pub completed: u64,
-    /// Ended with an error or a panic.
-    pub failed: u64,
-    /// Their time passed.
-    pub timed_out: u64,
-    /// Cancelled or abandoned.
-    pub cancelled: u64,
-    /// Turned away because too many waited.
-    pub rejected: u64,
-    /// Joined an operation with the same key.
-    pub joined: u64,
-}
-
-#[derive(Debug)]
-struct Slot<P> {
-    generation: u64,
-    entry: Option<Entry<P>>,
-}
-
-#[derive(Debug)]
-struct Entry<P> {
-    submission: Submission,
-    queued_at: Instant,
-    started_at: Option<Instant>,
-    payload: Option<P>,
 }
 
 impl<P> Scheduler<P> {
@@ -226,257 +101,309 @@ impl<P> Scheduler<P> {
     #[must_use]
     pub fn new(config: SchedulerConfig) -> Scheduler<P> {
         Scheduler {
-            slots: Vec::new(),
-            free: Vec::new(),
-            order: Order::new(config.aging),
-            expiries: BTreeSet::new(),
+            slab: Slab::new(),
+            kinds: Kinds::new(),
+            ready: Ready::default(),
             keys: HashMap::new(),
-            running: 0,
+            expiries: Timers::new(),
+            wakes: Timers::new(),
+            turns: Timers::new(),
+            alarm: read::NEVER,
+            holds: Holds::default(),
+            finished: Ring::new(config.finished_kept),
+            aging: Aging::new(config.aging),
+            fairness: config.fairness,
+            last_stamp: Instant::from_nanos(0),
+            virtual_time: 0,
+            moves: 0,
+            places: 0,
+            waiting: 0,
             max_concurrent: config.max_concurrent,
             queue_limit: config.queue_limit,
-            finished: Ring::new(config.finished_kept),
-            totals: Totals::default(),
         }
     }
 
-    /// Whether an operation submitted now would start at once: there is room and nobody waits.
+    /// The kind of that name. At most [`MAX_KINDS`](crate::MAX_KINDS) names are told apart, so that nobody can fill the memory
+    /// with them; operations of later ones go under the kind `other`, and
+    /// [`unnamed`](Scheduler::unnamed) counts them.
+    pub fn kind(&mut self, name: impl Into<Cow<'static, str>>) -> KindId {
+        let name = name.into();
+        self.kind_named(&name, || name.clone())
+    }
+
+    /// The same; `keep` answers the name to be kept if it is new.
+    pub(crate) fn kind_named(
+        &mut self,
+        name: &str,
+        keep: impl FnOnce() -> Cow<'static, str>,
+    ) -> KindId {
+        self.kinds.intern(name, keep)
+    }
+
+    /// Sets how operations of a kind are run; it holds for those that wait too, but for their
+    /// time-outs. Call [`next`](Scheduler::next) to fill the room that has been made. A throttle or
+    /// a breaker that is set anew starts anew; one that stays as it was goes on. Answers what the
+    /// settings were.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] as [`KindSettings::check`]; nothing has changed then.
+    pub fn configure(
+        &mut self,
+        id: KindId,
+        settings: KindSettings,
+        now: Instant,
+    ) -> Result<KindSettings, ConfigError> {
+        settings.check()?;
+        let kind = &mut self.kinds[id];
+        if settings.throttle != kind.settings.throttle {
+            kind.throttle = settings.throttle.map(|throttle| throttle.gcra()).transpose()?;
+            kind.blocked = None;
+        }
+        if settings.breaker != kind.settings.breaker {
+            kind.breaker = settings.new_breaker()?;
+        }
+        if settings.batch != kind.settings.batch {
+            (kind.gathering, kind.gathered) = (None, false);
+        }
+        let before = std::mem::replace(&mut kind.settings, settings);
+        self.gather(id, now);
+        self.refresh(id);
+        Ok(before)
+    }
+
+    /// Whether [`configure`](Scheduler::configure) would find a kind of that name.
     #[must_use]
-    pub fn can_start_now(&self) -> bool {
-        self.running < self.max_concurrent && self.order.len() == 0 && self.has_slot()
+    pub fn has_room_for_kind(&self, name: &str) -> bool {
+        self.kinds.has_room(name)
+    }
+
+    /// Whether an operation of that kind submitted now would start at once: there is room, nobody
+    /// is to start before it, and every gate of its kind lets it through. Takes nothing.
+    #[must_use]
+    pub fn can_start_now(&self, kind: KindId, now: Instant) -> bool {
+        let kind = &self.kinds[kind];
+        self.places < self.max_concurrent
+            && self.ready.is_empty()
+            && kind.line.len() == 0
+            && kind.settings.batch.is_none()
+            && kind.is_open(now)
+            && self.slab.has_room()
     }
 
     /// Takes on an operation that runs from now, without queueing it. For use after
-    /// [`can_start_now`](Scheduler::can_start_now).
+    /// [`can_start_now`](Scheduler::can_start_now), at the same moment: the gates are passed without
+    /// asking again.
     pub fn start_now(
         &mut self,
         submission: Submission,
         payload: Option<P>,
         now: Instant,
     ) -> OperationId {
-        self.totals.submitted += 1;
-        self.running += 1;
-        let entry = Entry { submission, queued_at: now, started_at: Some(now), payload };
-        self.insert(entry)
+        let id = submission.kind;
+        let held = self.pass_unasked(id, now);
+        self.places += 1;
+        let kind = &mut self.kinds[id];
+        kind.totals.submitted += 1;
+        kind.at_once += 1;
+        kind.running += 1;
+        kind.places += 1;
+        self.charge(id);
+        self.insert(submission, payload, now, State::Running, held)
     }
 
-    /// Puts an operation into the queue.
+    /// Puts an operation into the queue. Where [`has_next`](Scheduler::has_next) is true
+    /// afterwards, call [`next`](Scheduler::next).
     ///
     /// # Errors
     ///
-    /// [`Overloaded`] and the payload if as many wait as may.
+    /// [`Overloaded`] and the payload if as many wait as may, in all or of its kind.
     pub fn submit(
         &mut self,
         submission: Submission,
         payload: P,
         now: Instant,
     ) -> Result<OperationId, (Overloaded, P)> {
-        if let Err(overloaded) = self.check_room() {
+        if let Err(overloaded) = self.check_room(submission.kind) {
             return Err((overloaded, payload));
         }
-        self.totals.submitted += 1;
-        let (priority, start_by) = (submission.priority, submission.start_by);
-        let payload = Some(payload);
-        let id = self.insert(Entry { submission, queued_at: now, started_at: None, payload });
-        self.order.push(id.slot(), priority, now);
-        if let Some(moment) = start_by.moment() {
-            self.expiries.insert((moment, id.slot()));
+        let (kind_id, start_by) = (submission.kind, submission.start_by);
+        let id = self.insert(submission, Some(payload), now, State::Listed, NONE);
+        self.waiting += 1;
+        let kind = &mut self.kinds[kind_id];
+        kind.totals.submitted += 1;
+        kind.waiting += 1;
+        if let Some(slot) = self.slab.get_mut(id) {
+            kind.line.push(slot, self.aging);
         }
+        if let Some(moment) = start_by.moment() {
+            self.expiries.push(moment, id);
+            self.alarm = self.alarm.min(moment);
+        }
+        self.gather(kind_id, now);
+        self.refresh(kind_id);
         Ok(id)
     }
 
-    /// Whether one more may wait; counts it as rejected if not.
-    pub(crate) fn check_room(&mut self) -> Result<(), Overloaded> {
-        if self.order.len() < self.queue_limit && self.has_slot() {
-            return Ok(());
+    /// Whether one more of that kind may wait; counts it as rejected if not.
+    pub(crate) fn check_room(&mut self, kind: KindId) -> Result<(), Overloaded> {
+        let of_kind = &self.kinds[kind];
+        if of_kind.settings.queue_limit.is_some_and(|limit| of_kind.waiting >= limit)
+            || self.waiting >= self.queue_limit
+            || !self.slab.has_room()
+        {
+            return Err(self.reject(kind));
         }
-        Err(self.reject())
+        Ok(())
     }
 
     /// Counts one operation as turned away.
-    pub(crate) fn reject(&mut self) -> Overloaded {
-        self.totals.rejected += 1;
-        Overloaded { waiting: self.order.len(), limit: self.queue_limit }
+    pub(crate) fn reject(&mut self, kind: KindId) -> Overloaded {
+        let kind = &mut self.kinds[kind];
+        kind.totals.rejected += 1;
+        match kind.settings.queue_limit {
+            Some(limit) if kind.waiting >= limit => Overloaded { waiting: kind.waiting, limit },
+            _ => Overloaded { waiting: self.waiting, limit: self.queue_limit },
+        }
     }
 
-    /// The next operation to start, if there is room, or one whose time passed while it waited.
-    /// Call it again until it answers `None`.
+    /// The next operation to start, if there is room, or one that shall not start any more. Call it
+    /// again until it answers `None`.
+    ///
+    /// An operation starts once every gate lets it through at the same moment: the limit of all,
+    /// the limit of its kind, its circuit breaker, its throttle. None of them is taken before, so a
+    /// cancelled operation uses up nothing, and one kind that has to wait keeps no other waiting.
     pub fn next(&mut self, now: Instant) -> Option<Next<P>> {
-        if self.running >= self.max_concurrent {
-            return None;
+        self.turn_over(now);
+        while self.places < self.max_concurrent {
+            let kind = self.ready.first()?;
+            let (_, id) = self.kinds[kind].line.first()?;
+            if self.slab.get(id)?.start_by.expired(now) {
+                return self.expire(id, now).map(|payload| Next::Expired { id, payload });
+            }
+            match self.pass(kind, now) {
+                Gate::Open(held) => return self.start(id, State::Running, held, now),
+                Gate::Closed => self.refresh(kind),
+                Gate::Refused(retry_after) => {
+                    let payload = self.refuse(id, retry_after, now)?;
+                    return Some(Next::Refused { id, payload, retry_after });
+                }
+            }
         }
-        let slot = self.order.first()?;
-        let id = self.id_of(slot);
-        let start_by = self.live(slot).submission.start_by;
-        if start_by.expired(now) {
-            let payload = self.expire(slot, now);
-            return Some(Next::Expired { id, payload });
-        }
-        self.unqueue(slot);
-        self.running += 1;
-        let payload = self.take_payload(slot);
-        let entry = self.live_mut(slot);
-        entry.started_at = Some(now);
-        let waited = now - entry.queued_at;
-        Some(Next::Start { id, payload, waited })
+        None
     }
 
-    /// Whether [`next`](Scheduler::next) would answer something.
+    /// Whether [`next`](Scheduler::next) has something to do. It may still answer `None`, where a
+    /// throttle turns out to let none through.
     #[must_use]
     pub fn has_next(&self) -> bool {
-        self.running < self.max_concurrent && self.order.len() > 0
+        self.places < self.max_concurrent && !self.ready.is_empty()
     }
 
-    /// Takes out one operation whose time passed while it waited. Call it again until it answers
-    /// `None`.
+    /// Lets suspended operations and kinds that were held back go on whose time has come, and takes
+    /// out one operation whose time passed while it waited. Call it again until it answers `None`,
+    /// and then [`next`](Scheduler::next).
     pub fn tick(&mut self, now: Instant) -> Option<(OperationId, P)> {
-        let (moment, slot) = *self.expiries.first()?;
-        if moment > now {
-            return None;
-        }
-        let id = self.id_of(slot);
-        Some((id, self.expire(slot, now)))
+        self.turn_over(now);
+        let slab = &self.slab;
+        let id = self.expiries.pop(now, |at, id| may_expire(slab, at, id))?;
+        self.expire(id, now).map(|payload| (id, payload))
     }
 
     /// When [`tick`](Scheduler::tick) will next have something to do.
     #[must_use]
-    pub fn next_expiry(&self) -> Option<(Instant, OperationId)> {
-        self.expiries.first().map(|(moment, slot)| (*moment, self.id_of(*slot)))
+    pub fn next_timer(&mut self) -> Option<Instant> {
+        let (slab, kinds) = (&self.slab, &self.kinds);
+        let expiry = self.expiries.first(|at, id| may_expire(slab, at, id));
+        let wake = self.wakes.first(|_, id| is_suspended(slab, id));
+        let turn = self.turns.first(|at, kind| kinds[kind].waits_for(at));
+        [expiry, wake, turn].into_iter().flatten().min()
     }
 
-    /// What the driver keeps with those that may only wait for a time, in the order of their ends.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn expiring(&self) -> impl Iterator<Item = &P> {
-        self.expiries.iter().filter_map(|(_, slot)| self.live(*slot).payload.as_ref())
+    /// The soonest moment for [`tick`](Scheduler::tick) that has been set since this was asked last,
+    /// so that a driver asleep until then learns whether to wake up sooner. O(1).
+    #[must_use]
+    pub fn take_alarm(&mut self) -> Option<Instant> {
+        let alarm = std::mem::replace(&mut self.alarm, read::NEVER);
+        (alarm != read::NEVER).then_some(alarm)
     }
 
-    /// Notes that a running operation has ended, and gives its place to the next.
+    /// Notes that a running operation has ended, and gives its place to the next. Unless
+    /// [`report`](Scheduler::report) was called, its circuit breaker learns how it ended: completed
+    /// is a success, failed or timed out a failure, and cancelled neither.
     ///
     /// `None` if no operation with this id runs.
     pub fn finish(&mut self, id: OperationId, ended: Ended, now: Instant) -> Option<Finished<P>> {
-        let started = self.entry(id)?.started_at?;
-        self.running -= 1;
-        let payload = self.end(id.slot(), ended, now);
-        Some(Finished { payload, ran: now - started })
+        let ran = self.stop(id, ended.outcome(), now)?;
+        let payload = self.end(id, ended, now);
+        Some(Finished { payload, ran })
+    }
+
+    /// [`finish`](Scheduler::finish) and [`next`](Scheduler::next) in one, for a driver that takes
+    /// a lock for each.
+    pub fn finish_and_next(
+        &mut self,
+        id: OperationId,
+        ended: Ended,
+        now: Instant,
+    ) -> (Option<Finished<P>>, Option<Next<P>>) {
+        (self.finish(id, ended, now), self.next(now))
     }
 
     /// Cancels an operation: takes it out of the queue, or lets nobody join it any more and leaves
     /// it to the driver to stop it and to call [`finish`](Scheduler::finish).
     pub fn cancel(&mut self, id: OperationId, now: Instant) -> (CancelOutcome, Option<P>) {
-        match self.entry(id).map(|entry| entry.started_at) {
-            Some(None) => {
-                self.unqueue(id.slot());
-                let payload = self.end(id.slot(), Ended::Cancelled, now);
-                (CancelOutcome::Removed, payload)
-            }
-            Some(Some(_)) => {
-                self.release_key(id.slot());
-                (CancelOutcome::Signalled, None)
-            }
-            None if self.finished.find(id).is_some() => (CancelOutcome::AlreadyFinished, None),
-            None => (CancelOutcome::Unknown, None),
+        let Some(slot) = self.slab.get(id) else {
+            let known = self.finished.find(id).is_some();
+            let outcome =
+                if known { CancelOutcome::AlreadyFinished } else { CancelOutcome::Unknown };
+            return (outcome, None);
+        };
+        if slot.state.waits() {
+            let payload = self.leave_and_end(id, Ended::Cancelled, now);
+            return (CancelOutcome::Removed, payload);
         }
+        self.release_key(id);
+        (CancelOutcome::Signalled, None)
     }
 
     /// Changes the priority of a waiting operation; it keeps the time that it has waited. Answers
     /// the priority before, `None` if no operation with this id waits.
     pub fn set_priority(&mut self, id: OperationId, priority: Priority) -> Option<Priority> {
-        let entry = self.entry_mut(id)?;
-        if entry.started_at.is_some() {
-            return None;
+        let slot = self.slab.get_mut(id).filter(|slot| slot.state.waits())?;
+        let (before, kind) = (slot.priority, slot.kind);
+        let place = place_of(slot);
+        if let Some(place) = place
+            && priority != before
+        {
+            slot.priority = priority;
+            self.moves = self.moves.wrapping_add(1);
+            let line = &mut self.kinds[kind].line;
+            line.push_moved(slot, self.moves, self.aging);
+            line.left(id, place, &self.slab, self.aging);
+            self.refresh(kind);
+        } else {
+            slot.priority = priority;
         }
-        let before = std::mem::replace(&mut entry.submission.priority, priority);
-        self.order.set_priority(id.slot(), priority);
         Some(before)
-    }
-
-    /// The operation with this key that waits or runs.
-    #[must_use]
-    pub fn find(&self, key: &OperationKey) -> Option<OperationId> {
-        self.keys.get(key).map(|slot| self.id_of(*slot))
     }
 
     /// Notes that somebody joined an operation, which then is at least as urgent as asked.
     pub fn join(&mut self, id: OperationId, priority: Priority) {
-        self.totals.joined += 1;
-        if self.entry(id).is_some_and(|entry| entry.submission.priority < priority) {
+        let Some(slot) = self.slab.get(id) else { return };
+        self.kinds[slot.kind].totals.joined += 1;
+        if slot.priority < priority {
             self.set_priority(id, priority);
         }
-    }
-
-    /// What the driver keeps with an operation.
-    #[must_use]
-    pub fn payload(&self, id: OperationId) -> Option<&P> {
-        self.entry(id)?.payload.as_ref()
     }
 
     /// Leaves something with an operation and answers what was there. Nothing happens, and what was
     /// to be left comes back, if the operation has ended.
     pub fn set_payload(&mut self, id: OperationId, payload: P) -> Option<P> {
-        match self.entry_mut(id) {
-            Some(entry) => entry.payload.replace(payload),
+        match self.slab.get_mut(id) {
+            Some(slot) => slot.payload.replace(payload),
             None => Some(payload),
         }
-    }
-
-    /// Where an operation stands; `None` if there is none or it has been forgotten. O(1) while it
-    /// waits or runs, O(finished kept) once it has ended.
-    #[must_use]
-    pub fn status(&self, id: OperationId) -> Option<Status> {
-        match self.entry(id) {
-            Some(entry) => Some(entry.status()),
-            None => self.finished.find(id).map(|record| record.status),
-        }
-    }
-
-    /// What is known of an operation, as [`status`](Scheduler::status).
-    #[must_use]
-    pub fn record(&self, id: OperationId) -> Option<OperationRecord> {
-        match self.entry(id) {
-            Some(entry) => Some(entry.record(id)),
-            None => self.finished.find(id).cloned(),
-        }
-    }
-
-    /// A page of the operations that wait or run, in no order, and where the next page begins.
-    ///
-    /// In pages, so that a lock around the scheduler is held for a short time only.
-    #[must_use]
-    pub fn page(&self, from: usize, len: usize) -> (Vec<OperationRecord>, Option<usize>) {
-        let to = from.saturating_add(len).min(self.slots.len());
-        let live = (from..to).filter_map(|slot| {
-            let id = self.id_of(slot as u32);
-            self.slots[slot].entry.as_ref().map(|entry| entry.record(id))
-        });
-        (live.collect(), (to < self.slots.len()).then_some(to))
-    }
-
-    /// The ended operations that are remembered, oldest first.
-    pub fn finished(&self) -> impl Iterator<Item = &OperationRecord> {
-        self.finished.iter()
-    }
-
-    /// How many ended operations have been forgotten to make room for later ones.
-    #[must_use]
-    pub const fn forgotten(&self) -> u64 {
-        self.finished.forgotten()
-    }
-
-    /// How many wait.
-    #[must_use]
-    pub const fn pending(&self) -> usize {
-        self.order.len()
-    }
-
-    /// How many run.
-    #[must_use]
-    pub const fn running(&self) -> usize {
-        self.running
-    }
-
-    /// How many may run at once.
-    #[must_use]
-    pub const fn max_concurrent(&self) -> usize {
-        self.max_concurrent
     }
 
     /// Sets how many may run at once. Those that run go on; call [`next`](Scheduler::next) to fill
@@ -485,147 +412,167 @@ impl<P> Scheduler<P> {
         self.max_concurrent = operations;
     }
 
-    /// How many may wait.
-    #[must_use]
-    pub const fn queue_limit(&self) -> usize {
-        self.queue_limit
-    }
-
     /// Sets how many may wait. Those that wait stay.
     pub fn set_queue_limit(&mut self, operations: usize) {
         self.queue_limit = operations;
     }
 
-    /// How many there have been.
-    #[must_use]
-    pub const fn totals(&self) -> Totals {
-        self.totals
-    }
-
-    /// Starts counting from zero. Those that wait or run count as submitted.
-    pub fn reset_totals(&mut self) {
-        let submitted = (self.running + self.order.len()) as u64;
-        self.totals = Totals { submitted, ..Totals::default() };
-    }
-
-    fn insert(&mut self, entry: Entry<P>) -> OperationId {
-        let key = entry.submission.key.clone();
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => {
-                self.slots.push(Slot { generation: 1, entry: None });
-                (self.slots.len() - 1) as u32
-            }
-        };
-        self.slots[slot as usize].entry = Some(entry);
+    fn insert(
+        &mut self,
+        submission: Submission,
+        payload: Option<P>,
+        now: Instant,
+        state: State,
+        link: u32,
+    ) -> OperationId {
+        // Callers read the clock before they get the lock, so readings may arrive out of order.
+        self.last_stamp = self.last_stamp.max(now);
+        let Submission { kind, priority, timeout, start_by, key } = submission;
+        let slot = self.slab.insert();
+        slot.queued_at = self.last_stamp;
+        slot.since = slot.queued_at;
+        slot.start_by = start_by;
+        slot.set_timeout(timeout);
+        slot.link = link;
+        slot.kind = kind;
+        slot.priority = priority;
+        slot.state = state;
+        slot.payload = payload;
+        let id = slot.id;
         if let Some(key) = key {
-            self.keys.insert(key, slot);
+            slot.key = Some(Arc::clone(&key));
+            self.keys.insert(key, id);
         }
-        self.id_of(slot)
+        id
     }
 
-    fn has_slot(&self) -> bool {
-        !self.free.is_empty() || self.slots.len() < MAX_SLOTS
-    }
-
-    /// Takes a waiting operation out of the order and the expiries.
-    fn unqueue(&mut self, slot: u32) {
-        self.order.remove(slot);
-        if let Some(moment) = self.live(slot).submission.start_by.moment() {
-            self.expiries.remove(&(moment, slot));
+    /// Lets a waiting operation run.
+    fn start(&mut self, id: OperationId, to: State, held: u32, now: Instant) -> Option<Next<P>> {
+        let slot = self.slab.get_mut(id)?;
+        let place = place_of(slot)?;
+        let (kind_id, start_by) = (slot.kind, slot.start_by);
+        let (queued_at, waited) = (slot.queued_at, now - slot.since);
+        let payload = slot.payload.take().expect("an operation that waits has its payload");
+        slot.state = to;
+        slot.since = now;
+        slot.link = held;
+        let kind = &mut self.kinds[kind_id];
+        kind.line.left(id, place, &self.slab, self.aging);
+        kind.waits.record_duration(waited);
+        kind.waiting -= 1;
+        kind.running += 1;
+        self.waiting -= 1;
+        if to == State::Running {
+            kind.places += 1;
+            self.places += 1;
+            self.charge(kind_id);
         }
+        self.forget_expiry(start_by);
+        self.gather_anew(kind_id, now);
+        self.refresh(kind_id);
+        Some(Next::Start { id, payload, queued_at, waited })
     }
 
-    fn expire(&mut self, slot: u32, now: Instant) -> P {
-        self.unqueue(slot);
-        let payload = self.take_payload(slot);
-        self.end(slot, Ended::TimedOut("waited too long for its turn".into()), now);
+    /// Takes back what a running operation holds. Answers how long it ran.
+    fn stop(
+        &mut self,
+        id: OperationId,
+        outcome: Option<perf_guard::Outcome>,
+        now: Instant,
+    ) -> Option<Duration> {
+        let slot = self.slab.get_mut(id).filter(|slot| !slot.state.waits())?;
+        let (state, kind_id) = (slot.state, slot.kind);
+        let ran = now - slot.since;
+        let held = std::mem::replace(&mut slot.link, NONE);
+        self.release(kind_id, held, outcome, now);
+        let kind = &mut self.kinds[kind_id];
+        kind.runs.record_duration(ran);
+        kind.running -= 1;
+        if state == State::Running {
+            kind.places -= 1;
+            self.places -= 1;
+            self.refresh(kind_id);
+        }
+        Some(ran)
+    }
+
+    /// Takes a waiting operation out and ends it.
+    fn leave_and_end(&mut self, id: OperationId, ended: Ended, now: Instant) -> Option<P> {
+        let slot = self.slab.get(id)?;
+        let (place, kind_id, start_by) = (place_of(slot), slot.kind, slot.start_by);
+        let payload = self.end(id, ended, now);
+        self.waiting -= 1;
+        let kind = &mut self.kinds[kind_id];
+        kind.waiting -= 1;
+        match place {
+            Some(place) => kind.line.left(id, place, &self.slab, self.aging),
+            None => self.wakes.forget(|_, id| is_suspended(&self.slab, id)),
+        }
+        self.forget_expiry(start_by);
+        self.refresh(kind_id);
         payload
     }
 
-    fn take_payload(&mut self, slot: u32) -> P {
-        let payload = self.live_mut(slot).payload.take();
-        payload.expect("a waiting operation has its payload")
+    fn expire(&mut self, id: OperationId, now: Instant) -> Option<P> {
+        self.leave_and_end(id, Ended::TimedOut("waited too long for its turn".into()), now)
     }
 
-    fn release_key(&mut self, slot: u32) {
-        if let Some(key) = self.live_mut(slot).submission.key.take() {
+    fn refuse(&mut self, id: OperationId, retry_after: Duration, now: Instant) -> Option<P> {
+        let kind = self.slab.get(id)?.kind;
+        self.kinds[kind].totals.refused += 1;
+        let error = format!("circuit open: try again in {retry_after:?}");
+        self.leave_and_end(id, Ended::Failed(error), now)
+    }
+
+    fn forget_expiry(&mut self, start_by: Deadline) {
+        if start_by.moment().is_some() {
+            self.expiries.forget(|at, id| may_expire(&self.slab, at, id));
+        }
+    }
+
+    fn release_key(&mut self, id: OperationId) {
+        if let Some(slot) = self.slab.get_mut(id)
+            && let Some(key) = slot.key.take()
+        {
             self.keys.remove(&key);
         }
     }
 
-    /// Frees the slot, counts and remembers.
-    fn end(&mut self, slot: u32, ended: Ended, now: Instant) -> Option<P> {
-        self.release_key(slot);
-        let id = self.id_of(slot);
-        let place = &mut self.slots[slot as usize];
-        let mut entry = place.entry.take().expect("only a live operation ends");
-        place.generation += 1;
-        self.free.push(slot);
-        let (status, error, total) = match ended {
-            Ended::Completed => (Status::Completed, None, &mut self.totals.completed),
-            Ended::Failed(error) => (Status::Failed, Some(error), &mut self.totals.failed),
-            Ended::Cancelled => (Status::Cancelled, None, &mut self.totals.cancelled),
-            Ended::TimedOut(error) => (Status::Timeout, Some(error), &mut self.totals.timed_out),
+    /// Frees the place in the slab, counts and remembers.
+    fn end(&mut self, id: OperationId, ended: Ended, now: Instant) -> Option<P> {
+        self.release_key(id);
+        let (status, error) = match ended {
+            Ended::Completed => (Status::Completed, None),
+            Ended::Failed(error) => (Status::Failed, Some(error)),
+            Ended::Cancelled => (Status::Cancelled, None),
+            Ended::TimedOut(error) => (Status::Timeout, Some(error)),
         };
-        *total += 1;
-        let payload = entry.payload.take();
-        self.finished.push(OperationRecord {
+        let slot = self.slab.get_mut(id)?;
+        let payload = slot.payload.take();
+        self.kinds[slot.kind].totals.count(status);
+        self.finished.push(EndedOperation {
+            id,
+            queued_at: slot.queued_at,
+            started_at: slot.started_at().unwrap_or(read::NEVER),
+            ended_at: now,
+            timeout: slot.timeout,
+            error: error.map(String::into_boxed_str),
+            kind: slot.kind,
+            priority: slot.priority,
             status,
-            error,
-            ended_at: Some(now),
-            ..entry.into_record(id)
         });
+        self.slab.free(id);
         payload
-    }
-
-    fn id_of(&self, slot: u32) -> OperationId {
-        OperationId::new(slot, self.slots[slot as usize].generation)
-    }
-
-    fn entry(&self, id: OperationId) -> Option<&Entry<P>> {
-        let slot = self.slots.get(id.slot() as usize)?;
-        if OperationId::new(id.slot(), slot.generation) == id { slot.entry.as_ref() } else { None }
-    }
-
-    fn entry_mut(&mut self, id: OperationId) -> Option<&mut Entry<P>> {
-        let slot = self.slots.get_mut(id.slot() as usize)?;
-        if OperationId::new(id.slot(), slot.generation) == id { slot.entry.as_mut() } else { None }
-    }
-
-    fn live(&self, slot: u32) -> &Entry<P> {
-        self.slots[slot as usize].entry.as_ref().expect("the slot is in use")
-    }
-
-    fn live_mut(&mut self, slot: u32) -> &mut Entry<P> {
-        self.slots[slot as usize].entry.as_mut().expect("the slot is in use")
     }
 }
 
-impl<P> Entry<P> {
-    fn status(&self) -> Status {
-        if self.started_at.is_some() { Status::InProgress } else { Status::Queued }
-    }
+/// Whether that entry among the expiries is of an operation that waits.
+fn may_expire<P>(slab: &Slab<P>, at: Instant, id: OperationId) -> bool {
+    slab.get(id).is_some_and(|slot| slot.state.waits() && slot.start_by == Deadline::at(at))
+}
 
-    fn record(&self, id: OperationId) -> OperationRecord {
-        OperationRecord {
-            id,
-            kind: self.submission.kind.clone(),
-            priority: self.submission.priority,
-            status: self.status(),
-            queued_at: self.queued_at,
-            started_at: self.started_at,
-            ended_at: None,
-            timeout: self.submission.timeout,
-            error: None,
-        }
-    }
-
-    /// As [`record`](Entry::record), without copying the kind.
-    fn into_record(mut self, id: OperationId) -> OperationRecord {
-        let kind = std::mem::take(&mut self.submission.kind);
-        OperationRecord { kind, ..self.record(id) }
-    }
+fn is_suspended<P>(slab: &Slab<P>, id: OperationId) -> bool {
+    slab.get(id).is_some_and(|slot| slot.state == State::Suspended)
 }
 
 #[cfg(test)]

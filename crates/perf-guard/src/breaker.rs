@@ -251,7 +251,7 @@ impl fmt::Display for Rejected {
 impl std::error::Error for Rejected {}
 
 /// Builds a [`CircuitBreaker`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CircuitBreakerBuilder {
     window: u32,
     minimum_calls: u32,

@@ -55,15 +55,24 @@ impl Gcra {
     ///
     /// [`RateLimited`] if this call would exceed the rate and the burst. It then costs nothing.
     pub fn check(&mut self, now: Instant) -> Result<(), RateLimited> {
+        let retry_after = self.wait(now);
+        if !retry_after.is_zero() {
+            return Err(RateLimited { retry_after });
+        }
+        self.due = self.due.max(self.ticks(now)) + self.cost;
+        Ok(())
+    }
+
+    /// How long until a call passes, zero if one passes at that moment. Takes nothing.
+    #[must_use]
+    pub fn wait(&self, now: Instant) -> Duration {
         let now = self.ticks(now);
         let allowed_at = self.due.saturating_sub(self.tolerance);
-        if now < allowed_at {
-            let wait = (allowed_at - now).div_ceil(u128::from(self.ticks_per_nano));
-            let nanos = u64::try_from(wait).unwrap_or(u64::MAX);
-            return Err(RateLimited { retry_after: Duration::from_nanos(nanos) });
+        if now >= allowed_at {
+            return Duration::ZERO;
         }
-        self.due = self.due.max(now) + self.cost;
-        Ok(())
+        let wait = (allowed_at - now).div_ceil(u128::from(self.ticks_per_nano));
+        Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))
     }
 
     /// How many calls would pass at once at that moment.
@@ -171,7 +180,9 @@ mod tests {
             limit.check(later).unwrap();
         }
         assert_eq!(limit.available(later), 0);
-        assert!(limit.check(later).is_err());
+        assert_eq!(limit.wait(later), Duration::from_secs(1));
+        assert_eq!(limit.check(later).unwrap_err().retry_after(), limit.wait(later));
+        assert_eq!(limit.wait(later + Duration::from_secs(1)), Duration::ZERO);
     }
 
     #[test]

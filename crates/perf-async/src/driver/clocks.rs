@@ -20,7 +20,7 @@ pub(crate) type Named = (Deadline, TimeoutClock, Duration);
 impl Clocks {
     pub(crate) fn new(limits: &Limits) -> Clocks {
         let Limits { queue, run, total } = *limits;
-        let run = run.unwrap_or(Duration::MAX);
+        let nanos = |limit: Option<Duration>| limit.map_or(u64::MAX, nanos);
         Clocks { queue: nanos(queue), run: nanos(run), total: nanos(total) }
     }
 

@@ -56,8 +56,8 @@ impl Permit {
         loop {
             let (runtime, started) = match next {
                 Some(Ok(next)) => next,
-                Some(Err(expired)) => {
-                    expired.expire();
+                Some(Err(unstarted)) => {
+                    unstarted.tell();
                     next = self.shared.next(now);
                     continue;
                 }

@@ -9,10 +9,10 @@ use super::timer::Timer;
 use crate::fallback::or_degraded;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 use crate::{
-    Answered, CancelOutcome, Ended, Finished, Handle, Next, Operation, OperationError, OperationId,
+    Answered, CancelOutcome, Ended, Handle, Next, Operation, OperationError, OperationId,
     OperationKey, Overloaded, Scheduler, SchedulerConfig, Status, Submission, Work,
 };
-use perf_core::{Clock, Histogram, Instant, Priority, StripedHistogram};
+use perf_core::{Clock, Instant, Priority};
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -26,9 +26,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     /// In nanoseconds.
     timeout: AtomicU64,
-    pub(crate) waits: StripedHistogram,
-    pub(crate) runs: StripedHistogram,
-    pub(crate) baseline: Mutex<Baseline>,
+    /// Since when the statistics count, in nanoseconds.
+    since: AtomicU64,
     pub(super) timer: Timer,
 }
 
@@ -38,14 +37,6 @@ pub(crate) struct Settings {
     pub(crate) name: String,
     pub(crate) scheduler: SchedulerConfig,
     pub(crate) timeout: Duration,
-}
-
-/// What had been recorded when the statistics were last reset.
-#[derive(Debug)]
-pub(crate) struct Baseline {
-    pub(crate) since: Instant,
-    pub(crate) waits: Histogram,
-    pub(crate) runs: Histogram,
 }
 
 /// What the scheduler keeps for the driver.
@@ -73,29 +64,37 @@ impl Job {
         let dropped = self.work.as_mut().discard();
         self.work.as_mut().settle(dropped.err().unwrap_or(error));
     }
+}
 
-    /// Tells those who wait that its time passed in the queue.
-    pub(super) fn expire(self) {
-        let error = self.work.expired();
-        self.abandon(error);
+/// An operation to start in that runtime, or one that never will.
+pub(super) type NextJob = Option<Result<(Runtime, Started), Unstarted>>;
+
+/// An operation that ended while it waited.
+pub(super) struct Unstarted {
+    job: Job,
+    error: OperationError,
+}
+
+impl Unstarted {
+    fn expired(job: Job) -> Unstarted {
+        Unstarted { error: job.work.expired(), job }
+    }
+
+    /// Tells those who wait for it.
+    pub(super) fn tell(self) {
+        self.job.abandon(self.error);
     }
 }
 
-/// An operation to start in that runtime, or one whose time passed while it waited.
-pub(super) type NextJob = Option<Result<(Runtime, Started), Job>>;
-
 impl Shared {
     pub(crate) fn new(settings: Settings, clock: Clock) -> Shared {
-        let since = clock.now();
-        let baseline = Baseline { since, waits: Histogram::new(), runs: Histogram::new() };
+        let since = AtomicU64::new(clock.now().as_nanos());
         Shared {
             core: Mutex::new(Scheduler::new(settings.scheduler)),
             clock,
             timeout: AtomicU64::new(nanos(settings.timeout)),
             settings,
-            waits: StripedHistogram::new(),
-            runs: StripedHistogram::new(),
-            baseline: Mutex::new(baseline),
+            since,
             timer: Timer::default(),
         }
     }
@@ -109,23 +108,30 @@ impl Shared {
         self.timeout.store(nanos(timeout), Ordering::Relaxed);
     }
 
+    pub(crate) fn since(&self) -> Instant {
+        // Relaxed: nothing else depends on it.
+        Instant::from_nanos(self.since.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_since(&self, since: Instant) {
+        self.since.store(since.as_nanos(), Ordering::Relaxed);
+    }
+
     /// Runs an operation where it stands, or in a task of its own if there is no room.
     pub(crate) async fn run<T, W>(
         self: &Arc<Self>,
-        mut operation: Operation<T, W>,
+        operation: Operation<T, W>,
     ) -> Result<Answered<T>, OperationError>
     where
         T: Send + 'static,
         W: Work<T> + Send + 'static,
     {
         let now = self.clock.now();
-        let limits = operation.limits.or_run(self.timeout());
-        let timeout = limits.run.unwrap_or(Duration::MAX);
-        let Some(permit) = self.start_inline(&mut operation, timeout, now) else {
+        let Some((permit, clocks)) = self.start_inline(&operation, now) else {
             let taken = self.submit(operation)?;
             return Handle::new(Arc::clone(self), taken).cancel_on_drop().answered().await;
         };
-        let supervised = Supervised::new(operation.work, Clocks::new(&limits));
+        let supervised = Supervised::new(operation.work, clocks);
         let place = permit.place(now);
         let result = Inline { supervised, place, value: PhantomData }.await;
         permit.finish(ended(&result));
@@ -134,23 +140,23 @@ impl Shared {
 
     fn start_inline<T, W>(
         self: &Arc<Self>,
-        operation: &mut Operation<T, W>,
-        timeout: Duration,
+        operation: &Operation<T, W>,
         now: Instant,
-    ) -> Option<InlinePermit<'_>> {
+    ) -> Option<(InlinePermit<'_>, Clocks)> {
         if operation.key.is_some() {
             return None;
         }
         let mut core = lock(&self.core);
-        if !core.can_start_now() {
+        let kind = core.kind_named(&operation.kind, || operation.kind.clone());
+        if !core.can_start_now(kind, now) {
             return None;
         }
-        let kind = std::mem::take(&mut operation.kind);
-        let submission = Submission::new(kind).priority(operation.priority).timeout(timeout);
+        let limits = operation.limits.or(core.kind_settings(kind), self.timeout());
+        let clocks = Clocks::new(&limits);
+        let submission = Submission::new(kind).priority(operation.priority).timeout(clocks.run());
         let id = core.start_now(submission, None, now);
         drop(core);
-        self.waits.record(0);
-        Some(InlinePermit::new(self, id))
+        Some((InlinePermit::new(self, id), clocks))
     }
 
     /// Starts an operation in a task of its own, or queues it, or joins the one that is under way.
@@ -165,30 +171,31 @@ impl Shared {
         let Operation { kind, work, priority, key, limits, choices } = operation;
         let runtime = Runtime::current();
         let now = self.clock.now();
-        let clocks = Clocks::new(&limits.or_run(self.timeout()));
         let key = key.map(|key| (OperationKey::new::<T>(kind.clone(), key.name), key.copy));
-        let (start_by, ..) = clocks.start_by(now);
 
         let mut core = lock(&self.core);
+        let kind = core.kind_named(&kind, || kind.clone());
         if let Some((key, copy)) = &key
             && let Some(id) = core.find(key)
         {
             let group = group_of::<T>(core.payload(id));
             let Some(number) = group.join(core.queue_limit(), *copy) else {
-                return Err(core.reject());
+                return Err(core.reject(kind));
             };
             core.join(id, priority);
             drop(core); // Before the work, which is the user's.
             return Ok((id, group, number));
         }
+        let clocks = Clocks::new(&limits.or(core.kind_settings(kind), self.timeout()));
+        let (start_by, ..) = clocks.start_by(now);
         let mut submission =
             Submission::new(kind).priority(priority).timeout(clocks.run()).start_by(start_by);
         if let Some((key, _)) = key {
             submission = submission.key(key);
         }
         let group = Group::new();
-        let start = core.can_start_now();
-        if !start && let Err(overloaded) = core.check_room() {
+        let start = core.can_start_now(kind, now);
+        if !start && let Err(overloaded) = core.check_room(kind) {
             drop(core);
             return Err(overloaded);
         }
@@ -198,17 +205,21 @@ impl Shared {
             let operand = Arc::clone(&group) as Arc<dyn Operand>;
             let id = core.start_now(submission, Some(Payload::Running(operand)), now);
             drop(core);
-            self.waits.record(0);
             self.spawn(&runtime, Started { id, work, submitted: now, started: now });
             return Ok((id, group, 0));
         }
         let job = Job { work, runtime: runtime.clone() };
         let queued = core.submit(submission, Payload::Waiting(job), now);
+        let (alarm, more) = (core.take_alarm(), core.has_next());
         drop(core);
         match queued {
             Ok(id) => {
-                if let Some(moment) = start_by.moment() {
+                if let Some(moment) = alarm {
                     self.timer.watch(self, &runtime, moment);
+                }
+                if more {
+                    // Its kind is to be asked: the breaker may refuse it, the throttle has a time.
+                    self.dispatch();
                 }
                 Ok((id, group, 0))
             }
@@ -229,12 +240,12 @@ impl Shared {
         let finished = core.finish(id, ended, now);
         let more = core.has_next();
         drop(core);
-        (finished.and_then(|finished| self.note(finished)), more)
+        (finished.and_then(|finished| finished.payload), more)
     }
 
     /// The same, and starts the next operation at that moment.
     pub(super) fn finish_and_next(
-        &self,
+        self: &Arc<Self>,
         id: OperationId,
         ended: Ended,
     ) -> (Option<Payload>, Instant, NextJob) {
@@ -242,26 +253,33 @@ impl Shared {
         let mut core = lock(&self.core);
         let finished = core.finish(id, ended, now);
         let next = next_of(&mut core, now);
+        let alarm = core.take_alarm();
         drop(core);
-        (finished.and_then(|finished| self.note(finished)), now, self.begin(next))
-    }
-
-    fn note(&self, finished: Finished<Payload>) -> Option<Payload> {
-        self.runs.record_duration(finished.ran);
-        finished.payload
-    }
-
-    fn begin(&self, next: NextJob) -> NextJob {
-        if let Some(Ok((_, started))) = &next {
-            self.waits.record_duration(started.started - started.submitted);
-        }
-        next
+        self.watch(alarm);
+        (finished.and_then(|finished| finished.payload), now, next)
     }
 
     /// Starts the next operation.
-    pub(super) fn next(&self, now: Instant) -> NextJob {
-        let next = next_of(&mut lock(&self.core), now);
-        self.begin(next)
+    pub(super) fn next(self: &Arc<Self>, now: Instant) -> NextJob {
+        let mut core = lock(&self.core);
+        let next = next_of(&mut core, now);
+        let alarm = core.take_alarm();
+        drop(core);
+        self.watch(alarm);
+        next
+    }
+
+    /// Sees to it that the timer looks no later than at that moment.
+    fn watch(self: &Arc<Self>, alarm: Option<Instant>) {
+        let Some(moment) = alarm else { return };
+        match Runtime::try_current() {
+            Ok(runtime) => self.timer.watch(self, &runtime, moment),
+            Err(_) => {
+                if let Some((moment, runtime)) = self.next_watch(&[]) {
+                    self.timer.watch(self, &runtime, moment);
+                }
+            }
+        }
     }
 
     /// Starts operations as long as there is room.
@@ -272,29 +290,35 @@ impl Shared {
         while let Some(next) = self.next(self.clock.now()) {
             match next {
                 Ok((runtime, started)) => self.spawn(&runtime, started),
-                Err(expired) => expired.expire(),
+                Err(unstarted) => unstarted.tell(),
             }
         }
     }
 
     /// Ends the waiting of those whose time has passed.
-    pub(super) fn tick(&self, now: Instant) {
+    pub(super) fn tick(self: &Arc<Self>, now: Instant) {
         loop {
             let expired = lock(&self.core).tick(now);
             match expired {
-                Some((_, Payload::Waiting(job))) => job.expire(),
+                Some((_, Payload::Waiting(job))) => Unstarted::expired(job).tell(),
                 Some(_) => unreachable!("an operation that waits has a job"),
-                None => return,
+                None => break,
             }
         }
+        // Others may have their turn now.
+        self.dispatch();
     }
 
-    /// When the first time limit in the queue passes, and a runtime that waits for one, other than
-    /// these.
+    /// When the timer has to look next.
+    pub(super) fn next_timer(&self) -> Option<Instant> {
+        lock(&self.core).next_timer()
+    }
+
+    /// When the timer has to look next, and a runtime that waits for something, other than these.
     pub(super) fn next_watch(&self, without: &[RuntimeId]) -> Option<(Instant, Runtime)> {
-        let core = lock(&self.core);
-        let (moment, _) = core.next_expiry()?;
-        let runtime = core.expiring().find_map(|payload| match payload {
+        let mut core = lock(&self.core);
+        let moment = core.next_timer()?;
+        let runtime = core.waiting_payloads().find_map(|payload| match payload {
             Payload::Waiting(job) if !without.contains(&job.runtime.id()) => Some(&job.runtime),
             _ => None,
         })?;
@@ -392,13 +416,15 @@ impl Shared {
 /// Starts the next operation. Drops nothing of the user's, for the lock is held.
 fn next_of(core: &mut Scheduler<Payload>, now: Instant) -> NextJob {
     match core.next(now)? {
-        Next::Start { id, payload: Payload::Waiting(job), waited } => {
+        Next::Start { id, payload: Payload::Waiting(job), queued_at, .. } => {
             core.set_payload(id, Payload::Running(job.work.operand()));
             let Job { work, runtime } = job;
-            let submitted = now - waited;
-            Some(Ok((runtime, Started { id, work, submitted, started: now })))
+            Some(Ok((runtime, Started { id, work, submitted: queued_at, started: now })))
         }
-        Next::Expired { payload: Payload::Waiting(job), .. } => Some(Err(job)),
+        Next::Expired { payload: Payload::Waiting(job), .. } => Some(Err(Unstarted::expired(job))),
+        Next::Refused { payload: Payload::Waiting(job), retry_after, .. } => {
+            Some(Err(Unstarted { job, error: OperationError::CircuitOpen { retry_after } }))
+        }
         _ => unreachable!("an operation that waits has a job"),
     }
 }

@@ -60,7 +60,7 @@ async fn watch(mut alive: Alive, changed: Arc<Notify>) {
         shared.tick(shared.clock.now().max(planned));
         let mut next = lock(&shared.timer.next);
         // With this lock held, so that whoever comes now either is seen here or sees no task.
-        *next = lock(&shared.core).next_expiry().map(|(moment, _)| moment);
+        *next = shared.next_timer();
         if next.is_none() {
             alive.ended = true;
             return;

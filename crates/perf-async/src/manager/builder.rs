@@ -1,18 +1,19 @@
 //! How a manager is set, and what cannot be.
 
 use super::Manager;
-use super::tune::{MAX_CONCURRENT, MAX_QUEUE, MAX_TIMEOUT, MIN_TIMEOUT};
 use crate::driver::{Settings, Shared};
+use crate::kind::{MAX_CONCURRENT, MAX_QUEUE, MAX_TIMEOUT, MIN_TIMEOUT, within};
 use crate::sync::Arc;
-use crate::{ConfigError, DEFAULT_TIMEOUT, SchedulerConfig};
+use crate::{ConfigError, DEFAULT_TIMEOUT, Fairness, KindSettings, SchedulerConfig};
 use perf_core::{Clock, Instant};
-use std::fmt::Debug;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Builds a [`Manager`].
 #[derive(Clone, Debug)]
 pub struct ManagerBuilder {
     settings: Settings,
+    kinds: Vec<(Cow<'static, str>, KindSettings)>,
     clock: Option<Clock>,
 }
 
@@ -20,7 +21,7 @@ impl ManagerBuilder {
     pub(super) fn new() -> ManagerBuilder {
         let scheduler = SchedulerConfig::default();
         let settings = Settings { name: "operations".into(), scheduler, timeout: DEFAULT_TIMEOUT };
-        ManagerBuilder { settings, clock: None }
+        ManagerBuilder { settings, kinds: Vec::new(), clock: None }
     }
 
     /// Its name, for people. The default is `operations`.
@@ -61,6 +62,31 @@ impl ManagerBuilder {
         self
     }
 
+    /// How operations of that kind are run. Said twice of one kind, the second goes on from the
+    /// first. See [`KindSettings`].
+    #[must_use]
+    pub fn kind(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        change: impl FnOnce(KindSettings) -> KindSettings,
+    ) -> ManagerBuilder {
+        let name = name.into();
+        let before = self.kinds.iter_mut().find(|(known, _)| *known == name);
+        match before {
+            Some((_, settings)) => *settings = change(settings.clone()),
+            None => self.kinds.push((name, change(KindSettings::default()))),
+        }
+        self
+    }
+
+    /// Who is next where operations of several kinds wait. The default is the most urgent operation,
+    /// whatever its kind.
+    #[must_use]
+    pub fn fairness(mut self, fairness: Fairness) -> ManagerBuilder {
+        self.settings.scheduler.fairness = fairness;
+        self
+    }
+
     /// How many ended operations are remembered for [`Manager::status`] and
     /// [`Manager::finished`]. The default is 1,024.
     #[must_use]
@@ -79,8 +105,8 @@ impl ManagerBuilder {
 
     /// # Errors
     ///
-    /// [`ConfigError`] if a setting is out of its bounds; the message names setting, value and
-    /// remedy.
+    /// [`ConfigError`] if a setting is out of its bounds, or there are more than 256 kinds; the
+    /// message names setting, value and remedy.
     pub fn build(self) -> Result<Manager, ConfigError> {
         let Settings { scheduler, timeout, .. } = &self.settings;
         within("max_concurrent", scheduler.max_concurrent as u64, 1, MAX_CONCURRENT)?;
@@ -88,21 +114,12 @@ impl ManagerBuilder {
         within("finished_kept", scheduler.finished_kept as u64, 0, MAX_FINISHED)?;
         within("timeout", *timeout, MIN_TIMEOUT, MAX_TIMEOUT)?;
         let clock = self.clock.unwrap_or_else(runtime_clock);
-        Ok(Manager { shared: Arc::new(Shared::new(self.settings, clock)) })
+        let manager = Manager { shared: Arc::new(Shared::new(self.settings, clock)) };
+        for (name, settings) in self.kinds {
+            manager.set_kind(name, settings)?;
+        }
+        Ok(manager)
     }
-}
-
-fn within<V: PartialOrd + Debug>(
-    setting: &'static str,
-    value: V,
-    min: V,
-    max: V,
-) -> Result<(), ConfigError> {
-    if min <= value && value <= max {
-        return Ok(());
-    }
-    let remedy = format!("use {min:?} to {max:?}");
-    Err(ConfigError::new(setting, format_args!("{value:?}"), remedy))
 }
 
 /// tokio's clock on the time line of [`Clock::system`], so that readings compare with those of

@@ -1,6 +1,7 @@
 //! What can be changed while the manager works.
 
 use super::Manager;
+use crate::kind::{MAX_CONCURRENT, MAX_QUEUE, MAX_TIMEOUT, MIN_TIMEOUT};
 use crate::sync::lock;
 use perf_core::{Bounds, Direction, Knob, KnobError, KnobValue, Tune, Turn, Turned};
 use std::time::Duration;
@@ -98,8 +99,3 @@ impl Manager {
 const CONCURRENCY: &str = "max_concurrent";
 const QUEUE: &str = "queue_limit";
 const TIMEOUT: &str = "timeout";
-
-pub(super) const MAX_CONCURRENT: u64 = 10_000;
-pub(super) const MAX_QUEUE: u64 = 1_000_000;
-pub(super) const MIN_TIMEOUT: Duration = Duration::from_millis(1);
-pub(super) const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);

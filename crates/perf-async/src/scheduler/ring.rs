@@ -1,38 +1,56 @@
 //! The last operations that ended.
 
-use crate::{OperationId, OperationRecord};
+use super::KindId;
+use crate::{OperationId, Status};
+use perf_core::{Instant, Priority};
 use std::collections::VecDeque;
 
 /// Remembers the last few; counts those that fell off.
 #[derive(Debug)]
 pub(super) struct Ring {
-    records: VecDeque<OperationRecord>,
+    ended: VecDeque<EndedOperation>,
     capacity: usize,
     forgotten: u64,
 }
 
+/// An operation that has ended. 64 bytes and the error's text.
+#[derive(Debug)]
+pub(super) struct EndedOperation {
+    pub(super) id: OperationId,
+    pub(super) queued_at: Instant,
+    /// The end of time if it never started.
+    pub(super) started_at: Instant,
+    pub(super) ended_at: Instant,
+    /// In nanoseconds.
+    pub(super) timeout: u64,
+    pub(super) error: Option<Box<str>>,
+    pub(super) kind: KindId,
+    pub(super) priority: Priority,
+    pub(super) status: Status,
+}
+
 impl Ring {
     pub(super) const fn new(capacity: usize) -> Ring {
-        Ring { records: VecDeque::new(), capacity, forgotten: 0 }
+        Ring { ended: VecDeque::new(), capacity, forgotten: 0 }
     }
 
-    pub(super) fn push(&mut self, record: OperationRecord) {
-        if self.records.len() >= self.capacity {
+    pub(super) fn push(&mut self, ended: EndedOperation) {
+        if self.ended.len() >= self.capacity {
             self.forgotten += 1;
-            if self.records.pop_front().is_none() {
+            if self.ended.pop_front().is_none() {
                 return; // It remembers nothing at all.
             }
         }
-        self.records.push_back(record);
+        self.ended.push_back(ended);
     }
 
-    pub(super) fn find(&self, id: OperationId) -> Option<&OperationRecord> {
+    pub(super) fn find(&self, id: OperationId) -> Option<&EndedOperation> {
         // The newest first: people ask for what ended just now.
-        self.records.iter().rev().find(|record| record.id == id)
+        self.ended.iter().rev().find(|ended| ended.id == id)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &OperationRecord> {
-        self.records.iter()
+    pub(super) fn iter(&self) -> impl Iterator<Item = &EndedOperation> {
+        self.ended.iter()
     }
 
     pub(super) const fn forgotten(&self) -> u64 {

@@ -82,8 +82,10 @@ proptest! {
             queue_limit: limit,
             aging: Duration::from_secs(1),
             finished_kept: 1_000,
+            ..SchedulerConfig::default()
         };
         let mut scheduler = Scheduler::new(config);
+        let kind = scheduler.kind("kind");
         let mut known: Vec<Known> = Vec::new();
         let (mut now, mut rejected) = (0, 0);
         for step in steps {
@@ -101,7 +103,7 @@ proptest! {
                         continue; // The driver would join it.
                     }
                     let start_by = start_within.map(|within| now + within);
-                    let mut submission = Submission::new("kind").priority(Priority::new(level).unwrap());
+                    let mut submission = Submission::new(kind).priority(Priority::new(level).unwrap());
                     if let Some(by) = start_by {
                         submission = submission.start_by(Deadline::at(at(by)));
                     }
@@ -109,7 +111,7 @@ proptest! {
                         submission = submission.key(key(name));
                     }
                     let at_once = waiting.is_empty() && running.len() < concurrency;
-                    prop_assert_eq!(scheduler.can_start_now(), at_once);
+                    prop_assert_eq!(scheduler.can_start_now(kind, at(now)), at_once);
                     let payload = known.len();
                     match scheduler.submit(submission, payload, at(now)) {
                         Ok(id) => {
@@ -132,7 +134,7 @@ proptest! {
                     prop_assert_eq!(scheduler.has_next(), best.is_some());
                     match (scheduler.next(at(now)), best) {
                         (None, None) => {}
-                        (Some(Next::Start { id, payload, waited }), Some(best)) => {
+                        (Some(Next::Start { id, payload, waited, .. }), Some(best)) => {
                             let best = &mut known[best];
                             prop_assert!(!best.late(now));
                             prop_assert_eq!((id, payload), (best.id, best.payload));
@@ -157,7 +159,7 @@ proptest! {
                     let left = known.iter().filter(|k| k.status == Status::Queued);
                     let soonest = left.filter_map(|k| k.start_by).min();
                     prop_assert!(soonest.is_none_or(|by| by > now));
-                    prop_assert_eq!(scheduler.next_expiry().map(|(moment, _)| moment), soonest.map(at));
+                    prop_assert_eq!(scheduler.next_timer(), soonest.map(at));
                 }
                 Step::Wait(millis) => now += millis,
                 Step::Finish { which, well } => {
@@ -226,19 +228,19 @@ proptest! {
                 scheduler.finish(k.id, Ended::Cancelled, at(now));
             }
         }
-        prop_assert_eq!(scheduler.free.len(), scheduler.slots.len());
-        prop_assert!(scheduler.keys.is_empty() && scheduler.expiries.is_empty());
-        prop_assert!(scheduler.slots.len() <= 8 + 5);
+        prop_assert_eq!((scheduler.slab.len(), scheduler.holds.len()), (0, 0));
+        prop_assert!(scheduler.keys.is_empty() && scheduler.next_timer().is_none());
+        prop_assert_eq!(scheduler.expiries.len(), 0);
     }
 }
 
 #[test]
 fn a_stale_id_is_not_taken_for_the_next_user_of_its_place() {
     let mut scheduler = Scheduler::new(SchedulerConfig { finished_kept: 0, ..Default::default() });
-    let now = at(0);
-    let first = scheduler.start_now(Submission::new("a"), Some(()), now);
+    let (now, kind) = (at(0), scheduler.kind("a"));
+    let first = scheduler.start_now(Submission::new(kind), Some(()), now);
     scheduler.finish(first, Ended::Completed, now);
-    let second = scheduler.start_now(Submission::new("b"), Some(()), now);
+    let second = scheduler.start_now(Submission::new(kind), Some(()), now);
     assert_eq!(first.slot(), second.slot());
     assert_ne!(first, second);
     assert_eq!(scheduler.status(first), None);
@@ -250,8 +252,9 @@ fn a_stale_id_is_not_taken_for_the_next_user_of_its_place() {
 #[test]
 fn ended_operations_are_forgotten_beyond_what_is_kept() {
     let mut scheduler = Scheduler::new(SchedulerConfig { finished_kept: 3, ..Default::default() });
+    let kind = scheduler.kind("a");
     for _ in 0..10 {
-        let id = scheduler.start_now(Submission::new("a"), Some(()), at(0));
+        let id = scheduler.start_now(Submission::new(kind), Some(()), at(0));
         scheduler.finish(id, Ended::Completed, at(1));
     }
     assert_eq!(scheduler.finished().count(), 3);

@@ -1,0 +1,99 @@
+//! Operations that run more than once, and those that run together.
+
+use super::line::place_of;
+use super::slab::{NONE, State};
+use super::{Finished, Next, Scheduler, is_suspended};
+use crate::OperationId;
+use perf_core::Instant;
+use perf_guard::{Deadline, Outcome};
+
+impl<P> Scheduler<P> {
+    /// Notes that an attempt of a running operation has ended and that another is to follow, not
+    /// before `until`, and never after `start_by`.
+    ///
+    /// The operation gives back its place and all else it holds, and waits: it counts as waiting,
+    /// keeps its id, its key, its priority and the moment it came, and can be cancelled,
+    /// re-prioritised and joined. From `until` on, which [`tick`](Scheduler::tick) and
+    /// [`next`](Scheduler::next) see to, it has its turn as one that came when it did: before those
+    /// of its level that came later. No limit of the queue turns it away. Its circuit breaker counts
+    /// a failure, unless [`report`](Scheduler::report) was called.
+    ///
+    /// # Errors
+    ///
+    /// The payload if no operation with this id runs in a place of its own.
+    pub fn suspend(
+        &mut self,
+        id: OperationId,
+        payload: P,
+        until: Instant,
+        start_by: Deadline,
+        now: Instant,
+    ) -> Result<Finished<P>, P> {
+        if self.slab.get(id).is_none_or(|slot| slot.state != State::Running) {
+            return Err(payload);
+        }
+        let Some(ran) = self.stop(id, Some(Outcome::Failure), now) else { return Err(payload) };
+        let Some(slot) = self.slab.get_mut(id) else { return Err(payload) };
+        let before = slot.payload.replace(payload);
+        slot.state = State::Suspended;
+        slot.since = until.max(now);
+        slot.start_by = start_by;
+        self.waiting += 1;
+        let kind = &mut self.kinds[slot.kind];
+        kind.waiting += 1;
+        kind.totals.retried += 1;
+        self.wakes.push(slot.since, id);
+        self.alarm = self.alarm.min(slot.since);
+        if let Some(moment) = start_by.moment() {
+            self.expiries.push(moment, id);
+            self.alarm = self.alarm.min(moment);
+        }
+        Ok(Finished { payload: before, ran })
+    }
+
+    /// Puts the suspended operations back into their lines whose time has come.
+    pub(super) fn wake(&mut self, now: Instant) {
+        while self.wakes.is_due(now) {
+            let slab = &self.slab;
+            let Some(id) = self.wakes.pop(now, |_, id| is_suspended(slab, id)) else { return };
+            let Some(slot) = self.slab.get_mut(id) else { return };
+            let kind = slot.kind;
+            self.moves = self.moves.wrapping_add(1);
+            self.kinds[kind].line.push_moved(slot, self.moves, self.aging);
+            self.gather(kind, now);
+            self.refresh(kind);
+        }
+    }
+
+    /// The other operations of a batch whose first has just been started: as many of its kind as
+    /// wait and the [batch](crate::KindSettings::batch) has room for, the most urgent first.
+    ///
+    /// Each is either to start, as from [`next`](Scheduler::next), or has expired. Those that start
+    /// run in the leader's place: they count as running, hold no place and pass no gate of their
+    /// own, and each is to be [finished](Scheduler::finish) by itself, in any order. None if the
+    /// kind does not come in batches or the leader does not run.
+    #[must_use = "those that are taken run"]
+    pub fn take_members(&mut self, leader: OperationId, now: Instant) -> Vec<Next<P>> {
+        let mut members = Vec::new();
+        let Some(slot) = self.slab.get(leader).filter(|slot| slot.state == State::Running) else {
+            return members;
+        };
+        let kind = slot.kind;
+        let Some(batch) = self.kinds[kind].settings.batch else { return members };
+        let mut room = batch.max().saturating_sub(1);
+        while room > 0
+            && let Some((_, id)) = self.kinds[kind].line.first()
+            && let Some(slot) = self.slab.get(id)
+            && place_of(slot).is_some()
+        {
+            if slot.start_by.expired(now) {
+                let payload = self.expire(id, now);
+                members.extend(payload.map(|payload| Next::Expired { id, payload }));
+            } else {
+                members.extend(self.start(id, State::Member, NONE, now));
+                room -= 1;
+            }
+        }
+        members
+    }
+}
