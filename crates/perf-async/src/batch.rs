@@ -14,10 +14,16 @@
 
 mod error;
 mod handler;
+#[cfg(feature = "tokio")]
+mod item;
 mod stats;
 
 pub use error::{BatchError, WrongAnswers};
 pub use handler::Batching;
+#[cfg(feature = "tokio")]
+pub(crate) use handler::{Answers, Handler};
+#[cfg(feature = "tokio")]
+pub use item::Item;
 pub use stats::{BatchStats, Flushed};
 
 use crate::ConfigError;
@@ -96,12 +102,18 @@ impl Batch {
         if waiting >= self.max { None } else { self.window.map(|window| oldest + window) }
     }
 
-    pub(crate) fn set_max(&mut self, max: usize) {
+    /// The same with so many items at once.
+    #[must_use]
+    pub const fn with_max(mut self, max: usize) -> Batch {
         self.max = max;
+        self
     }
 
-    pub(crate) fn set_window(&mut self, window: Duration) {
+    /// The same with that window, also where there was none.
+    #[must_use]
+    pub const fn with_window(mut self, window: Duration) -> Batch {
         self.window = Some(window);
+        self
     }
 
     /// # Errors

@@ -7,6 +7,7 @@
 //! under a lock.
 
 mod attempt;
+mod batch;
 mod clocks;
 mod group;
 mod permit;
@@ -15,7 +16,7 @@ mod shared;
 mod timer;
 
 pub(crate) use group::{Group, Operand};
-pub(crate) use shared::{Settings, Shared};
+pub(crate) use shared::{Payload, Settings, Shared};
 
 use std::error::Error;
 

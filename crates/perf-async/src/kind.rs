@@ -1,6 +1,6 @@
 //! How operations of one kind are run.
 
-use crate::{Batch, ConfigError};
+use crate::{Batch, Batching, ConfigError};
 use perf_guard::{CircuitBreaker, CircuitBreakerBuilder, Gcra};
 use std::fmt::Debug;
 use std::time::Duration;
@@ -54,9 +54,9 @@ pub struct KindSettings {
     pub total_timeout: Option<Duration>,
     /// When to stop starting them because they keep failing.
     pub breaker: Option<CircuitBreakerBuilder>,
-    /// When to start them together. A kind that comes in batches runs one at once unless
-    /// `max_concurrent` says otherwise.
-    pub batch: Option<Batch>,
+    /// When to start them together, and who takes them then. A kind that comes in
+    /// [natural](Batch::natural) batches runs one at once unless `max_concurrent` says otherwise.
+    pub batch: Option<Batching>,
 }
 
 impl Default for KindSettings {
@@ -134,9 +134,10 @@ impl KindSettings {
         self
     }
 
-    /// The same with that rule for starting them together.
+    /// The same with that batching: see [`Batching::new`] and
+    /// [`Manager::enable_batching`](crate::Manager::enable_batching).
     #[must_use]
-    pub fn batch(mut self, batch: impl Into<Option<Batch>>) -> KindSettings {
+    pub fn batch(mut self, batch: impl Into<Option<Batching>>) -> KindSettings {
         self.batch = batch.into();
         self
     }
@@ -164,12 +165,19 @@ impl KindSettings {
             within("total_timeout", limit, MIN_TIMEOUT, MAX_TIMEOUT)?;
         }
         self.new_breaker()?;
-        self.batch.map_or(Ok(()), Batch::check)
+        self.batch_rule().map_or(Ok(()), Batch::check)
     }
 
     /// How many may run at once, beside what the manager allows.
     pub(crate) fn places(&self) -> usize {
-        self.max_concurrent.unwrap_or(if self.batch.is_some() { 1 } else { usize::MAX })
+        // Natural batches grow while another is under way; if any number were, none would.
+        let natural = self.batch_rule().is_some_and(|rule| rule.waits().is_none());
+        self.max_concurrent.unwrap_or(if natural { 1 } else { usize::MAX })
+    }
+
+    /// When to start them together.
+    pub(crate) fn batch_rule(&self) -> Option<Batch> {
+        self.batch.as_ref().map(Batching::rule)
     }
 
     pub(crate) fn new_breaker(&self) -> Result<Option<CircuitBreaker>, ConfigError> {

@@ -63,7 +63,7 @@
 //! - `stream`: [`Pages`] is a `futures_core::Stream`.
 //! - `serde`: the start-up report serializes and deserializes.
 
-#[expect(dead_code, reason = "the driver that hands batches over comes next")]
+#[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only the driver calls handlers"))]
 mod batch;
 mod error;
 mod id;
@@ -96,6 +96,8 @@ mod work;
 
 #[cfg(feature = "tokio")]
 pub use attempt::Attempt;
+#[cfg(feature = "tokio")]
+pub use batch::Item;
 pub use batch::{Batch, BatchError, BatchStats, Batching, Flushed, WrongAnswers};
 pub use error::{OperationError, Overloaded, TimeoutClock};
 #[cfg(feature = "tokio")]

@@ -1,5 +1,6 @@
 //! The face of this crate.
 
+mod batch;
 mod builder;
 mod kinds;
 mod stats;

@@ -105,7 +105,12 @@ impl<T, W> Operation<T, W> {
     where
         W: Work<T>,
     {
-        let limits = Limits { queue: None, run: None, total: None };
+        Operation::with(kind, work)
+    }
+
+    /// The same for what is not run by itself.
+    pub(crate) fn with(kind: Cow<'static, str>, work: W) -> Operation<T, W> {
+        let limits = Limits::NONE;
         Operation { kind, work, priority: Priority::NORMAL, key: None, limits, choices: None }
     }
 
@@ -202,6 +207,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
+    pub(crate) const NONE: Limits = Limits { queue: None, run: None, total: None };
+
     /// With the kind's where the operation has none of its own, and the manager's time-out where
     /// the kind has none either.
     pub(crate) fn or(self, kind: &KindSettings, default: Duration) -> Limits {

@@ -163,7 +163,7 @@ impl<P> Scheduler<P> {
         if settings.breaker != kind.settings.breaker {
             kind.breaker = settings.new_breaker()?;
         }
-        if settings.batch != kind.settings.batch {
+        if settings.batch_rule() != kind.settings.batch_rule() {
             (kind.gathering, kind.gathered) = (None, false);
         }
         let before = std::mem::replace(&mut kind.settings, settings);
@@ -186,7 +186,7 @@ impl<P> Scheduler<P> {
         self.places < self.max_concurrent
             && self.ready.is_empty()
             && kind.line.len() == 0
-            && kind.settings.batch.is_none()
+            && kind.settings.batch_rule().is_none_or(|rule| rule.due(1, now).is_none())
             && kind.is_open(now)
             && self.slab.has_room()
     }
@@ -255,6 +255,17 @@ impl<P> Scheduler<P> {
             return Err(self.reject(kind));
         }
         Ok(())
+    }
+
+    /// Whether so many more of that kind may wait; counts one as rejected if not.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn check_room_for(&mut self, kind: KindId, many: usize) -> Result<(), Overloaded> {
+        let of_kind = &self.kinds[kind];
+        let limit = of_kind.settings.queue_limit.unwrap_or(usize::MAX);
+        let room = limit.saturating_sub(of_kind.waiting);
+        let room = room.min(self.queue_limit.saturating_sub(self.waiting));
+        let room = room.min(crate::id::MAX_SLOTS - self.slab.len());
+        if many > room { Err(self.reject(kind)) } else { Ok(()) }
     }
 
     /// Counts one operation as turned away.

@@ -11,14 +11,17 @@ use std::future::Future;
 use std::pin::Pin;
 
 type BoxError = Box<dyn Error + Send + Sync>;
-type Answers<T> = Vec<Result<T, BoxError>>;
+/// What a handler answers, in the order of its items.
+pub(crate) type Answers<T> = Vec<Result<T, BoxError>>;
 type Call<I, T> = dyn Fn(Vec<I>) -> Pin<Box<dyn Future<Output = Answers<T>> + Send>> + Send + Sync;
 
 /// How a kind batches: a rule, and the handler that takes a batch.
 #[derive(Clone)]
 pub struct Batching {
-    pub(crate) rule: Batch,
-    handler: Arc<dyn Any + Send + Sync>,
+    rule: Batch,
+    /// The rule that it came with.
+    first_rule: Batch,
+    handler: Option<Arc<dyn Any + Send + Sync>>,
     types: (&'static str, &'static str),
     stats: Arc<Mutex<BatchStats>>,
 }
@@ -27,8 +30,8 @@ pub struct Batching {
 pub(crate) struct Handler<I, T> {
     call: Box<Call<I, T>>,
     /// The rule that it came with, for what still waits when batching is disabled.
-    rule: Batch,
-    stats: Arc<Mutex<BatchStats>>,
+    pub(crate) rule: Batch,
+    pub(crate) stats: Arc<Mutex<BatchStats>>,
 }
 
 impl Batching {
@@ -57,16 +60,17 @@ impl Batching {
         };
         let call: Box<Call<I, T>> = Box::new(call);
         let handler = Arc::new(Handler { call, rule, stats: Arc::clone(&stats) });
-        Batching { rule, handler, types: types::<I, T>(), stats }
+        let handler = Some(handler as Arc<dyn Any + Send + Sync>);
+        Batching { rule, first_rule: rule, handler, types: types::<I, T>(), stats }
     }
 
     /// The rule.
     #[must_use]
-    pub const fn rule(&self) -> Batch {
+    pub fn rule(&self) -> Batch {
         self.rule
     }
 
-    /// The same handler with another rule.
+    /// The same handler with another rule; also the statistics go on.
     #[must_use]
     pub fn with_rule(mut self, rule: Batch) -> Batching {
         self.rule = rule;
@@ -82,12 +86,20 @@ impl Batching {
 
 #[cfg(feature = "tokio")]
 impl Batching {
+    /// The rule that it came with.
+    pub(crate) const fn first_rule(&self) -> Batch {
+        self.first_rule
+    }
+
     /// The handler, if it works with these types.
     pub(crate) fn handler<I: 'static, T: 'static>(
         &self,
         kind: &str,
     ) -> Result<Arc<Handler<I, T>>, BatchError> {
-        Arc::clone(&self.handler).downcast().map_err(|_| BatchError::WrongType {
+        let Some(handler) = &self.handler else {
+            return Err(BatchError::NotBatching { kind: kind.to_owned() });
+        };
+        Arc::clone(handler).downcast().map_err(|_| BatchError::WrongType {
             kind: kind.to_owned(),
             handler: self.types,
             item: types::<I, T>(),
@@ -103,10 +115,24 @@ impl<I, T> Handler<I, T> {
     }
 }
 
+impl From<Batch> for Batching {
+    /// The rule alone, for a driver of its own of the [`Scheduler`](crate::Scheduler). A manager
+    /// takes no items of such a kind.
+    fn from(rule: Batch) -> Batching {
+        let stats = Arc::default();
+        Batching { rule, first_rule: rule, handler: None, types: types::<(), ()>(), stats }
+    }
+}
+
 impl PartialEq for Batching {
     /// The same rule, and the very same handler.
     fn eq(&self, other: &Batching) -> bool {
-        self.rule == other.rule && Arc::ptr_eq(&self.handler, &other.handler)
+        let same_handler = match (&self.handler, &other.handler) {
+            (None, None) => true,
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        };
+        same_handler && self.rule == other.rule
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) trait Operand: Any + Send + Sync {
     fn request_stop(&self);
     /// Where it leaves how far it has come.
     fn progress(&self) -> &ProgressCell;
+    /// Gives this error to everyone who waits. Never panics.
+    fn give_up_on(&self, error: OperationError);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
@@ -296,6 +298,10 @@ impl<T: Send + 'static> Operand for Group<T> {
 
     fn progress(&self) -> &ProgressCell {
         &self.progress
+    }
+
+    fn give_up_on(&self, error: OperationError) {
+        self.settle(Err(error), Source::Fresh);
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

@@ -1,6 +1,7 @@
 //! A place among the running.
 
 use super::attempt::{Place, Stop};
+use super::batch::Crew;
 use super::group::{Group, Operand};
 use super::runner::BoxWork;
 use super::shared::{Payload, Shared};
@@ -16,6 +17,20 @@ pub(super) struct Started {
     pub(super) work: BoxWork,
     pub(super) submitted: Instant,
     pub(super) started: Instant,
+    /// Those who go with it, if it is the first of a batch.
+    pub(super) crew: Option<Box<Crew>>,
+}
+
+impl Started {
+    /// The same, as the work of the whole batch if it is the first of one. To be called without
+    /// the scheduler's lock.
+    pub(super) fn board(mut self, shared: &Arc<Shared>) -> Started {
+        if let Some(crew) = self.crew.take() {
+            let submitted = self.submitted;
+            self.work = self.work.lead(shared, submitted, *crew);
+        }
+        self
+    }
 }
 
 /// A place held by an operation that was submitted. Dropping it drops the operation and ends it as

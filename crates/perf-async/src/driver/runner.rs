@@ -4,13 +4,17 @@
 //! for each operation and a hop between tasks.
 
 use super::attempt::{Supervised, ended, ended_by, panicked};
+use super::batch::{Crew, ItemInfo};
 use super::group::{Group, Operand};
 use super::permit::{GroupPlace, Permit, Turn};
+use super::shared::Shared;
 use crate::fallback::or_degraded;
 use crate::operation::Choices;
 use crate::sync::Arc;
 use crate::{Answered, Ended, OperationError, Source, Work};
+use perf_core::Instant;
 use pin_project_lite::pin_project;
+use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -31,6 +35,20 @@ pub(super) trait ErasedWork: Send {
     fn operand(&self) -> Arc<dyn Operand>;
     /// The error for one whose time passed while it waited, if it was submitted then.
     fn expired(&self) -> OperationError;
+
+    /// What it is as an item, if it is one.
+    fn item(&self) -> Option<ItemInfo> {
+        None
+    }
+
+    /// The work of the batch whose first item this is.
+    fn lead(self: Pin<Box<Self>>, _: &Arc<Shared>, _: Instant, _: Crew) -> BoxWork {
+        unreachable!("only items have a crew")
+    }
+
+    fn into_any(self: Pin<Box<Self>>) -> Box<dyn Any + Send> {
+        unreachable!("only items are asked")
+    }
 }
 
 /// In a box, so that those of all types can wait in one queue.

@@ -1,6 +1,7 @@
 //! What the handles of one manager share.
 
 use super::attempt::{Inline, Stop, Supervised, ended};
+use super::batch::{Flight, gather, leave_locked};
 use super::clocks::{Clocks, nanos};
 use super::group::{GivenUp, Group, Operand, Remaining};
 use super::permit::{InlinePermit, Permit, Started};
@@ -45,16 +46,19 @@ pub(crate) enum Payload {
     Waiting(Job),
     /// A task runs it.
     Running(Arc<dyn Operand>),
+    /// It is in a batch that runs.
+    Aboard(Arc<dyn Operand>, Arc<Flight>),
     /// The future of `run` polls it, and has had to wait at least once.
     Inline(Arc<Stop>),
-    /// The future of `run` was cancelled during its first poll.
+    /// The future of `run` was cancelled during its first poll; or it was the first of a batch
+    /// that runs, and has left it.
     Cancelled,
 }
 
 /// A submitted operation that waits.
 pub(crate) struct Job {
-    work: BoxWork,
-    runtime: Runtime,
+    pub(super) work: BoxWork,
+    pub(super) runtime: Runtime,
 }
 
 impl Job {
@@ -76,7 +80,7 @@ pub(super) struct Unstarted {
 }
 
 impl Unstarted {
-    fn expired(job: Job) -> Unstarted {
+    pub(super) fn expired(job: Job) -> Unstarted {
         Unstarted { error: job.work.expired(), job }
     }
 
@@ -205,7 +209,8 @@ impl Shared {
             let operand = Arc::clone(&group) as Arc<dyn Operand>;
             let id = core.start_now(submission, Some(Payload::Running(operand)), now);
             drop(core);
-            self.spawn(&runtime, Started { id, work, submitted: now, started: now });
+            let started = Started { id, work, submitted: now, started: now, crew: None };
+            self.spawn(&runtime, started);
             return Ok((id, group, 0));
         }
         let job = Job { work, runtime: runtime.clone() };
@@ -256,7 +261,7 @@ impl Shared {
         let alarm = core.take_alarm();
         drop(core);
         self.watch(alarm);
-        (finished.and_then(|finished| finished.payload), now, next)
+        (finished.and_then(|finished| finished.payload), now, self.board(next))
     }
 
     /// Starts the next operation.
@@ -266,7 +271,14 @@ impl Shared {
         let alarm = core.take_alarm();
         drop(core);
         self.watch(alarm);
-        next
+        self.board(next)
+    }
+
+    fn board(self: &Arc<Self>, next: NextJob) -> NextJob {
+        match next {
+            Some(Ok((runtime, started))) => Some(Ok((runtime, started.board(self)))),
+            other => other,
+        }
     }
 
     /// Sees to it that the timer looks no later than at that moment.
@@ -395,6 +407,15 @@ impl Shared {
             return outcome;
         }
         let running = match core.payload(id) {
+            Some(Payload::Aboard(operand, flight)) => {
+                let (operand, flight) = (Arc::clone(operand), Arc::clone(flight));
+                let payload = leave_locked(&mut core, id, &flight, Ended::Cancelled, now);
+                drop(core);
+                drop(payload);
+                flight.leave();
+                operand.give_up_on(OperationError::Cancelled);
+                return outcome;
+            }
             Some(Payload::Running(operand)) => Some(Ok(Arc::clone(operand))),
             Some(Payload::Inline(stop)) => Some(Err(Arc::clone(stop))),
             Some(Payload::Waiting(_) | Payload::Cancelled) => None,
@@ -417,9 +438,12 @@ impl Shared {
 fn next_of(core: &mut Scheduler<Payload>, now: Instant) -> NextJob {
     match core.next(now)? {
         Next::Start { id, payload: Payload::Waiting(job), queued_at, .. } => {
-            core.set_payload(id, Payload::Running(job.work.operand()));
             let Job { work, runtime } = job;
-            Some(Ok((runtime, Started { id, work, submitted: queued_at, started: now })))
+            let crew = gather(core, id, &work, now).map(Box::new);
+            if crew.is_none() {
+                core.set_payload(id, Payload::Running(work.operand()));
+            }
+            Some(Ok((runtime, Started { id, work, submitted: queued_at, started: now, crew })))
         }
         Next::Expired { payload: Payload::Waiting(job), .. } => Some(Err(Unstarted::expired(job))),
         Next::Refused { payload: Payload::Waiting(job), retry_after, .. } => {
@@ -429,10 +453,10 @@ fn next_of(core: &mut Scheduler<Payload>, now: Instant) -> NextJob {
     }
 }
 
-fn group_of<T: Send + 'static>(payload: Option<&Payload>) -> Arc<Group<T>> {
+pub(super) fn group_of<T: Send + 'static>(payload: Option<&Payload>) -> Arc<Group<T>> {
     let operand = match payload {
         Some(Payload::Waiting(job)) => job.work.operand(),
-        Some(Payload::Running(operand)) => Arc::clone(operand),
+        Some(Payload::Running(operand) | Payload::Aboard(operand, _)) => Arc::clone(operand),
         _ => unreachable!("operations with a key are never run inline"),
     };
     operand.into_any().downcast().expect("the key holds the type of the value")

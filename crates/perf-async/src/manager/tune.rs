@@ -1,6 +1,7 @@
 //! What can be changed while the manager works.
 
 use super::Manager;
+use super::batch::{batch_knobs, turn_batch};
 use crate::kind::{MAX_CONCURRENT, MAX_QUEUE, MAX_TIMEOUT, MIN_TIMEOUT};
 use crate::sync::lock;
 use perf_core::{Bounds, Direction, Knob, KnobError, KnobValue, Tune, Turn, Turned};
@@ -10,15 +11,19 @@ impl Tune for Manager {
     fn knobs(&self) -> Vec<Knob> {
         let core = lock(&self.shared.core);
         let now = (core.max_concurrent(), core.queue_limit(), self.shared.timeout());
+        let of_kinds = batch_knobs(&core);
         drop(core);
-        self.knobs_at(now)
+        let mut knobs = self.knobs_at(now);
+        knobs.extend(of_kinds);
+        knobs
     }
 
     fn turn(&self, turn: Turn) -> Result<Turned, KnobError> {
         // One lock from the check to the change, so that of two who expect the same value one loses.
         let mut core = lock(&self.shared.core);
         let now = (core.max_concurrent(), core.queue_limit(), self.shared.timeout());
-        let knobs = self.knobs_at(now);
+        let mut knobs = self.knobs_at(now);
+        knobs.extend(batch_knobs(&core));
         let Some(knob) = knobs.iter().find(|knob| knob.id == turn.knob) else {
             let known = knobs.into_iter().map(|knob| knob.id).collect();
             return Err(KnobError::Unknown { knob: turn.knob, known });
@@ -28,7 +33,13 @@ impl Tune for Manager {
             (CONCURRENCY, KnobValue::Count(to)) => core.set_max_concurrent(*to as usize),
             (QUEUE, KnobValue::Count(to)) => core.set_queue_limit(*to as usize),
             (TIMEOUT, KnobValue::Duration(to)) => self.shared.set_timeout(*to),
-            _ => unreachable!("the check knows the knobs and their kinds"),
+            (id, to) => {
+                let before = turn_batch(&mut core, id, to, self.shared.clock.now());
+                drop(core); // Before what the settings were, whose destructors may be the user's.
+                drop(before);
+                self.shared.dispatch();
+                return Ok(Turned { from: knob.value.clone(), to: turn.to, settles: None });
+            }
         }
         drop(core);
         self.shared.dispatch();

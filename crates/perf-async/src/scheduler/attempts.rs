@@ -65,22 +65,27 @@ impl<P> Scheduler<P> {
         }
     }
 
-    /// The other operations of a batch whose first has just been started: as many of its kind as
-    /// wait and the [batch](crate::KindSettings::batch) has room for, the most urgent first.
+    /// The other operations of a batch whose first has just been started: at most
+    /// so many of its kind, the most urgent first, up to the first that may not `go` along.
     ///
     /// Each is either to start, as from [`next`](Scheduler::next), or has expired. Those that start
     /// run in the leader's place: they count as running, hold no place and pass no gate of their
-    /// own, and each is to be [finished](Scheduler::finish) by itself, in any order. None if the
-    /// kind does not come in batches or the leader does not run.
+    /// own, and each is to be [finished](Scheduler::finish) by itself, in any order. None if
+    /// the leader does not run.
     #[must_use = "those that are taken run"]
-    pub fn take_members(&mut self, leader: OperationId, now: Instant) -> Vec<Next<P>> {
+    pub fn take_members(
+        &mut self,
+        leader: OperationId,
+        most: usize,
+        now: Instant,
+        mut go: impl FnMut(&P) -> bool,
+    ) -> Vec<Next<P>> {
         let mut members = Vec::new();
         let Some(slot) = self.slab.get(leader).filter(|slot| slot.state == State::Running) else {
             return members;
         };
         let kind = slot.kind;
-        let Some(batch) = self.kinds[kind].settings.batch else { return members };
-        let mut room = batch.max().saturating_sub(1);
+        let mut room = most;
         while room > 0
             && let Some((_, id)) = self.kinds[kind].line.first()
             && let Some(slot) = self.slab.get(id)
@@ -89,6 +94,8 @@ impl<P> Scheduler<P> {
             if slot.start_by.expired(now) {
                 let payload = self.expire(id, now);
                 members.extend(payload.map(|payload| Next::Expired { id, payload }));
+            } else if !slot.payload.as_ref().is_some_and(&mut go) {
+                break;
             } else {
                 members.extend(self.start(id, State::Member, NONE, now));
                 room -= 1;

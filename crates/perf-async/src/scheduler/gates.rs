@@ -162,7 +162,7 @@ impl<P> Scheduler<P> {
     /// Looks at how long what is left of that kind has waited for its batch.
     pub(super) fn gather_anew(&mut self, id: KindId, now: Instant) {
         let kind = &mut self.kinds[id];
-        let Some(window) = kind.settings.batch.and_then(Batch::waits) else { return };
+        let Some(window) = kind.settings.batch_rule().and_then(Batch::waits) else { return };
         let ends = kind.line.oldest(&self.slab).map(|oldest| oldest + window);
         kind.gathered = ends.is_some_and(|ends| ends <= now);
         kind.gathering = ends.filter(|ends| *ends > now);

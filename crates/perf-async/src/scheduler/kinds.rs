@@ -89,7 +89,7 @@ impl Kind {
 
     /// Whether what waits makes a batch, if it comes in batches.
     pub(super) fn has_batch(&self) -> bool {
-        match self.settings.batch {
+        match self.settings.batch_rule() {
             Some(batch) if batch.waits().is_some() => {
                 self.gathered || self.line.len() >= batch.max()
             }

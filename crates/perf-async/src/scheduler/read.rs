@@ -3,6 +3,8 @@
 use super::ring::EndedOperation;
 use super::slab::{Slot, State};
 use super::{KindId, OperationKey, Scheduler};
+#[cfg(feature = "tokio")]
+use crate::Batch;
 use crate::{KindSettings, OperationId, OperationRecord, Status};
 use perf_core::Instant;
 use std::borrow::Cow;
@@ -137,6 +139,12 @@ impl<P> Scheduler<P> {
     #[must_use]
     pub const fn unnamed(&self) -> u64 {
         self.kinds.beyond()
+    }
+
+    /// When operations of the same kind as this one are started together.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn batch_rule_of(&self, id: OperationId) -> Option<Batch> {
+        self.kinds[self.slab.get(id)?.kind].settings.batch_rule()
     }
 
     fn status_of(&self, slot: &Slot<P>) -> Status {

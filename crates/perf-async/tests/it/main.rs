@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is a failed test")]
 
 mod attempts;
+mod batching;
 mod cancelling;
 mod destructors;
 mod knobs;

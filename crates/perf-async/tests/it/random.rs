@@ -222,7 +222,7 @@ async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let rng_seed = RngSeed::Fixed(20_261_121);
     Config { cases: 128, rng_seed, failure_persistence: None, ..Config::default() }
 }
