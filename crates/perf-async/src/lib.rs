@@ -60,6 +60,7 @@
 //!
 //! - `tokio` (default): the manager. Without it there is only the [`Scheduler`], a pure state
 //!   machine that any other runtime can drive.
+//! - `tower`: `OperationsLayer`, by which each request of a tower service is one operation.
 //! - `stream`: [`Pages`] is a `futures_core::Stream`.
 //! - `serde`: the start-up report serializes and deserializes.
 
@@ -83,6 +84,8 @@ mod driver;
 mod fallback;
 #[cfg(feature = "tokio")]
 mod handle;
+#[cfg(feature = "tower")]
+mod layer;
 #[cfg(feature = "tokio")]
 mod lazy;
 #[cfg(feature = "tokio")]
@@ -106,6 +109,8 @@ pub use fallback::{Answered, Source};
 pub use handle::Handle;
 pub use id::OperationId;
 pub use kind::{Fairness, KindSettings, Throttle};
+#[cfg(feature = "tower")]
+pub use layer::{Keyed, Keying, OperationsLayer, OperationsService, Unkeyed};
 #[cfg(feature = "tokio")]
 pub use lazy::{
     Lazy, LazyBuilder, LazyState, LazyStats, Page, PageRequest, Pages, PagesBuilder, PagesStats,

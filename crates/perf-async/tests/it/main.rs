@@ -8,6 +8,8 @@ mod batching;
 mod cancelling;
 mod destructors;
 mod knobs;
+#[cfg(feature = "tower")]
+mod layer;
 mod lazy;
 mod limits;
 mod order;
