@@ -41,7 +41,7 @@ pub use invalidation::InvalidateError;
 pub use key::ResponseKey;
 #[cfg(feature = "tiers")]
 pub use outer::{OuterReport, OuterTiers};
-pub use service::{ResponseCacheLayer, ResponseCacheService, ResponseFuture};
+pub use service::{Background, ResponseCacheLayer, ResponseCacheService, ResponseFuture};
 pub use told::Invalidation;
 
 use crate::Coding;

@@ -79,8 +79,8 @@ mod measure;
 
 pub use body::{BodyError, BoxError, RequestBody, ResponseBody};
 pub use cache::{
-    InvalidateError, Invalidation, ResponseCache, ResponseCacheBuilder, ResponseCacheLayer,
-    ResponseCacheService, ResponseFuture, ResponseKey, StoredResponse,
+    Background, InvalidateError, Invalidation, ResponseCache, ResponseCacheBuilder,
+    ResponseCacheLayer, ResponseCacheService, ResponseFuture, ResponseKey, StoredResponse,
 };
 #[cfg(feature = "tiers")]
 pub use cache::{OuterReport, OuterTiers};

@@ -316,9 +316,16 @@ where
     }
 }
 
+/// In the extensions of a request that the cache makes of the inner service for itself, after its
+/// client was answered from what is stale: nobody waits for it, so the inner service may let others
+/// go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Background;
+
 /// Fetches anew in the background, once for all who are served stale meanwhile. Gives the trip
 /// back where there is no runtime to do so.
-fn refresh<S, B, R>(trip: Trip, inner: S) -> Option<Trip>
+fn refresh<S, B, R>(mut trip: Trip, inner: S) -> Option<Trip>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>> + Send + 'static,
     S::Future: Send + 'static,
@@ -329,6 +336,7 @@ where
 {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Some(trip) };
     if let Some(flight) = trip.lead() {
+        trip.parts.extensions.insert(Background);
         runtime.spawn(async move {
             // The store has what there is to keep; a failure shows in the next request's age.
             drop::<Result<Brought<R>, S::Error>>(trip.fetch(inner, Some(flight)).await);

@@ -30,6 +30,21 @@ async fn stale_is_served_at_once_while_one_fetches_anew() {
 }
 
 #[tokio::test]
+async fn the_inner_service_is_told_that_nobody_waits() {
+    let site = Site::new(|request, _| {
+        let alone = request.extensions.get::<perf_http::Background>().is_some();
+        reply(&[GRACE], if alone { "for itself" } else { "for somebody" })
+    });
+    assert_eq!(site.get("/").await.text(), "for somebody");
+    site.later(15);
+    assert_eq!(site.get("/").await.text(), "for somebody");
+    while site.count("stored", "") < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(site.get("/").await.text(), "for itself");
+}
+
+#[tokio::test]
 async fn past_the_grace_it_is_fetched_first() {
     let site = Site::new(|_, call| reply(&[GRACE], format!("{call}")));
     site.get("/").await;
