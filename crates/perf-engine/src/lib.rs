@@ -102,6 +102,8 @@
 mod benchmark;
 #[cfg(any(feature = "cache", feature = "operations"))]
 mod bundled;
+#[cfg(all(feature = "cache", feature = "operations"))]
+mod cache_loads;
 #[cfg(feature = "cache")]
 mod cache_plan;
 mod engine;
@@ -119,6 +121,8 @@ mod vitals;
 pub use benchmark::{DiskSection, benchmark};
 #[cfg(feature = "cache")]
 pub use bundled::BytesCache;
+#[cfg(all(feature = "cache", feature = "operations"))]
+pub use cache_loads::CacheLoads;
 pub use event::{Event, EventKind};
 pub use health::{ComponentHealth, Health, HealthView, Status, Verdict};
 pub use listener::{Subscription, TooManySubscriptions};

@@ -2,6 +2,8 @@
 
 #[cfg(all(feature = "cache", feature = "operations"))]
 mod bundled;
+#[cfg(all(feature = "cache", feature = "operations"))]
+mod cache_loads;
 mod health;
 mod listening;
 mod pump;
