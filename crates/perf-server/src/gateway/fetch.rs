@@ -5,6 +5,8 @@ use super::origin::{Folder, Upstream};
 use crate::Problem;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use perf_async::{Manager, Operation, OperationError};
+use perf_core::Priority;
+use perf_http::Background;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -44,6 +46,8 @@ impl std::error::Error for Failed {}
 
 /// The service below the cache: one operation of the manager `origin` for each request.
 ///
+/// What a client waits for is of the kind `fetch`, what the cache fetches anew behind a stale answer
+/// `refresh`, what is fetched before anybody asked `preload`: the latter two give way to the first.
 /// An operation ends with the head of the answer. The body flows outside it, bounded by its own
 /// time-out, so that slow readers do not hold the origin's places.
 #[derive(Clone, Debug)]
@@ -78,11 +82,29 @@ impl Service<Request<FetchBody>> for Fetch {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let this = Arc::clone(&shared);
+            let (kind, priority) = urgency(&request);
             let fetch = async move { this.source.fetch(request).await };
-            let operation = Operation::new("fetch", fetch).queue_timeout(shared.queue_timeout);
+            let operation =
+                Operation::new(kind, fetch).priority(priority).queue_timeout(shared.queue_timeout);
             let answer = shared.operations.run(operation).await;
             Ok(answer.unwrap_or_else(|error| failed(&error)))
         })
+    }
+}
+
+/// In the extensions of a request that the gateway makes of itself before clients do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Preload;
+
+/// The kind of operation that a fetch is, and how urgent: those whom a client waits for go first.
+fn urgency<B>(request: &Request<B>) -> (&'static str, Priority) {
+    let extensions = request.extensions();
+    if extensions.get::<Preload>().is_some() {
+        ("preload", Priority::LOWEST)
+    } else if extensions.get::<Background>().is_some() {
+        ("refresh", Priority::LOWEST)
+    } else {
+        ("fetch", Priority::NORMAL)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Requests that the gateway makes of itself, before clients do.
 
 use super::body::ClientBody;
-use super::fetch::Fetch;
+use super::fetch::{Fetch, Preload};
 use super::screen::Screen;
 use http::{HeaderValue, Request, header};
 use perf_cache::warming::{WarmReport, WarmUp, Warmed};
@@ -85,6 +85,6 @@ impl Warmer {
             let alone = HeaderValue::from_static("only-if-cached");
             request = request.header(header::CACHE_CONTROL, alone);
         }
-        request.body(ClientBody::empty()).ok()
+        request.extension(Preload).body(ClientBody::empty()).ok()
     }
 }
