@@ -145,13 +145,33 @@ impl Manager {
     #[must_use]
     #[doc(alias = "pending_operations")]
     pub fn pending(&self) -> Vec<OperationRecord> {
-        self.records(|status| matches!(status, Status::Queued | Status::Batching))
+        self.first_pending(usize::MAX)
+    }
+
+    /// Some of the operations that wait, at most so many, in order of arrival: for a look at a long
+    /// queue. O(places up to the last of them).
+    #[must_use]
+    pub fn first_pending(&self, most: usize) -> Vec<OperationRecord> {
+        self.records(|status| matches!(status, Status::Queued | Status::Batching), most)
+    }
+
+    /// The time by the manager's clock, which the records are stamped with.
+    #[must_use]
+    pub fn now(&self) -> perf_core::Instant {
+        self.shared.clock.now()
     }
 
     /// The operations that run, in order of arrival.
     #[must_use]
     pub fn running(&self) -> Vec<OperationRecord> {
-        self.records(|status| status == Status::InProgress)
+        self.first_running(usize::MAX)
+    }
+
+    /// Some of the operations that run, at most so many, in order of arrival, as
+    /// [`first_pending`](Manager::first_pending).
+    #[must_use]
+    pub fn first_running(&self, most: usize) -> Vec<OperationRecord> {
+        self.records(|status| status == Status::InProgress, most)
     }
 
     /// The last operations that ended, oldest first: at most as many as were set with
@@ -192,15 +212,16 @@ impl Manager {
         self.shared.timeout()
     }
 
-    /// Read in pages, so that the lock is held for a short time only.
-    fn records(&self, which: impl Fn(Status) -> bool) -> Vec<OperationRecord> {
+    /// Read in pages, so that the lock is held for a short time only, until there are so many.
+    fn records(&self, which: impl Fn(Status) -> bool, most: usize) -> Vec<OperationRecord> {
         let mut records = Vec::new();
         let mut from = Some(0);
-        while let Some(start) = from {
+        while let Some(start) = from.filter(|_| records.len() < most) {
             let (page, next) = lock(&self.shared.core).page(start, PAGE);
             records.extend(page.into_iter().filter(|record| which(record.status)));
             from = next;
         }
+        records.truncate(most);
         records.sort_by_key(|record| record.id);
         records
     }

@@ -64,6 +64,20 @@ impl Line {
         self.len
     }
 
+    /// How many wait in it at each level, lowest first. O(m), m = those moved.
+    pub(super) fn by_level<P>(&self, slab: &Slab<P>) -> [usize; LEVELS] {
+        let mut counts: [usize; LEVELS] =
+            std::array::from_fn(|at| self.levels[at].len() - self.stale[at] as usize);
+        for Reverse(moved) in &self.moved {
+            if is_moved(slab, *moved)
+                && let Some(slot) = slab.get(moved.rank.1)
+            {
+                counts[level(slot)] += 1;
+            }
+        }
+        counts
+    }
+
     /// The one that comes next. At most ten comparisons.
     pub(super) fn first(&self) -> Option<Rank> {
         self.heads.iter().flatten().min().copied()
@@ -194,7 +208,7 @@ fn is_moved<P>(slab: &Slab<P>, moved: Moved) -> bool {
     slab.get(id).is_some_and(|slot| slot.state == State::Moved && slot.link == moved.number)
 }
 
-const LEVELS: usize = perf_core::Priority::HIGHEST.level() as usize;
+pub(super) const LEVELS: usize = perf_core::Priority::HIGHEST.level() as usize;
 /// So many stale entries are never worth cleaning up.
 const SLACK: usize = 64;
 /// An aging time as long as the clock may run, 18 years: then no wait ever makes up for a level.

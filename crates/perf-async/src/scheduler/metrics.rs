@@ -1,6 +1,7 @@
 //! What has happened, by kind.
 
 use super::kinds::Kind;
+use super::line::LEVELS;
 use super::{KindId, Scheduler};
 use crate::{KindSettings, Status};
 use perf_core::{Histogram, Instant};
@@ -70,6 +71,9 @@ pub struct OperationMetrics {
     pub totals: Totals,
     /// How many wait.
     pub pending: usize,
+    /// How many wait for their turn at priority 1, 2, ... 10. Those that wait for another attempt
+    /// are in [`pending`](OperationMetrics::pending) alone.
+    pub pending_by_priority: [usize; LEVELS],
     /// How many run.
     pub running: usize,
     /// How long they waited for their turn, in nanoseconds.
@@ -93,7 +97,8 @@ impl<P> Scheduler<P> {
         sum
     }
 
-    /// What has happened to operations of that kind. O(buckets of its histograms).
+    /// What has happened to operations of that kind. O(buckets of its
+    /// histograms, and waiting operations that have changed their priority).
     #[must_use]
     pub fn metrics(&self, kind: KindId, now: Instant) -> OperationMetrics {
         let kind = &self.kinds[kind];
@@ -101,6 +106,7 @@ impl<P> Scheduler<P> {
             kind: kind.name.clone(),
             totals: kind.totals,
             pending: kind.waiting,
+            pending_by_priority: kind.line.by_level(&self.slab),
             running: kind.running,
             wait_duration: kind.wait_duration(),
             run_duration: kind.runs.clone(),
