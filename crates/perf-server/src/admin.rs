@@ -108,6 +108,7 @@ impl Admin {
                 gate,
                 budgets: config.budgets,
                 inspected: config.inspected,
+                managers: config.managers,
                 strategies: config.strategies,
                 assets,
                 live: Arc::new(live),

@@ -5,6 +5,7 @@ mod change;
 mod document;
 mod inspect;
 mod metrics;
+mod operations;
 mod read;
 mod request;
 mod routes;

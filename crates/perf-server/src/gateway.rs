@@ -249,6 +249,13 @@ impl Gateway {
         Arc::new(inspect::Answers((*self.responses).clone()))
     }
 
+    /// The manager that the fetches from the origin run on, for
+    /// [`AdminConfig::operations`](crate::AdminConfig::operations).
+    #[must_use]
+    pub fn operations(&self) -> &Manager {
+        &self.operations
+    }
+
     /// Asks itself for these URLs, so that the cache has their answers before clients want them; begins
     /// when it is polled. A URL is `http://host/path`, `host/path` or `/path`, where the host is the
     /// name that clients use, and the gateway's address in the last form.

@@ -7,6 +7,7 @@ mod charts;
 mod course;
 pub(crate) mod knobs;
 mod learning;
+pub(crate) mod managers;
 pub(crate) mod operations;
 mod overview;
 mod purging;
@@ -15,6 +16,7 @@ mod span;
 mod traffic;
 
 pub(crate) use caching::caching;
+pub(crate) use managers::managers;
 pub(crate) use overview::overview;
 pub(crate) use span::Span;
 pub(crate) use traffic::{GATEWAY, PROCESS};

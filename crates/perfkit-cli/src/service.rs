@@ -43,7 +43,10 @@ impl Service {
             .version(env!("CARGO_PKG_VERSION"))
             .origin(gateway.origin().to_string())
             .listen(format!("http://{}", gateway.address()));
-        let admin = Admin::bind(admin.inspect("memory", gateway.cache()), optimizer.clone(), about)
+        let admin = admin
+            .inspect("memory", gateway.cache())
+            .operations("origin", gateway.operations().clone());
+        let admin = Admin::bind(admin, optimizer.clone(), about)
             .map_err(|error| Failure::from_error(&error))?;
         let (address, dashboard) = (admin.local_addr(), admin.dashboard_url());
         let (stop_admin, stopped) = oneshot::channel::<()>();

@@ -137,7 +137,7 @@ function Entries({ state, order, setOrder, choose }) {
   };
   const tools = html`<div class="segments" role="group" aria-label="Which entries">${["hottest", "largest"].map((name) => html`<button type="button" aria-pressed=${order === name} onClick=${() => setOrder(name)}>${name === "hottest" ? "Hottest" : "Largest"}</button>`)}</div>
     <button type="button" class="button small" disabled=${!state.data?.entries.length} onClick=${copy}>Copy as CSV</button>`;
-  return html`<${Panel} title="Entries" class="entries" tools=${tools} help="Hottest: by sampled uses. Largest: by weight, among all entries.">
+  return html`<${Panel} title="Entries" class="entries rows" tools=${tools} help="Hottest: by sampled uses. Largest: by weight, among all entries.">
     ${body(state, ({ entries }) => (entries.length === 0
       ? html`<div class="state"><p>Nothing to show.</p><p class="muted">Entries appear here as soon as they are ${order === "hottest" ? "used again" : "stored"}.</p></div>`
       : html`<div class="table-box"><table><thead><tr><th scope="col">Key</th><th scope="col">Size</th><th scope="col">Uses</th><th scope="col">Expires in</th>${live.signedIn.value && html`<th scope="col"><span class="hidden">Invalidate</span></th>`}</tr></thead>

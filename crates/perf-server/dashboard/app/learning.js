@@ -1,6 +1,7 @@
 // What caches have learnt of their use: what they load before it is asked for, and for how long they keep what.
 import { html } from "perfkit/ui";
 import * as live from "perfkit/live";
+import { Fact } from "perfkit/knobs";
 import { Icon, Panel, count, knobName, lengthOf, many, text } from "perfkit/parts";
 
 const percent = (share) => (share == null ? "–" : text(share * 100, "%"));
@@ -8,8 +9,6 @@ const held = (value, unit) => (unit === "bytes" ? text(value, "bytes") : many(Ma
 const titled = (component) => knobName({ component, knob: "" }).trim();
 /** A length of time, however short. */
 const life = (seconds) => (seconds == null ? "–" : seconds < 10 ? text(seconds * 1000, "ms") : lengthOf(seconds));
-
-const Fact = ({ title, value, children }) => html`<div class="fact"><dt>${title}</dt><dd><b>${value}</b>${children && html`<span class="muted">${children}</span>`}</dd></div>`;
 
 // ---- loading ahead ---------------------------------------------------------------------------------------
 

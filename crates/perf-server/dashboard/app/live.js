@@ -14,7 +14,7 @@ const POLL_MS = 2_000;
 const HIDDEN_MS = 30_000; // a tab in the background lets its socket go after this long
 
 /** @type {Record<string, string>} path of each view and the channel that feeds it */
-export const VIEWS = { "/": "overview", "/caching": "caching" };
+export const VIEWS = { "/": "overview", "/caching": "caching", "/operations": "operations" };
 
 const spanFromAddress = () => {
   const asked = Number(new URLSearchParams(location.search).get("span"));

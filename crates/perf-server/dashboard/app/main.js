@@ -1,4 +1,4 @@
-// The page: header, routes, and the Overview. Caching is loaded when it is asked for.
+// The page: header, routes, and the Overview. The other views are loaded when they are asked for.
 import { html, render, signal, useEffect, useId, useRef, useState } from "perfkit/ui";
 import * as live from "perfkit/live";
 import { Changes, Icon, Panel, Tip, Toasts, count, lengthOf, many, momentOf, text, timeOf, words } from "perfkit/parts";
@@ -21,7 +21,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { re
 
 // ---- header ----------------------------------------------------------------------------------------------
 
-const TITLES = { overview: "Overview", caching: "Caching" };
+const TITLES = { overview: "Overview", caching: "Caching", operations: "Operations" };
 const HEALTH = { healthy: "Healthy", degraded: "Degraded", unhealthy: "Unhealthy" };
 
 /** Follows a link inside the page without loading it again. */
@@ -195,10 +195,11 @@ const wearing = (href) => new Promise((resolve, reject) => {
 
 /** What is loaded when it is first shown. */
 const LATER = {
-  caching: () => Promise.all([import("perfkit/caching"), wearing("/assets/app/caching.css")]).then(([module]) => module.Caching),
+  caching: () => Promise.all([import("perfkit/caching"), wearing("/assets/app/panels.css"), wearing("/assets/app/caching.css")]).then(([module]) => module.Caching),
+  operations: () => Promise.all([import("perfkit/operations"), wearing("/assets/app/panels.css"), wearing("/assets/app/operations.css")]).then(([module]) => module.Operations),
   session: () => import("perfkit/session").then((module) => module.SignIn),
 };
-const loaded = { overview: signal(Overview), caching: signal(null), session: signal(null) };
+const loaded = { overview: signal(Overview), caching: signal(null), operations: signal(null), session: signal(null) };
 
 function View() {
   const channel = live.view.value;

@@ -4,6 +4,7 @@ use crate::budget::Judge;
 use crate::inspect::{InspectCache, Inspected};
 use crate::strategies::Strategies;
 use crate::{BudgetRow, Seen, Token};
+use perf_async::Manager;
 use perf_cache::strategy::CacheStrategy;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub struct AdminConfig {
     pub max_live_connections: u64,
     pub(super) budgets: Option<Judge>,
     pub(super) inspected: Inspected,
+    pub(super) managers: Vec<(String, Manager)>,
     pub(super) strategies: Strategies,
 }
 
@@ -51,6 +53,7 @@ impl AdminConfig {
             max_live_connections: 1_024,
             budgets: None,
             inspected: Vec::new(),
+            managers: Vec::new(),
             strategies: Strategies::default(),
         }
     }
@@ -106,6 +109,15 @@ impl AdminConfig {
         cache: Arc<dyn InspectCache>,
     ) -> AdminConfig {
         self.inspected.push((component.into(), cache));
+        self
+    }
+
+    /// The same, showing a manager of operations: what waits and how urgent it is, what runs, how it
+    /// ended, and, with the token, cancelling single operations and changing their priority.
+    /// `component` is the name under which the engine watches the manager.
+    #[must_use]
+    pub fn operations(mut self, component: impl Into<String>, manager: Manager) -> AdminConfig {
+        self.managers.push((component.into(), manager));
         self
     }
 

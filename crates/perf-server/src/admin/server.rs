@@ -12,6 +12,7 @@ use crate::view::shapes::{
 };
 use crate::view::{Scene, knobs};
 use perf_analytics::prometheus::Text;
+use perf_async::Manager;
 use perf_core::{Clock, Instant};
 use perf_engine::{Event, EventKind, Health, PerformanceOptimizer, Status as Condition};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) struct Server {
     pub(crate) gate: Gate,
     pub(crate) budgets: Option<Judge>,
     pub(crate) inspected: Inspected,
+    pub(crate) managers: Vec<(String, Manager)>,
     pub(crate) strategies: Strategies,
     pub(crate) assets: Assets,
     pub(crate) live: Arc<Live>,

@@ -1,6 +1,6 @@
 //! The OpenAPI document.
 
-use super::{change, inspect, metrics, read, session, strategies};
+use super::{change, inspect, metrics, operations, read, session, strategies};
 use axum::response::{IntoResponse, Response};
 use http::header;
 use serde_json::{Value, json};
@@ -52,6 +52,10 @@ pub(super) fn json() -> Value {
         strategies::replace,
         strategies::remove,
         strategies::optimize,
+        read::operations,
+        operations::one,
+        operations::cancel,
+        operations::set_priority,
         metrics::all,
         metrics::one,
         read::health,

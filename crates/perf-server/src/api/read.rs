@@ -5,6 +5,7 @@ use crate::Problem;
 use crate::admin::Server;
 use crate::budget::SPAN_SECONDS;
 use crate::live::{Channel, attend};
+use crate::view::managers::Managers;
 use crate::view::shapes::{Budgets, Caching, Events, HealthAnswer, Knobs, Overview, Status};
 use crate::view::{self, Span};
 use axum::Json;
@@ -47,6 +48,22 @@ pub(super) async fn caching(
     shown(&server, Channel::Caching, &uri).await
 }
 
+/// The managers of operations: what waits, what runs, how it ended.
+#[utoipa::path(
+    get, path = "/api/performance/operations", tag = "operations",
+    params(("span" = Option<String>, Query, description = "Seconds, or a text like 5m or 1h; 300 if not said")),
+    responses(
+        (status = 200, description = "The managers", body = Managers),
+        (status = 422, description = "No such span", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn operations(
+    State(server): State<Arc<Server>>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    shown(&server, Channel::Operations, &uri).await
+}
+
 async fn shown(server: &Server, channel: Channel, uri: &Uri) -> Result<Response, Problem> {
     let span = request::span(uri, Span::default())?;
     let data = server.live.snapshot(channel, span.seconds()).await.data();
@@ -67,6 +84,9 @@ pub(crate) fn compute(server: &Server, channel: Channel, span: Span) -> String {
     let text = match channel {
         Channel::Overview => serde_json::to_string(&view::overview(&scene, span)),
         Channel::Caching => serde_json::to_string(&view::caching(&scene, span)),
+        Channel::Operations => {
+            serde_json::to_string(&view::managers(&scene, &server.managers, span))
+        }
     };
     text.unwrap_or_else(|_| "null".to_owned())
 }

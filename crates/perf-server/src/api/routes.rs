@@ -1,7 +1,7 @@
 //! Which path is answered by what. The table is the only place where a route is named; a test
 //! holds the OpenAPI document against it.
 
-use super::{change, document, inspect, metrics, read, session, strategies};
+use super::{change, document, inspect, metrics, operations, read, session, strategies};
 use crate::Problem;
 use crate::admin::Server;
 use crate::problem::MEDIA_TYPE;
@@ -34,6 +34,14 @@ pub(super) fn api() -> Vec<Route> {
             get(strategies::one).put(strategies::replace).delete(strategies::remove),
         ),
         ("/api/performance/cache-strategies/{id}/optimize", &["post"], post(strategies::optimize)),
+        ("/api/performance/operations", &["get"], get(read::operations)),
+        ("/api/performance/operations/{manager}/{id}", &["get"], get(operations::one)),
+        ("/api/performance/operations/{manager}/{id}/cancel", &["post"], post(operations::cancel)),
+        (
+            "/api/performance/operations/{manager}/{id}/priority",
+            &["put"],
+            put(operations::set_priority),
+        ),
         ("/api/performance/metrics", &["get"], get(metrics::all)),
         ("/api/performance/metrics/{name}", &["get"], get(metrics::one)),
         ("/api/performance/health", &["get"], get(read::health)),
@@ -56,6 +64,7 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
     let mut router = Router::new()
         .route("/", get(page))
         .route("/caching", get(page))
+        .route("/operations", get(page))
         .route("/favicon.ico", get(icon))
         .route("/assets/{*path}", get(file));
     for (path, _, answer) in api() {

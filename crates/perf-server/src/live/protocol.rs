@@ -16,6 +16,7 @@ use std::ops::Range;
 pub(crate) enum Channel {
     Overview,
     Caching,
+    Operations,
 }
 
 impl Channel {
@@ -23,6 +24,7 @@ impl Channel {
         match self {
             Channel::Overview => "overview",
             Channel::Caching => "caching",
+            Channel::Operations => "operations",
         }
     }
 }
@@ -43,7 +45,7 @@ impl fmt::Display for NotAnOrder {
         write!(
             f,
             "{}: send {{\"type\":\"subscribe\",\"channel\":\"overview\",\"span\":300}}, where the \
-             channel is overview or caching",
+             channel is overview, caching or operations",
             self.0
         )
     }
@@ -129,7 +131,7 @@ mod tests {
             r#"{"type":"subscribe","channel":"overview","span":1e99}"#,
         ] {
             let error = error(&read(bad).unwrap_err());
-            assert!(error.contains("overview or caching"), "{error}");
+            assert!(error.contains("overview, caching or operations"), "{error}");
         }
     }
 

@@ -132,7 +132,7 @@ pub(super) fn tier_memory(history: &History, span: Span) -> Chart {
 }
 
 /// A chart whose lines are each the sum of some points.
-fn chart(
+pub(super) fn chart(
     id: &'static str,
     title: &'static str,
     unit: &'static str,

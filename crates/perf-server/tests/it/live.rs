@@ -113,7 +113,10 @@ async fn a_message_that_is_no_order_is_answered_and_the_connection_goes_on() {
         say(&mut socket, wrong).await;
         let error = next(&mut socket).await;
         assert_eq!(error["type"], "error");
-        assert!(error["detail"].as_str().unwrap().contains("overview or caching"), "{error}");
+        assert!(
+            error["detail"].as_str().unwrap().contains("overview, caching or operations"),
+            "{error}"
+        );
     }
     say(&mut socket, r#"{"type":"subscribe","channel":"overview"}"#).await;
     assert_eq!(next(&mut socket).await["type"], "snapshot");

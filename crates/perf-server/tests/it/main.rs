@@ -8,6 +8,7 @@ mod document;
 mod inspect;
 mod knobs;
 mod live;
+mod operations;
 mod pages;
 mod rig;
 #[cfg(feature = "redis")]
