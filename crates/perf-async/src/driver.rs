@@ -10,6 +10,7 @@ mod attempt;
 mod batch;
 mod clocks;
 mod group;
+mod parked;
 mod permit;
 mod runner;
 mod shared;

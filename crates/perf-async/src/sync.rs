@@ -12,6 +12,6 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(feature = "tokio")]
 mod imp {
-    pub(crate) use std::sync::Weak;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::{OnceLock, Weak};
 }

@@ -3,11 +3,13 @@
 use super::attempt::{Place, Stop};
 use super::batch::Crew;
 use super::group::{Group, Operand};
+use super::parked::Desk;
 use super::runner::BoxWork;
 use super::shared::{Payload, Shared};
 use crate::sync::{Arc, lock};
 use crate::{Ended, OperationError, OperationId};
 use perf_core::{Clock, Instant};
+use std::fmt;
 use std::task::{Context, Poll};
 use tokio::runtime::{Handle as Runtime, Id as RuntimeId};
 
@@ -44,8 +46,9 @@ pub(super) struct Permit {
 }
 
 impl Permit {
-    pub(super) fn new(shared: Arc<Shared>, started: Started) -> Permit {
-        Permit { shared, held: Some(started), here: None }
+    /// The place of an operation, for a task of that runtime if it is known.
+    pub(super) fn new(shared: Arc<Shared>, started: Started, here: Option<RuntimeId>) -> Permit {
+        Permit { shared, held: Some(started), here }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
@@ -78,14 +81,25 @@ impl Permit {
                 }
                 None => return false,
             };
-            let here = *self.here.get_or_insert_with(|| Runtime::current().id());
-            if runtime.id() == here {
+            if runtime.id() == self.here() {
                 self.held = Some(started);
                 return true;
             }
             self.shared.spawn(&runtime, started);
             next = self.shared.next(now);
         }
+    }
+
+    /// Lets the task that has run the operation wait for another. Answers false if enough tasks do.
+    pub(super) fn park(&mut self, desk: &mut Option<Arc<Desk>>, cx: &Context<'_>) -> bool {
+        let here = self.here();
+        let desk = desk.get_or_insert_with(|| Desk::new(here));
+        desk.knows(cx) && lock(&self.shared.core).parked.park(desk)
+    }
+
+    /// The runtime of the task that has it.
+    fn here(&mut self) -> RuntimeId {
+        *self.here.get_or_insert_with(|| Runtime::current().id())
     }
 }
 
@@ -99,6 +113,12 @@ impl Drop for Permit {
         if more {
             self.shared.dispatch();
         }
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Permit")
     }
 }
 

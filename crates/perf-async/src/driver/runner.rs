@@ -6,6 +6,7 @@
 use super::attempt::{Supervised, ended, ended_by, panicked};
 use super::batch::{Crew, ItemInfo};
 use super::group::{Group, Operand};
+use super::parked::Desk;
 use super::permit::{GroupPlace, Permit, Turn};
 use super::shared::Shared;
 use crate::fallback::or_degraded;
@@ -112,15 +113,17 @@ where
     }
 }
 
-/// Runs one operation, then whatever waits, until nothing does. If it is dropped, its place is
-/// given up, after the operation has been dropped.
+/// Runs one operation, then whatever waits, and then waits for another itself. If it is dropped, its
+/// place is given up, after the operation has been dropped.
 pub(super) struct Runner {
     permit: Option<Permit>,
+    /// Where it is given the next operation, once it has waited for one.
+    desk: Option<Arc<Desk>>,
 }
 
 impl Runner {
     pub(super) fn new(permit: Permit) -> Runner {
-        Runner { permit: Some(permit) }
+        Runner { permit: Some(permit), desk: None }
     }
 }
 
@@ -129,6 +132,11 @@ impl Future for Runner {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        if this.permit.is_none()
+            && let Some(desk) = &this.desk
+        {
+            this.permit = ready!(desk.next());
+        }
         while let Some(permit) = &mut this.permit {
             let polled = catch_unwind(AssertUnwindSafe(|| permit.poll(cx)));
             let (ended, otherwise) = match polled {
@@ -145,10 +153,23 @@ impl Future for Runner {
             if permit.finish(ended, otherwise) {
                 // Operations that never wait would keep this thread for themselves.
                 ready!(pin!(tokio::task::consume_budget()).poll(cx));
+            } else if permit.park(&mut this.desk, cx) {
+                this.permit = None;
+                // It may have been given one already; then it has been woken as well.
+                return Poll::Pending;
             } else {
                 this.permit = None;
             }
         }
         Poll::Ready(())
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.permit = None;
+        if let Some(desk) = &self.desk {
+            drop(desk.close());
+        }
     }
 }

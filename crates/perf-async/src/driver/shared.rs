@@ -4,6 +4,7 @@ use super::attempt::{Inline, Stop, Supervised, ended};
 use super::batch::{Flight, gather, leave_locked};
 use super::clocks::{Clocks, nanos};
 use super::group::{GivenUp, Group, Operand, Remaining};
+use super::parked::{Desk, Parked};
 use super::permit::{InlinePermit, Permit, Started};
 use super::runner::{BoxWork, Runner, Submitted};
 use super::timer::Timer;
@@ -17,12 +18,13 @@ use perf_core::{Clock, Instant, Priority};
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 use std::ptr;
 use std::time::Duration;
 use tokio::runtime::{Handle as Runtime, Id as RuntimeId};
 
 pub(crate) struct Shared {
-    pub(crate) core: Mutex<Scheduler<Payload>>,
+    pub(crate) core: Mutex<Core>,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     /// In nanoseconds.
@@ -30,6 +32,26 @@ pub(crate) struct Shared {
     /// Since when the statistics count, in nanoseconds.
     since: AtomicU64,
     pub(super) timer: Timer,
+}
+
+/// What is decided under one lock.
+pub(crate) struct Core {
+    scheduler: Scheduler<Payload>,
+    pub(super) parked: Parked,
+}
+
+impl Deref for Core {
+    type Target = Scheduler<Payload>;
+
+    fn deref(&self) -> &Scheduler<Payload> {
+        &self.scheduler
+    }
+}
+
+impl DerefMut for Core {
+    fn deref_mut(&mut self) -> &mut Scheduler<Payload> {
+        &mut self.scheduler
+    }
 }
 
 /// What a manager was built with.
@@ -94,7 +116,10 @@ impl Shared {
     pub(crate) fn new(settings: Settings, clock: Clock) -> Shared {
         let since = AtomicU64::new(clock.now().as_nanos());
         Shared {
-            core: Mutex::new(Scheduler::new(settings.scheduler)),
+            core: Mutex::new(Core {
+                scheduler: Scheduler::new(settings.scheduler),
+                parked: Parked::default(),
+            }),
             clock,
             timeout: AtomicU64::new(nanos(settings.timeout)),
             settings,
@@ -208,20 +233,19 @@ impl Shared {
         if start {
             let operand = Arc::clone(&group) as Arc<dyn Operand>;
             let id = core.start_now(submission, Some(Payload::Running(operand)), now);
+            let desk = core.parked.take(runtime.id());
             drop(core);
             let started = Started { id, work, submitted: now, started: now, crew: None };
-            self.spawn(&runtime, started);
+            self.hand(&runtime, desk, started);
             return Ok((id, group, 0));
         }
-        let job = Job { work, runtime: runtime.clone() };
+        let job = Job { work, runtime };
         let queued = core.submit(submission, Payload::Waiting(job), now);
         let (alarm, more) = (core.take_alarm(), core.has_next());
         drop(core);
         match queued {
             Ok(id) => {
-                if let Some(moment) = alarm {
-                    self.timer.watch(self, &runtime, moment);
-                }
+                self.watch(alarm);
                 if more {
                     // Its kind is to be asked: the breaker may refuse it, the throttle has a time.
                     self.dispatch();
@@ -234,7 +258,19 @@ impl Shared {
 
     /// Runs an operation that has started in a task of its own.
     pub(super) fn spawn(self: &Arc<Self>, runtime: &Runtime, started: Started) {
-        runtime.spawn(Runner::new(Permit::new(Arc::clone(self), started)));
+        self.hand(runtime, None, started);
+    }
+
+    /// The same, in the task that sits there if it still does.
+    fn hand(self: &Arc<Self>, runtime: &Runtime, desk: Option<Arc<Desk>>, started: Started) {
+        let mut permit = Permit::new(Arc::clone(self), started, Some(runtime.id()));
+        if let Some(desk) = desk {
+            match desk.hand(permit) {
+                Ok(()) => return,
+                Err(returned) => permit = returned,
+            }
+        }
+        runtime.spawn(Runner::new(permit));
     }
 
     /// Gives the place of a running operation back. Answers what was kept with it, and whether
@@ -393,7 +429,7 @@ impl Shared {
 
     fn cancel_locked(
         &self,
-        mut core: crate::sync::MutexGuard<'_, Scheduler<Payload>>,
+        mut core: crate::sync::MutexGuard<'_, Core>,
         id: OperationId,
         now: Instant,
     ) -> CancelOutcome {

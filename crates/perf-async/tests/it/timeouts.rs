@@ -120,12 +120,13 @@ async fn a_value_that_is_there_in_time_wins() {
 
 #[test]
 fn a_limit_on_waiting_outlives_the_runtime_that_looked_after_it() {
-    let manager = manager(1);
     let runtime = |paused| {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().start_paused(paused).build().unwrap()
     };
     let (first, second, third) = (runtime(false), runtime(false), runtime(true));
+    // Built where the clock stands still, so that it goes by it.
+    let manager = third.block_on(async { manager(1) });
     let submit = |runtime: &tokio::runtime::Runtime, limit| {
         let _entered = runtime.enter();
         let never = Operation::infallible("never", std::future::pending::<()>());
