@@ -16,6 +16,8 @@ mod runner;
 mod shared;
 mod timer;
 
+#[cfg(feature = "test-queue")]
+pub(crate) use attempt::panicked;
 pub(crate) use group::{Group, Operand};
 pub(crate) use shared::{Payload, Settings, Shared};
 

@@ -63,6 +63,7 @@
 //! - `tower`: `OperationsLayer`, by which each request of a tower service is one operation.
 //! - `stream`: [`Pages`] is a `futures_core::Stream`.
 //! - `serde`: the start-up report serializes and deserializes.
+//! - `test-queue`: the module `test_queue`, commands and checks by the hundred.
 
 #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only the driver calls handlers"))]
 mod batch;
@@ -94,6 +95,8 @@ mod manager;
 mod operation;
 #[cfg(feature = "tokio")]
 mod progress;
+#[cfg(feature = "test-queue")]
+pub mod test_queue;
 #[cfg(feature = "tokio")]
 mod work;
 

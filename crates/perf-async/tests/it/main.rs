@@ -17,6 +17,8 @@ mod pages;
 mod preloading;
 mod random;
 mod sharing;
+#[cfg(feature = "test-queue")]
+mod test_queue;
 mod threads;
 mod timeouts;
 
