@@ -1,6 +1,6 @@
 //! How operations of one kind are run.
 
-use crate::{Batch, Batching, ConfigError};
+use crate::{Batch, Batching, ConfigError, Needs, Pool, Quota};
 use perf_guard::{CircuitBreaker, CircuitBreakerBuilder, Gcra};
 use std::fmt::Debug;
 use std::time::Duration;
@@ -57,6 +57,10 @@ pub struct KindSettings {
     /// When to start them together, and who takes them then. A kind that comes in
     /// [natural](Batch::natural) batches runs one at once unless `max_concurrent` says otherwise.
     pub batch: Option<Batching>,
+    /// What each takes of the manager's pools that does not say; a batch counts as one.
+    pub needs: Option<Needs>,
+    /// Their part of the manager's pools.
+    pub quotas: Vec<(Pool, Quota)>,
 }
 
 impl Default for KindSettings {
@@ -71,6 +75,8 @@ impl Default for KindSettings {
             total_timeout: None,
             breaker: None,
             batch: None,
+            needs: None,
+            quotas: Vec::new(),
         }
     }
 }
@@ -142,10 +148,25 @@ impl KindSettings {
         self
     }
 
+    /// The same, each taking that much of the manager's [pools](crate::Pools).
+    #[must_use]
+    pub fn needs(mut self, needs: impl Into<Option<Needs>>) -> KindSettings {
+        self.needs = needs.into();
+        self
+    }
+
+    /// The same with that part of a pool, instead of the one that it had there.
+    #[must_use]
+    pub fn quota(mut self, pool: Pool, quota: Quota) -> KindSettings {
+        self.quotas.retain(|(known, _)| *known != pool);
+        self.quotas.push((pool, quota));
+        self
+    }
+
     /// # Errors
     ///
     /// [`ConfigError`] if a setting is out of its bounds; the message names setting, value and
-    /// remedy.
+    /// remedy. Quotas are looked at where the pools are known.
     pub fn check(&self) -> Result<(), ConfigError> {
         if let Some(operations) = self.max_concurrent {
             within("max_concurrent", operations as u64, 1, MAX_CONCURRENT)?;

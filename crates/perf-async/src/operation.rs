@@ -2,8 +2,9 @@
 
 use crate::driver::BoxError;
 use crate::fallback::Degrade;
+use crate::scheduler::Asks;
 use crate::work::{Fallible, Infallible};
-use crate::{Attempt, KindSettings, OperationError, Retryable, Work};
+use crate::{Attempt, KindSettings, Needs, OperationError, Retryable, Work};
 use perf_core::Priority;
 use std::borrow::Cow;
 use std::fmt;
@@ -29,6 +30,7 @@ pub(crate) type Choices<T> = Option<Box<Chosen<T>>>;
 
 pub(crate) struct Chosen<T> {
     pub(crate) degrade: Degrade<T>,
+    pub(crate) needs: Option<Needs>,
 }
 
 /// A key, and how to copy the value for each who waits: known only where `T` can be copied.
@@ -167,8 +169,22 @@ impl<T, W> Operation<T, W> {
         self
     }
 
+    /// What it takes of the manager's [pools](crate::Pools) while it runs, instead of what its kind
+    /// says. It starts only when all of that is free.
+    #[must_use]
+    pub fn needs(mut self, needs: Needs) -> Operation<T, W> {
+        self.chosen().needs = Some(needs);
+        self
+    }
+
+    /// What it asks of the pools by itself.
+    pub(crate) fn asks(&self) -> Option<Box<Asks>> {
+        let needs = self.choices.as_ref().and_then(|chosen| chosen.needs)?;
+        Some(Box::new(Asks { needs: Some(needs) }))
+    }
+
     fn chosen(&mut self) -> &mut Chosen<T> {
-        let nothing = || Box::new(Chosen { degrade: Degrade::default() });
+        let nothing = || Box::new(Chosen { degrade: Degrade::default(), needs: None });
         self.choices.get_or_insert_with(nothing)
     }
 

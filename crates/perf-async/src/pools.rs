@@ -24,10 +24,12 @@
 //! with Backfilling", IEEE TPDS 2001), with a count in the place of estimates of run time.
 
 mod builder;
-#[cfg_attr(not(test), expect(dead_code, reason = "until the scheduler asks it"))]
 mod ledger;
 
+#[cfg(feature = "tokio")]
+pub(crate) use builder::MAX_CAPACITY;
 pub use builder::PoolsBuilder;
+pub(crate) use ledger::{Grant, Units};
 
 use ledger::Ledger;
 use perf_core::ByteSize;
@@ -66,7 +68,7 @@ impl Pool {
         }
     }
 
-    const fn index(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         self as usize
     }
 }
@@ -173,17 +175,21 @@ impl Quota {
     }
 }
 
+impl Quota {
+    const NONE: Quota = Quota { guaranteed: 0, max: u64::MAX };
+}
+
 impl Default for Quota {
     /// Nothing guaranteed, no maximum.
     fn default() -> Quota {
-        Quota { guaranteed: 0, max: u64::MAX }
+        Quota::NONE
     }
 }
 
 /// Resources that operations share. See [`PoolsBuilder`] for which there are.
 #[derive(Clone, Debug, Default)]
 pub struct Pools {
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
 }
 
 impl Pools {

@@ -14,13 +14,15 @@ mod ring;
 mod slab;
 mod submission;
 mod timers;
+mod units;
 
 pub use kinds::KindId;
 pub use metrics::{OperationMetrics, Totals};
 pub use submission::{Finished, Next, OperationKey, SchedulerConfig, Submission};
 
 use crate::{
-    CancelOutcome, ConfigError, Ended, Fairness, KindSettings, OperationId, Overloaded, Status,
+    CancelOutcome, ConfigError, Ended, Fairness, KindSettings, OperationId, Overloaded, Pools,
+    Status,
 };
 use gates::{Gate, Holds};
 use kinds::Kinds;
@@ -35,6 +37,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use timers::Timers;
+pub(crate) use units::Asks;
 
 /// Decides which operation runs when.
 ///
@@ -81,6 +84,11 @@ pub struct Scheduler<P> {
     /// The soonest of the moments set since the driver asked last.
     alarm: Instant,
     holds: Holds,
+    /// What those ask of the pools that do not ask for what their kind does.
+    asks: HashMap<OperationId, Box<Asks>>,
+    pools: Pools,
+    /// The kinds whose next operation had no room in the pools.
+    short: Vec<KindId>,
     finished: Ring,
     aging: Aging,
     fairness: Fairness,
@@ -110,6 +118,9 @@ impl<P> Scheduler<P> {
             turns: Timers::new(),
             alarm: read::NEVER,
             holds: Holds::default(),
+            asks: HashMap::new(),
+            pools: Pools::default(),
+            short: Vec::new(),
             finished: Ring::new(config.finished_kept),
             aging: Aging::new(config.aging),
             fairness: config.fairness,
@@ -155,6 +166,7 @@ impl<P> Scheduler<P> {
         now: Instant,
     ) -> Result<KindSettings, ConfigError> {
         settings.check()?;
+        self.set_quotas(id, &settings)?;
         let kind = &mut self.kinds[id];
         if settings.throttle != kind.settings.throttle {
             kind.throttle = settings.throttle.map(|throttle| throttle.gcra()).transpose()?;
@@ -179,7 +191,8 @@ impl<P> Scheduler<P> {
     }
 
     /// Whether an operation of that kind submitted now would start at once: there is room, nobody
-    /// is to start before it, and every gate of its kind lets it through. Takes nothing.
+    /// is to start before it, and every gate of its kind lets it through. Takes nothing. What it
+    /// needs of pools is another question: [`has_units_for`](Scheduler::has_units_for).
     #[must_use]
     pub fn can_start_now(&self, kind: KindId, now: Instant) -> bool {
         let kind = &self.kinds[kind];
@@ -201,7 +214,7 @@ impl<P> Scheduler<P> {
         now: Instant,
     ) -> OperationId {
         let id = submission.kind;
-        let held = self.pass_unasked(id, now);
+        let held = self.pass_unasked(id, submission.asks.as_deref(), now);
         self.places += 1;
         let kind = &mut self.kinds[id];
         kind.totals.submitted += 1;
@@ -292,7 +305,7 @@ impl<P> Scheduler<P> {
             if self.slab.get(id)?.start_by.expired(now) {
                 return self.expire(id, now).map(|payload| Next::Expired { id, payload });
             }
-            match self.pass(kind, now) {
+            match self.pass(kind, id, now) {
                 Gate::Open(held) => return self.start(id, State::Running, held, now),
                 Gate::Closed => self.refresh(kind),
                 Gate::Refused(retry_after) => {
@@ -438,7 +451,7 @@ impl<P> Scheduler<P> {
     ) -> OperationId {
         // Callers read the clock before they get the lock, so readings may arrive out of order.
         self.last_stamp = self.last_stamp.max(now);
-        let Submission { kind, priority, timeout, start_by, key } = submission;
+        let Submission { kind, priority, timeout, start_by, key, asks } = submission;
         let slot = self.slab.insert();
         slot.queued_at = self.last_stamp;
         slot.since = slot.queued_at;
@@ -453,6 +466,9 @@ impl<P> Scheduler<P> {
         if let Some(key) = key {
             slot.key = Some(Arc::clone(&key));
             self.keys.insert(key, id);
+        }
+        if let Some(asks) = asks {
+            self.asks.insert(id, asks);
         }
         id
     }
@@ -552,6 +568,9 @@ impl<P> Scheduler<P> {
     /// Frees the place in the slab, counts and remembers.
     fn end(&mut self, id: OperationId, ended: Ended, now: Instant) -> Option<P> {
         self.release_key(id);
+        if !self.asks.is_empty() {
+            self.asks.remove(&id);
+        }
         let (status, error) = match ended {
             Ended::Completed => (Status::Completed, None),
             Ended::Failed(error) => (Status::Failed, Some(error)),

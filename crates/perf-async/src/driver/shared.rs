@@ -12,7 +12,7 @@ use crate::fallback::or_degraded;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 use crate::{
     Answered, CancelOutcome, Ended, Handle, Next, Operation, OperationError, OperationId,
-    OperationKey, Overloaded, Scheduler, SchedulerConfig, Status, Submission, Work,
+    OperationKey, Overloaded, Pools, Scheduler, SchedulerConfig, Status, Submission, Work,
 };
 use perf_core::{Clock, Instant, Priority};
 use std::cell::Cell;
@@ -60,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) name: String,
     pub(crate) scheduler: SchedulerConfig,
     pub(crate) timeout: Duration,
+    pub(crate) pools: Pools,
 }
 
 /// What the scheduler keeps for the driver.
@@ -115,11 +116,10 @@ impl Unstarted {
 impl Shared {
     pub(crate) fn new(settings: Settings, clock: Clock) -> Shared {
         let since = AtomicU64::new(clock.now().as_nanos());
+        let mut scheduler = Scheduler::new(settings.scheduler);
+        scheduler.set_pools(settings.pools.clone());
         Shared {
-            core: Mutex::new(Core {
-                scheduler: Scheduler::new(settings.scheduler),
-                parked: Parked::default(),
-            }),
+            core: Mutex::new(Core { scheduler, parked: Parked::default() }),
             clock,
             timeout: AtomicU64::new(nanos(settings.timeout)),
             settings,
@@ -175,15 +175,16 @@ impl Shared {
         if operation.key.is_some() {
             return None;
         }
+        let asks = operation.asks();
         let mut core = lock(&self.core);
         let kind = core.kind_named(&operation.kind, || operation.kind.clone());
-        if !core.can_start_now(kind, now) {
+        let submission = Submission::new(kind).priority(operation.priority).asks(asks);
+        if !core.can_start_now(kind, now) || !core.has_units_for(&submission) {
             return None;
         }
         let limits = operation.limits.or(core.kind_settings(kind), self.timeout());
         let clocks = Clocks::new(&limits);
-        let submission = Submission::new(kind).priority(operation.priority).timeout(clocks.run());
-        let id = core.start_now(submission, None, now);
+        let id = core.start_now(submission.timeout(clocks.run()), None, now);
         drop(core);
         Some((InlinePermit::new(self, id), clocks))
     }
@@ -197,6 +198,7 @@ impl Shared {
         T: Send + 'static,
         W: Work<T> + Send + 'static,
     {
+        let asks = operation.asks();
         let Operation { kind, work, priority, key, limits, choices } = operation;
         let runtime = Runtime::current();
         let now = self.clock.now();
@@ -219,11 +221,12 @@ impl Shared {
         let (start_by, ..) = clocks.start_by(now);
         let mut submission =
             Submission::new(kind).priority(priority).timeout(clocks.run()).start_by(start_by);
+        submission = submission.asks(asks);
         if let Some((key, _)) = key {
             submission = submission.key(key);
         }
         let group = Group::new();
-        let start = core.can_start_now(kind, now);
+        let start = core.can_start_now(kind, now) && core.has_units_for(&submission);
         if !start && let Err(overloaded) = core.check_room(kind) {
             drop(core);
             return Err(overloaded);

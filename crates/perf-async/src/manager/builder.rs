@@ -4,7 +4,7 @@ use super::Manager;
 use crate::driver::{Settings, Shared};
 use crate::kind::{MAX_CONCURRENT, MAX_QUEUE, MAX_TIMEOUT, MIN_TIMEOUT, within};
 use crate::sync::Arc;
-use crate::{ConfigError, DEFAULT_TIMEOUT, Fairness, KindSettings, SchedulerConfig};
+use crate::{ConfigError, DEFAULT_TIMEOUT, Fairness, KindSettings, Pools, SchedulerConfig};
 use perf_core::{Clock, Instant};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -20,7 +20,12 @@ pub struct ManagerBuilder {
 impl ManagerBuilder {
     pub(super) fn new() -> ManagerBuilder {
         let scheduler = SchedulerConfig::default();
-        let settings = Settings { name: "operations".into(), scheduler, timeout: DEFAULT_TIMEOUT };
+        let settings = Settings {
+            name: "operations".into(),
+            scheduler,
+            timeout: DEFAULT_TIMEOUT,
+            pools: Pools::default(),
+        };
         ManagerBuilder { settings, kinds: Vec::new(), clock: None }
     }
 
@@ -84,6 +89,14 @@ impl ManagerBuilder {
     #[must_use]
     pub fn fairness(mut self, fairness: Fairness) -> ManagerBuilder {
         self.settings.scheduler.fairness = fairness;
+        self
+    }
+
+    /// The resources that operations share: what they [need](crate::Operation::needs) of them has to
+    /// be free before they start. The default is none.
+    #[must_use]
+    pub fn pools(mut self, pools: Pools) -> ManagerBuilder {
+        self.settings.pools = pools;
         self
     }
 

@@ -157,6 +157,7 @@ impl Observe for Manager {
         for (name, histogram, help) in histograms {
             visit(Signal::histogram(name, Unit::Nanoseconds, histogram, stats.since).help(help));
         }
+        self.observe_pools(stats.since, visit);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What can be changed while the manager works.
 
-use super::Manager;
 use super::batch::{batch_knobs, turn_batch};
+use super::{Manager, pools};
 use crate::kind::{MAX_CONCURRENT, MAX_QUEUE, MAX_TIMEOUT, MIN_TIMEOUT};
 use crate::sync::lock;
 use perf_core::{Bounds, Direction, Knob, KnobError, KnobValue, Tune, Turn, Turned};
@@ -11,10 +11,10 @@ impl Tune for Manager {
     fn knobs(&self) -> Vec<Knob> {
         let core = lock(&self.shared.core);
         let now = (core.max_concurrent(), core.queue_limit(), self.shared.timeout());
-        let of_kinds = batch_knobs(&core);
+        let (of_kinds, pools) = (batch_knobs(&core), pools::knobs(core.pools()));
         drop(core);
         let mut knobs = self.knobs_at(now);
-        knobs.extend(of_kinds);
+        knobs.extend(of_kinds.into_iter().chain(pools));
         knobs
     }
 
@@ -24,6 +24,7 @@ impl Tune for Manager {
         let now = (core.max_concurrent(), core.queue_limit(), self.shared.timeout());
         let mut knobs = self.knobs_at(now);
         knobs.extend(batch_knobs(&core));
+        knobs.extend(pools::knobs(core.pools()));
         let Some(knob) = knobs.iter().find(|knob| knob.id == turn.knob) else {
             let known = knobs.into_iter().map(|knob| knob.id).collect();
             return Err(KnobError::Unknown { knob: turn.knob, known });
@@ -33,6 +34,7 @@ impl Tune for Manager {
             (CONCURRENCY, KnobValue::Count(to)) => core.set_max_concurrent(*to as usize),
             (QUEUE, KnobValue::Count(to)) => core.set_queue_limit(*to as usize),
             (TIMEOUT, KnobValue::Duration(to)) => self.shared.set_timeout(*to),
+            (knob, to) if pools::turn(&mut core, knob, to) => {}
             (id, to) => {
                 let before = turn_batch(&mut core, id, to, self.shared.clock.now());
                 drop(core); // Before what the settings were, whose destructors may be the user's.

@@ -77,4 +77,4 @@ impl PoolsBuilder {
 }
 
 /// The most units that a pool can have: 2^50, as bytes a pebibyte.
-pub(super) const MAX_CAPACITY: u64 = 1 << 50;
+pub(crate) const MAX_CAPACITY: u64 = 1 << 50;

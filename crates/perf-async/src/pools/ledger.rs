@@ -26,6 +26,8 @@ pub(crate) struct Grant(NonZeroU32);
 struct State {
     /// Zero if there is no such pool.
     capacity: u64,
+    /// The capacity that was set first.
+    initial: u64,
     used: u64,
     /// The sum, over kinds, of what they use or are guaranteed, whichever is more.
     load: u64,
@@ -79,6 +81,11 @@ impl Ledger {
         Some(self.enter(Entry { kind, units }))
     }
 
+    /// Whether [`acquire`](Ledger::acquire) would take the units.
+    pub(crate) fn can_take(&self, kind: usize, asked: &Units) -> bool {
+        self.has_room(kind, &self.clamp(kind, asked))
+    }
+
     /// Gives back what an operation held. Answers whether somebody waits.
     pub(crate) fn release(&mut self, grant: Grant) -> bool {
         let index = grant.0.get() - 1;
@@ -110,6 +117,15 @@ impl Ledger {
     pub(crate) fn set_capacity(&mut self, pool: usize, units: u64) {
         let state = &mut self.pools[pool];
         state.capacity = units.max(state.guaranteed + 1);
+        if state.initial == 0 {
+            state.initial = state.capacity;
+        }
+    }
+
+    /// The capacity that was set first.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn initial_capacity(&self, pool: usize) -> u64 {
+        self.pools[pool].initial
     }
 
     /// Sets a kind's part.
@@ -165,6 +181,7 @@ impl Ledger {
     }
 
     /// The fewest units that a pool can be set to.
+    #[cfg(any(feature = "tokio", test))]
     pub(crate) fn least_capacity(&self, pool: usize) -> u64 {
         self.pools[pool].guaranteed + 1
     }
@@ -173,7 +190,7 @@ impl Ledger {
     fn clamp(&self, kind: usize, asked: &Units) -> Units {
         let mut units = *asked;
         for (pool, state) in self.pools.iter().enumerate() {
-            let quota = self.kinds[kind].quotas[pool];
+            let quota = self.share(kind).quotas[pool];
             let others = state.guaranteed - quota.guaranteed;
             units[pool] = units[pool].min(state.capacity.saturating_sub(others)).min(quota.max);
         }
@@ -185,16 +202,21 @@ impl Ledger {
         let kept = kept.map(|waiter| (waiter.kind, self.clamp(waiter.kind, &waiter.asked)));
         (0..DIMENSIONS).filter(|pool| units[*pool] > 0).all(|pool| {
             let State { capacity, used, load, .. } = self.pools[pool];
-            let share = &self.kinds[kind];
+            let share = self.share(kind);
             let more = share.more(pool, units[pool]);
             let kept = kept
                 .as_ref()
-                .map_or(0, |(other, units)| self.kinds[*other].more(pool, units[pool]));
+                .map_or(0, |(other, units)| self.share(*other).more(pool, units[pool]));
             share.used[pool] + units[pool] <= share.quotas[pool].max
                 && used + units[pool] <= capacity
                 // Nobody is kept from what is guaranteed to it, also while there is less than before.
                 && (more == 0 || load + more + kept <= capacity)
         })
+    }
+
+    fn share(&self, kind: usize) -> &Share {
+        static NOTHING: Share = Share { used: [0; DIMENSIONS], quotas: [Quota::NONE; DIMENSIONS] };
+        self.kinds.get(kind).unwrap_or(&NOTHING)
     }
 
     fn take(&mut self, kind: usize, units: &Units) {

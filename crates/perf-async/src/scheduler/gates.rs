@@ -1,7 +1,9 @@
 //! What an operation has to get past before it starts: all or nothing, and in this file only.
 
 use super::slab::NONE;
+use super::units::{Asks, NoRoom};
 use super::{KindId, Scheduler};
+use crate::pools::Grant;
 use crate::{Batch, Fairness};
 use perf_core::Instant;
 use perf_guard::{Outcome, Permit};
@@ -28,6 +30,8 @@ pub(super) struct Holds {
 pub(super) struct Hold {
     /// The breaker's. Dropping it gives a probe back.
     permit: Option<Permit>,
+    /// The pools'.
+    units: Option<Grant>,
 }
 
 impl Holds {
@@ -59,14 +63,21 @@ impl Holds {
 impl<P> Scheduler<P> {
     /// Takes what an operation of that kind needs to start, all of it or nothing. The limits of
     /// places have been looked at before: a kind without a place has no turn.
-    pub(super) fn pass(&mut self, id: KindId, now: Instant) -> Gate {
+    pub(super) fn pass(&mut self, id: KindId, operation: super::OperationId, now: Instant) -> Gate {
         let kind = &mut self.kinds[id];
         let permit = match kind.breaker.as_mut().map(|breaker| breaker.try_acquire(now)) {
             None => None,
             Some(Ok(permit)) => Some(permit),
             Some(Err(rejected)) => return Gate::Refused(rejected.retry_after()),
         };
+        let asked = self.asked(id, self.asks.get(&operation).map(|asks| &**asks));
+        let units = match self.take_units(id, asked.as_ref()) {
+            Ok(units) => units,
+            // The breaker has its permit back.
+            Err(NoRoom) => return Gate::Closed,
+        };
         // Whatever can be given back belongs here: a throttle's ticket cannot, so it is the last.
+        let kind = &mut self.kinds[id];
         if let Some(throttle) = &mut kind.throttle
             && let Err(limited) = throttle.check(now)
         {
@@ -74,23 +85,30 @@ impl<P> Scheduler<P> {
             kind.blocked = Some(until);
             self.turns.push(until, id);
             self.alarm = self.alarm.min(until);
+            self.give_units(units);
             return Gate::Closed;
         }
-        Gate::Open(self.hold(permit))
+        Gate::Open(self.hold(permit, units))
     }
 
     /// As [`pass`](Scheduler::pass) where it is known that the gates are open.
-    pub(super) fn pass_unasked(&mut self, id: KindId, now: Instant) -> u32 {
+    pub(super) fn pass_unasked(&mut self, id: KindId, asks: Option<&Asks>, now: Instant) -> u32 {
+        let asked = self.asked(id, asks);
+        let units = self.take_units(id, asked.as_ref()).unwrap_or_default();
         let kind = &mut self.kinds[id];
         if let Some(throttle) = &mut kind.throttle {
             let _ = throttle.check(now);
         }
         let permit = kind.breaker.as_mut().and_then(|breaker| breaker.try_acquire(now).ok());
-        self.hold(permit)
+        self.hold(permit, units)
     }
 
-    fn hold(&mut self, permit: Option<Permit>) -> u32 {
-        if permit.is_some() { self.holds.put(Hold { permit }) } else { NONE }
+    fn hold(&mut self, permit: Option<Permit>, units: Option<Grant>) -> u32 {
+        if permit.is_some() || units.is_some() {
+            self.holds.put(Hold { permit, units })
+        } else {
+            NONE
+        }
     }
 
     /// Takes back what a running operation held.
@@ -102,6 +120,7 @@ impl<P> Scheduler<P> {
         now: Instant,
     ) {
         let Some(hold) = self.holds.take(held) else { return };
+        self.give_units(hold.units);
         if let (Some(permit), Some(outcome), Some(breaker)) =
             (hold.permit, outcome, &mut self.kinds[kind].breaker)
         {
@@ -131,6 +150,11 @@ impl<P> Scheduler<P> {
         } else {
             None
         };
+        if first.is_none() && kind.short.is_some() {
+            self.withdraw(id);
+        }
+        let kind = &mut self.kinds[id];
+        let first = first.filter(|(_, id)| kind.short != Some(*id));
         let turn = first.map(|rank| {
             if self.fairness == Fairness::Weighted {
                 kind.virtual_start = kind.virtual_start.max(self.virtual_time);

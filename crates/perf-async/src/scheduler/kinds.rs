@@ -2,7 +2,7 @@
 
 use super::Totals;
 use super::line::Line;
-use crate::{KindSettings, MAX_KINDS};
+use crate::{KindSettings, MAX_KINDS, OperationId};
 use perf_core::{Histogram, Instant};
 use perf_guard::{BreakerState, CircuitBreaker, Gcra};
 use std::borrow::Cow;
@@ -45,6 +45,8 @@ pub(super) struct Kind {
     pub(super) places: usize,
     pub(super) throttle: Option<Gcra>,
     pub(super) breaker: Option<CircuitBreaker>,
+    /// The next one, if there was no room in the pools when it had its turn.
+    pub(super) short: Option<OperationId>,
     /// None of them starts before.
     pub(super) blocked: Option<Instant>,
     /// When the batch that is being gathered has waited long enough.
@@ -71,6 +73,7 @@ impl Kind {
             places: 0,
             throttle: None,
             breaker: None,
+            short: None,
             blocked: None,
             gathering: None,
             gathered: false,

@@ -1,7 +1,7 @@
 //! What a scheduler is told, and what it answers.
 
-use super::KindId;
-use crate::{Fairness, OperationId};
+use super::{Asks, KindId};
+use crate::{Fairness, Needs, OperationId};
 use perf_core::{Instant, Priority};
 use perf_guard::Deadline;
 use std::any::TypeId;
@@ -45,6 +45,7 @@ pub struct Submission {
     pub(super) timeout: Duration,
     pub(super) start_by: Deadline,
     pub(super) key: Option<Arc<OperationKey>>,
+    pub(super) asks: Option<Box<Asks>>,
 }
 
 impl Submission {
@@ -57,6 +58,7 @@ impl Submission {
             timeout: Duration::MAX,
             start_by: Deadline::NEVER,
             key: None,
+            asks: None,
         }
     }
 
@@ -78,6 +80,20 @@ impl Submission {
     #[must_use]
     pub fn start_by(mut self, deadline: Deadline) -> Submission {
         self.start_by = deadline;
+        self
+    }
+
+    /// The same, taking that much of the [pools](crate::Scheduler::set_pools), instead of what its
+    /// kind says.
+    #[must_use]
+    pub fn needs(mut self, needs: Needs) -> Submission {
+        self.asks = Some(Box::new(Asks { needs: Some(needs) }));
+        self
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn asks(mut self, asks: Option<Box<Asks>>) -> Submission {
+        self.asks = asks;
         self
     }
 

@@ -14,6 +14,7 @@ mod lazy;
 mod limits;
 mod order;
 mod pages;
+mod pools;
 mod preloading;
 mod random;
 mod sharing;
