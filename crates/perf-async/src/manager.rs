@@ -3,6 +3,7 @@
 mod batch;
 mod builder;
 mod kinds;
+mod limits;
 mod pools;
 mod stats;
 mod tune;

@@ -178,6 +178,7 @@ impl<P> Scheduler<P> {
         if settings.batch_rule() != kind.settings.batch_rule() {
             (kind.gathering, kind.gathered) = (None, false);
         }
+        kind.first_limit = kind.first_limit.or(settings.max_concurrent);
         let before = std::mem::replace(&mut kind.settings, settings);
         self.gather(id, now);
         self.refresh(id);

@@ -1,7 +1,10 @@
 //! What can be changed while the manager works.
 
 use super::batch::{batch_knobs, turn_batch};
+use super::limits::{limit_knobs, turn_limit};
 use super::{Manager, pools};
+use crate::Scheduler;
+use crate::driver::Payload;
 use crate::kind::{MAX_CONCURRENT, MAX_QUEUE, MAX_TIMEOUT, MIN_TIMEOUT};
 use crate::sync::lock;
 use perf_core::{Bounds, Direction, Knob, KnobError, KnobValue, Tune, Turn, Turned};
@@ -11,10 +14,10 @@ impl Tune for Manager {
     fn knobs(&self) -> Vec<Knob> {
         let core = lock(&self.shared.core);
         let now = (core.max_concurrent(), core.queue_limit(), self.shared.timeout());
-        let (of_kinds, pools) = (batch_knobs(&core), pools::knobs(core.pools()));
+        let more = more_knobs(&core);
         drop(core);
         let mut knobs = self.knobs_at(now);
-        knobs.extend(of_kinds.into_iter().chain(pools));
+        knobs.extend(more);
         knobs
     }
 
@@ -23,8 +26,7 @@ impl Tune for Manager {
         let mut core = lock(&self.shared.core);
         let now = (core.max_concurrent(), core.queue_limit(), self.shared.timeout());
         let mut knobs = self.knobs_at(now);
-        knobs.extend(batch_knobs(&core));
-        knobs.extend(pools::knobs(core.pools()));
+        knobs.extend(more_knobs(&core));
         let Some(knob) = knobs.iter().find(|knob| knob.id == turn.knob) else {
             let known = knobs.into_iter().map(|knob| knob.id).collect();
             return Err(KnobError::Unknown { knob: turn.knob, known });
@@ -36,7 +38,9 @@ impl Tune for Manager {
             (TIMEOUT, KnobValue::Duration(to)) => self.shared.set_timeout(*to),
             (knob, to) if pools::turn(&mut core, knob, to) => {}
             (id, to) => {
-                let before = turn_batch(&mut core, id, to, self.shared.clock.now());
+                let time = self.shared.clock.now();
+                let before = turn_limit(&mut core, id, to, time)
+                    .or_else(|| turn_batch(&mut core, id, to, time));
                 drop(core); // Before what the settings were, whose destructors may be the user's.
                 drop(before);
                 self.shared.dispatch();
@@ -107,6 +111,12 @@ impl Manager {
         .moves("run_duration", Direction::Up);
         vec![concurrent, queue, timeout]
     }
+}
+
+/// The knobs of kinds and of pools.
+fn more_knobs(core: &Scheduler<Payload>) -> Vec<Knob> {
+    let of_kinds = limit_knobs(core).into_iter().chain(batch_knobs(core));
+    of_kinds.chain(pools::knobs(core.pools())).collect()
 }
 
 const CONCURRENCY: &str = "max_concurrent";

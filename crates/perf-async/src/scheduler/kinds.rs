@@ -36,6 +36,8 @@ pub(super) struct Kinds {
 pub(super) struct Kind {
     pub(super) name: Cow<'static, str>,
     pub(super) settings: KindSettings,
+    /// The limit on places that was set first: the default of its knob.
+    pub(super) first_limit: Option<usize>,
     pub(super) line: Line,
     /// How many wait, also for another attempt.
     pub(super) waiting: usize,
@@ -67,6 +69,7 @@ impl Kind {
         Kind {
             name,
             settings: KindSettings::default(),
+            first_limit: None,
             line: Line::default(),
             waiting: 0,
             running: 0,

@@ -110,6 +110,12 @@ impl<P> Scheduler<P> {
         self.kinds.iter().map(|(kind, _)| kind)
     }
 
+    /// The limit on places of a kind that was set first.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn first_limit(&self, kind: KindId) -> Option<usize> {
+        self.kinds[kind].first_limit
+    }
+
     /// The name of a kind.
     #[must_use]
     pub fn kind_name(&self, kind: KindId) -> &Cow<'static, str> {

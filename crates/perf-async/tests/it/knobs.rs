@@ -1,6 +1,6 @@
 use crate::{assert_idle, manager, ms, nap, settle};
 use perf_async::{Manager, Operation};
-use perf_core::{Component, Reading, assert_tune_contract};
+use perf_core::{Component, KnobId, KnobValue, Reading, Tune, Turn, assert_tune_contract};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::sleep;
@@ -103,5 +103,37 @@ async fn reports_what_happened_until_it_is_reset() {
     assert_eq!(stats.mean_wait(), Some(ms(10)));
     assert_eq!(stats.mean_run(), Some(ms(20)));
     assert_eq!(stats.run_duration.count(), 2);
+    assert_idle(&manager);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_a_kind_is_a_knob_where_it_has_one() {
+    let manager = Manager::builder()
+        .max_concurrent(10)
+        .kind("slow", |kind| kind.max_concurrent(1))
+        .build()
+        .unwrap();
+    assert_tune_contract(&manager);
+    let work = |kind: &'static str| Operation::infallible(kind, nap(ms(10)));
+    let handles: Vec<_> = (0..4).map(|_| manager.submit(work("slow")).unwrap()).collect();
+    manager.submit(work("quick")).unwrap().await.unwrap();
+    let knobs: Vec<_> = manager.knobs().into_iter().map(|knob| knob.id.to_string()).collect();
+    assert!(knobs.contains(&"max_concurrent:slow".to_owned()), "{knobs:?}");
+    assert!(!knobs.contains(&"max_concurrent:quick".to_owned()), "{knobs:?}");
+
+    let handles_left = handles.len() - 1;
+    assert_eq!((manager.running_count(), manager.pending_count()), (1, handles_left - 1));
+    let turn = Turn {
+        knob: KnobId::new("max_concurrent:slow"),
+        to: KnobValue::Count(3),
+        expect: Some(KnobValue::Count(1)),
+    };
+    manager.turn(turn).unwrap();
+    assert_eq!((manager.running_count(), manager.pending_count()), (3, 0));
+    let knob = manager.knobs().into_iter().find(|knob| knob.id == *"max_concurrent:slow").unwrap();
+    assert_eq!((knob.value, knob.default), (KnobValue::Count(3), KnobValue::Count(1)));
+    for handle in handles {
+        handle.await.unwrap();
+    }
     assert_idle(&manager);
 }

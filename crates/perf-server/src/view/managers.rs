@@ -6,7 +6,7 @@ use super::shapes::{Chart, EventRow, KnobRow};
 use super::traffic::ms;
 use super::{Scene, Span};
 use perf_analytics::{self as analytics, History, Select};
-use perf_async::{Manager, OperationMetrics, OperationRecord, Throttle};
+use perf_async::{Batch, BatchStats, Manager, OperationMetrics, OperationRecord, Throttle};
 use perf_core::{Histogram, Instant};
 use perf_guard::BreakerState;
 use serde::Serialize;
@@ -172,7 +172,16 @@ fn row(history: &History, component: &str, manager: &Manager, span: analytics::S
         },
         wait: times("wait_duration"),
         run: times("run_duration"),
-        kinds: manager.metrics_by_kind().iter().map(KindRow::of).collect(),
+        kinds: manager
+            .metrics_by_kind()
+            .iter()
+            .map(|metrics| {
+                KindRow::of(
+                    metrics,
+                    manager.batching(&metrics.kind).zip(manager.batch_stats(&metrics.kind)),
+                )
+            })
+            .collect(),
         pending_rows: rows(manager.first_pending(ROWS)),
         running_rows: rows(manager.first_running(ROWS)),
         ended_rows: ended
@@ -198,7 +207,7 @@ impl Times {
 }
 
 impl KindRow {
-    fn of(metrics: &OperationMetrics) -> KindRow {
+    fn of(metrics: &OperationMetrics, batches: Option<(Batch, BatchStats)>) -> KindRow {
         let totals = metrics.totals;
         KindRow {
             kind: metrics.kind.to_string(),
@@ -219,7 +228,13 @@ impl KindRow {
                 BreakerState::HalfOpen => "half_open",
             }),
             throttle: metrics.settings.throttle.as_ref().map(in_words),
-            batching: None,
+            batching: batches.map(|(rule, stats)| BatchingRow {
+                max: rule.max(),
+                window_seconds: rule.waits().map(|window| window.as_secs_f64()),
+                batches: stats.batches,
+                items: stats.items,
+                largest: stats.largest().unwrap_or(0),
+            }),
         }
     }
 }
@@ -250,7 +265,8 @@ impl SingleRow {
             status: record.status.to_string().replace(' ', "_"),
             waited_seconds: (started - record.queued_at).as_secs_f64(),
             ran_seconds: ran.as_ref().map(Duration::as_secs_f64),
-            timeout_seconds: (record.timeout < Duration::MAX).then(|| record.timeout.as_secs_f64()),
+            timeout_seconds: (record.timeout < Duration::MAX)
+                .then_some(record.timeout.as_secs_f64()),
             error: record.error.clone(),
         }
     }

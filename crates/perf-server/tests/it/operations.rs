@@ -1,14 +1,16 @@
 //! Managers of operations on the page: what waits, cancelling, changing priorities.
 
 use crate::rig::Rig;
-use perf_async::{Handle, Manager, Operation, OperationError};
+use perf_async::{Batch, Handle, Manager, Operation, OperationError, Throttle};
 use perf_core::Priority;
+use perf_guard::CircuitBreaker;
 use perf_server::AdminConfig;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// A manager with one place, which somebody holds, and three that wait behind.
-async fn rig() -> (Rig, Manager, oneshot::Sender<()>, Handle<()>, Vec<Handle<u8>>) {
+async fn rig() -> (Rig, Arc<Manager>, oneshot::Sender<()>, Handle<()>, Vec<Handle<u8>>) {
     let manager = Manager::builder().max_concurrent(1).queue_limit(3).build().unwrap();
     let (release, released) = oneshot::channel();
     let holder = Operation::infallible("hold", async { drop(released.await) });
@@ -20,7 +22,8 @@ async fn rig() -> (Rig, Manager, oneshot::Sender<()>, Handle<()>, Vec<Handle<u8>
     let waiting = vec![wait("report", 2), wait("click", 9), wait("report", 5)];
     let config = AdminConfig::new("127.0.0.1:0".parse().unwrap());
     let rig = Rig::start_with(config.operations("work", manager.clone())).await;
-    rig.optimizer.register("work", &Arc::new(manager.clone())).unwrap();
+    let manager = Arc::new(manager);
+    rig.optimizer.register("work", &manager).unwrap();
     (rig, manager, release, holder, waiting)
 }
 
@@ -80,5 +83,52 @@ async fn a_waiting_operation_is_made_more_urgent_from_the_page() {
     let running = format!("{PATH}/work/{}/priority", holder.id());
     let refused = rig.tell("PUT", &running, r#"{"priority": 1}"#).await;
     assert_eq!(refused.problem(409, &["only what waits"])["stands"], "in progress");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_kind_shows_its_circuit_its_throttle_and_its_batches() {
+    let second = Duration::from_secs(1);
+    let manager = Manager::builder()
+        .kind("call", |kind| {
+            let breaker = CircuitBreaker::builder().window(2).minimum_calls(2);
+            kind.breaker(breaker).throttle(Throttle::rate(100, second).burst(20)).max_concurrent(4)
+        })
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        let failing = Operation::new("call", async { Err::<(), _>("no answer") });
+        manager.run(failing).await.unwrap_err();
+    }
+    manager
+        .enable_batching("double", Batch::natural(10), async |numbers: Vec<u32>| {
+            numbers.iter().map(|n| Ok::<u32, std::io::Error>(n * 2)).collect()
+        })
+        .unwrap();
+    let doubled = manager.submit_item::<u32, u32>("double", 21).unwrap().await.unwrap();
+    assert_eq!(doubled, 42);
+
+    let config = AdminConfig::new("127.0.0.1:0".parse().unwrap());
+    let rig = Rig::start_with(config.operations("work", manager.clone())).await;
+    let manager = Arc::new(manager);
+    rig.optimizer.register("work", &manager).unwrap();
+    let shown = rig.get(PATH).await.json();
+    let kinds = shown["managers"][0]["kinds"].as_array().unwrap();
+    let kind = |name: &str| kinds.iter().find(|kind| kind["kind"] == name).unwrap();
+    let call = kind("call");
+    assert_eq!((&call["breaker"], &call["failed"]), (&"open".into(), &2.into()));
+    assert_eq!(call["throttle"], "100 per second, 20 at once");
+    assert_eq!((&call["max_concurrent"], &call["batching"]), (&4.into(), &().into()));
+    let double = &kind("double")["batching"];
+    assert_eq!((&double["max"], &double["batches"]), (&10.into(), &1.into()));
+    assert_eq!((&double["items"], &double["window_seconds"]), (&1.into(), &().into()));
+    let knobs: Vec<_> = shown["knobs"].as_array().unwrap().iter().map(|knob| &knob["id"]).collect();
+    assert!(knobs.iter().any(|id| *id == "work/max_concurrent:call"), "{knobs:?}");
+
+    let turned = rig
+        .tell("PUT", "/api/performance/knobs/work/max_concurrent:call", r#"{"value": 8}"#)
+        .await
+        .json();
+    assert_eq!(turned["knob"]["value"], 8);
     rig.stop().await;
 }
