@@ -49,7 +49,8 @@ async fn table() -> Result<Vec<(&'static str, f64)>, Failure> {
         ("10,000 items one by one, at most 10 in a batch", "small"),
     ] {
         let one_by_one = best(async || {
-            let items = (0..MANY).filter_map(|_| manager.submit_item(kind, black_box(1_usize)).ok());
+            let items =
+                (0..MANY).filter_map(|_| manager.submit_item(kind, black_box(1_usize)).ok());
             sum(items.collect()).await
         });
         rows.push((name, one_by_one.await));

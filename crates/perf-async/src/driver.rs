@@ -10,15 +10,18 @@ mod attempt;
 mod batch;
 mod clocks;
 mod group;
+mod kept;
 mod parked;
 mod permit;
 mod runner;
 mod shared;
+mod sharing;
 mod timer;
 
 #[cfg(feature = "test-queue")]
 pub(crate) use attempt::panicked;
 pub(crate) use group::{Group, Operand};
+pub(crate) use kept::{Keep, Value as KeptValue};
 pub(crate) use shared::{Payload, Settings, Shared};
 
 use std::error::Error;

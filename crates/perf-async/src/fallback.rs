@@ -25,6 +25,8 @@ pub enum Source {
     Fallback,
     /// Its [`stale`](crate::Operation::stale) value.
     Stale,
+    /// An operation before it, whose value was [kept](crate::Operation::keep_for).
+    Kept,
 }
 
 impl fmt::Display for Source {
@@ -33,6 +35,7 @@ impl fmt::Display for Source {
             Source::Fresh => "fresh",
             Source::Fallback => "fallback",
             Source::Stale => "stale",
+            Source::Kept => "kept",
         })
     }
 }

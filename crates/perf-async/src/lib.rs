@@ -152,6 +152,8 @@ pub const DEFAULT_BATCH: usize = 10;
 pub const DEFAULT_BATCH_WINDOW: Duration = Duration::from_millis(100);
 /// How many kinds of operations are told apart. Those of later names go under the kind `other`.
 pub const MAX_KINDS: usize = 256;
+/// How many values are kept for later callers unless set otherwise.
+pub const DEFAULT_KEPT_LIMIT: usize = 1_024;
 /// How many ended operations are remembered unless set otherwise.
 pub const DEFAULT_FINISHED_KEPT: usize = 1_024;
 /// How many items a page of [`Pages`] has unless set otherwise.

@@ -1,8 +1,9 @@
 //! A piece of work and how it wants to be run.
 
-use crate::driver::BoxError;
+use crate::driver::{BoxError, Keep, KeptValue};
 use crate::fallback::Degrade;
 use crate::scheduler::Asks;
+use crate::sync::Arc;
 use crate::work::{Fallible, Infallible};
 use crate::{Attempt, KindSettings, Needs, OperationError, Retryable, Work};
 use perf_core::Priority;
@@ -31,6 +32,7 @@ pub(crate) type Choices<T> = Option<Box<Chosen<T>>>;
 pub(crate) struct Chosen<T> {
     pub(crate) degrade: Degrade<T>,
     pub(crate) needs: Option<Needs>,
+    pub(crate) keep: Option<Keep<T>>,
 }
 
 /// A key, and how to copy the value for each who waits: known only where `T` can be copied.
@@ -184,7 +186,7 @@ impl<T, W> Operation<T, W> {
     }
 
     fn chosen(&mut self) -> &mut Chosen<T> {
-        let nothing = || Box::new(Chosen { degrade: Degrade::default(), needs: None });
+        let nothing = || Box::new(Chosen { degrade: Degrade::default(), needs: None, keep: None });
         self.choices.get_or_insert_with(nothing)
     }
 
@@ -200,6 +202,24 @@ impl<T, W> Operation<T, W> {
         T: Clone,
     {
         self.key = Some(Key { name: key.into(), copy: T::clone });
+        self
+    }
+
+    /// Keeps the value for that long once the operation has completed, to answer later callers with
+    /// the same kind, [key](Operation::key) and type of value with a copy of it: nothing is run for
+    /// them. Without a key it does nothing.
+    ///
+    /// Errors are not kept, nor is what a [`fallback`](Operation::fallback) answers. A manager keeps
+    /// at most as many values as [`kept_limit`](crate::ManagerBuilder::kept_limit) says; beyond that
+    /// those go first whose time passes first. A value whose time has passed is dropped when the
+    /// next is kept.
+    #[must_use]
+    pub fn keep_for(mut self, time: Duration) -> Operation<T, W>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        let copy = |value: &T| Arc::new(value.clone()) as KeptValue;
+        self.chosen().keep = Some(Keep { time, copy, key: None });
         self
     }
 }

@@ -12,14 +12,15 @@ use super::clocks::Clocks;
 use super::group::{Group, Operand};
 use super::permit::{Started, Turn};
 use super::runner::{BoxWork, ErasedWork};
-use super::shared::{Job, Payload, Shared, Unstarted, group_of};
+use super::shared::{Job, Payload, Shared, Unstarted};
+use super::sharing::ShareKey;
 use crate::batch::{Answers, Batch, Flushed, Handler, WrongAnswers};
 use crate::fallback::or_degraded;
 use crate::operation::{Choices, Limits};
 use crate::sync::{Arc, AtomicUsize, Ordering, lock};
 use crate::{
     Answered, BatchError, Batching, Ended, Item, KindId, Next, Operation, OperationError,
-    OperationId, OperationKey, Scheduler, Source, Submission,
+    OperationId, Scheduler, Source, Submission,
 };
 use perf_core::Instant;
 use std::any::Any;
@@ -326,6 +327,8 @@ where
                     if let Some(late) = seat.result.replace(answer) {
                         let late = seat.result.replace(late);
                         contain(|| drop(late)).unwrap_or_default();
+                    } else if let Some(Ok(value)) = &seat.result {
+                        self.shared.keep(seat.id, value, &seat.choices);
                     }
                 }
                 return;
@@ -438,32 +441,39 @@ impl Shared {
         I: Send + 'static,
         T: Send + 'static,
     {
-        let Operation { kind: name, work: Item { item, weight }, priority, key, limits, choices } =
-            operation;
+        let asks = operation.asks();
+        let Operation { kind: name, work, priority, key, limits, mut choices } = operation;
+        let Item { item, weight } = work;
+        let key = key.map(|key| ShareKey::new(name.clone(), key));
+        if let Some(key) = &key {
+            // Who can share needs neither the time nor a runtime.
+            let moment = self.moment_for_kept();
+            let core = lock(&self.core);
+            handler_of::<I, T>(&core, &name)?;
+            if let Ok(shared) = self.share(core, key, priority, moment) {
+                return shared.map_err(Into::into);
+            }
+            key.note_in(&mut choices);
+        }
         let runtime = Runtime::current();
         let now = self.clock.now();
-        let key = key.map(|key| (OperationKey::new::<T>(name.clone(), key.name), key.copy));
 
         // After the item, which is the user's, so that it is free again before that is dropped.
         let mut core = lock(&self.core);
         let (kind, handler) = handler_of(&core, &name)?;
         let settings = core.kind_settings(kind);
         let clocks = Clocks::new(&limits.or(settings, self.timeout()));
-        if let Some((key, copy)) = &key
-            && let Some(id) = core.find(key)
-        {
-            let group = group_of::<T>(core.payload(id));
-            let Some(number) = group.join(core.queue_limit(), *copy) else {
-                return Err(core.reject(kind).into());
+        if let Some(key) = &key {
+            core = match self.share(core, key, priority, Some(now)) {
+                Ok(shared) => return shared.map_err(Into::into),
+                Err(core) => core,
             };
-            core.join(id, priority);
-            drop(core);
-            return Ok((id, group, number));
         }
         let (start_by, ..) = clocks.start_by(now);
         let mut submission =
             Submission::new(kind).priority(priority).timeout(clocks.run()).start_by(start_by);
-        if let Some((key, _)) = key {
+        submission = submission.asks(asks);
+        if let Some(ShareKey { key, .. }) = key {
             submission = submission.key(key);
         }
         let start = core.can_start_now(kind, now);
@@ -484,9 +494,10 @@ impl Shared {
         if start {
             let id = core.start_now(submission, None, now);
             let crew = gather(&mut core, id, &work, now).map(Box::new);
+            let desk = core.parked.take(runtime.id());
             drop(core);
             let started = Started { id, work, submitted: now, started: now, crew };
-            self.spawn(&runtime, started.board(self));
+            self.hand(&runtime, desk, started.board(self));
             return Ok((id, group, 0));
         }
         let job = Job { work, runtime: runtime.clone() };

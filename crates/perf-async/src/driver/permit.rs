@@ -53,7 +53,12 @@ impl Permit {
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         let held = self.held.as_mut().expect("it is polled while it is held");
-        let turn = Turn { shared: &self.shared, submitted: held.submitted, started: held.started };
+        let turn = Turn {
+            shared: &self.shared,
+            id: held.id,
+            submitted: held.submitted,
+            started: held.started,
+        };
         held.work.as_mut().poll(cx, &turn)
     }
 
@@ -124,7 +129,8 @@ impl fmt::Debug for Permit {
 
 /// The place of a submitted operation, while it is polled.
 pub(super) struct Turn<'a> {
-    shared: &'a Shared,
+    pub(super) shared: &'a Shared,
+    pub(super) id: OperationId,
     submitted: Instant,
     started: Instant,
 }

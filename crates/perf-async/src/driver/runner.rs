@@ -87,6 +87,9 @@ where
         // What another attempt would need is the user's as well.
         let result = this.supervised.discard().and(result);
         let ended = ended(&result);
+        if let Ok(value) = &result {
+            turn.shared.keep(turn.id, value, this.choices);
+        }
         *this.result = Some(result);
         Poll::Ready(ended)
     }

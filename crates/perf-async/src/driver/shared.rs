@@ -4,15 +4,17 @@ use super::attempt::{Inline, Stop, Supervised, ended};
 use super::batch::{Flight, gather, leave_locked};
 use super::clocks::{Clocks, nanos};
 use super::group::{GivenUp, Group, Operand, Remaining};
+use super::kept::Kept;
 use super::parked::{Desk, Parked};
 use super::permit::{InlinePermit, Permit, Started};
 use super::runner::{BoxWork, Runner, Submitted};
+use super::sharing::ShareKey;
 use super::timer::Timer;
 use crate::fallback::or_degraded;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 use crate::{
     Answered, CancelOutcome, Ended, Handle, Next, Operation, OperationError, OperationId,
-    OperationKey, Overloaded, Pools, Scheduler, SchedulerConfig, Status, Submission, Work,
+    Overloaded, Pools, Scheduler, SchedulerConfig, Status, Submission, Work,
 };
 use perf_core::{Clock, Instant, Priority};
 use std::cell::Cell;
@@ -32,6 +34,7 @@ pub(crate) struct Shared {
     /// Since when the statistics count, in nanoseconds.
     since: AtomicU64,
     pub(super) timer: Timer,
+    pub(crate) kept: Kept,
 }
 
 /// What is decided under one lock.
@@ -61,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) scheduler: SchedulerConfig,
     pub(crate) timeout: Duration,
     pub(crate) pools: Pools,
+    /// How many values are kept.
+    pub(crate) kept_limit: usize,
 }
 
 /// What the scheduler keeps for the driver.
@@ -122,6 +127,7 @@ impl Shared {
             core: Mutex::new(Core { scheduler, parked: Parked::default() }),
             clock,
             timeout: AtomicU64::new(nanos(settings.timeout)),
+            kept: Kept::new(settings.kept_limit),
             settings,
             since,
             timer: Timer::default(),
@@ -199,30 +205,33 @@ impl Shared {
         W: Work<T> + Send + 'static,
     {
         let asks = operation.asks();
-        let Operation { kind, work, priority, key, limits, choices } = operation;
+        let Operation { kind, work, priority, key, limits, mut choices } = operation;
+        let key = key.map(|key| ShareKey::new(kind.clone(), key));
+        if let Some(key) = &key {
+            // Who can share needs neither the time nor a runtime.
+            let moment = self.moment_for_kept();
+            if let Ok(shared) = self.share(lock(&self.core), key, priority, moment) {
+                return shared;
+            }
+            key.note_in(&mut choices);
+        }
         let runtime = Runtime::current();
         let now = self.clock.now();
-        let key = key.map(|key| (OperationKey::new::<T>(kind.clone(), key.name), key.copy));
 
         let mut core = lock(&self.core);
-        let kind = core.kind_named(&kind, || kind.clone());
-        if let Some((key, copy)) = &key
-            && let Some(id) = core.find(key)
-        {
-            let group = group_of::<T>(core.payload(id));
-            let Some(number) = group.join(core.queue_limit(), *copy) else {
-                return Err(core.reject(kind));
+        if let Some(key) = &key {
+            core = match self.share(core, key, priority, Some(now)) {
+                Ok(shared) => return shared,
+                Err(core) => core,
             };
-            core.join(id, priority);
-            drop(core); // Before the work, which is the user's.
-            return Ok((id, group, number));
         }
+        let kind = core.kind_named(&kind, || kind.clone());
         let clocks = Clocks::new(&limits.or(core.kind_settings(kind), self.timeout()));
         let (start_by, ..) = clocks.start_by(now);
         let mut submission =
             Submission::new(kind).priority(priority).timeout(clocks.run()).start_by(start_by);
         submission = submission.asks(asks);
-        if let Some((key, _)) = key {
+        if let Some(ShareKey { key, .. }) = key {
             submission = submission.key(key);
         }
         let group = Group::new();
@@ -265,7 +274,12 @@ impl Shared {
     }
 
     /// The same, in the task that sits there if it still does.
-    fn hand(self: &Arc<Self>, runtime: &Runtime, desk: Option<Arc<Desk>>, started: Started) {
+    pub(super) fn hand(
+        self: &Arc<Self>,
+        runtime: &Runtime,
+        desk: Option<Arc<Desk>>,
+        started: Started,
+    ) {
         let mut permit = Permit::new(Arc::clone(self), started, Some(runtime.id()));
         if let Some(desk) = desk {
             match desk.hand(permit) {

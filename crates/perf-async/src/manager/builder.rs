@@ -4,7 +4,10 @@ use super::Manager;
 use crate::driver::{Settings, Shared};
 use crate::kind::{MAX_CONCURRENT, MAX_QUEUE, MAX_TIMEOUT, MIN_TIMEOUT, within};
 use crate::sync::Arc;
-use crate::{ConfigError, DEFAULT_TIMEOUT, Fairness, KindSettings, Pools, SchedulerConfig};
+use crate::{
+    ConfigError, DEFAULT_KEPT_LIMIT, DEFAULT_TIMEOUT, Fairness, KindSettings, Pools,
+    SchedulerConfig,
+};
 use perf_core::{Clock, Instant};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -25,6 +28,7 @@ impl ManagerBuilder {
             scheduler,
             timeout: DEFAULT_TIMEOUT,
             pools: Pools::default(),
+            kept_limit: DEFAULT_KEPT_LIMIT,
         };
         ManagerBuilder { settings, kinds: Vec::new(), clock: None }
     }
@@ -100,6 +104,14 @@ impl ManagerBuilder {
         self
     }
 
+    /// How many values are kept for [`Operation::keep_for`](crate::Operation::keep_for). The default
+    /// is 1,024.
+    #[must_use]
+    pub fn kept_limit(mut self, values: usize) -> ManagerBuilder {
+        self.settings.kept_limit = values;
+        self
+    }
+
     /// How many ended operations are remembered for [`Manager::status`] and
     /// [`Manager::finished`]. The default is 1,024.
     #[must_use]
@@ -124,6 +136,7 @@ impl ManagerBuilder {
         let Settings { scheduler, timeout, .. } = &self.settings;
         within("max_concurrent", scheduler.max_concurrent as u64, 1, MAX_CONCURRENT)?;
         within("queue_limit", scheduler.queue_limit as u64, 0, MAX_QUEUE)?;
+        within("kept_limit", self.settings.kept_limit as u64, 0, MAX_FINISHED)?;
         within("finished_kept", scheduler.finished_kept as u64, 0, MAX_FINISHED)?;
         within("timeout", *timeout, MIN_TIMEOUT, MAX_TIMEOUT)?;
         let clock = self.clock.unwrap_or_else(runtime_clock);

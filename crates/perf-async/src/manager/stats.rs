@@ -45,6 +45,13 @@ pub struct AsyncStats {
     pub retried: u64,
     /// Operations that a circuit breaker refused; they count as failed.
     pub refused: u64,
+    /// Callers who were answered with the value of an earlier operation: see
+    /// [`Operation::keep_for`](crate::Operation::keep_for).
+    pub kept_answers: u64,
+    /// Kept values that made room for others before their time had passed.
+    pub kept_evicted: u64,
+    /// Values kept now.
+    pub kept: usize,
     /// Operations whose kind had no room for its name, ever since the manager was built: see
     /// [`Manager::kinds`].
     pub unnamed: u64,
@@ -89,6 +96,7 @@ impl Manager {
             wait_duration.merge(&waits);
             run_duration.merge(&runs);
         }
+        let kept = self.shared.kept.counts();
         AsyncStats {
             since: self.shared.since(),
             submitted: totals.submitted,
@@ -107,6 +115,9 @@ impl Manager {
             run_duration,
             retried: totals.retried,
             refused: totals.refused,
+            kept_answers: kept.answered,
+            kept_evicted: kept.evicted,
+            kept: self.shared.kept.len(),
             unnamed,
         }
     }
@@ -115,6 +126,7 @@ impl Manager {
     pub fn reset_statistics(&self) {
         let mut core = lock(&self.shared.core);
         core.reset_totals();
+        self.shared.kept.reset_counts();
         self.shared.set_since(self.shared.clock.now());
     }
 }
@@ -138,6 +150,8 @@ impl Observe for Manager {
             ("cancelled", stats.cancelled, "Operations that were cancelled or abandoned."),
             ("rejected", stats.rejected, "Operations turned away because too many waited."),
             ("joined", stats.joined, "Callers who joined an operation with the same key."),
+            ("kept_answers", stats.kept_answers, "Callers answered with a value kept from before."),
+            ("kept_evicted", stats.kept_evicted, "Kept values that made room before their time."),
         ];
         for (name, value, help) in counters {
             visit(Signal::counter(name, value, stats.since).help(help));

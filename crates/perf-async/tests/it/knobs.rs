@@ -87,6 +87,8 @@ async fn reports_what_happened_until_it_is_reset() {
         ("cancelled", 0.0),
         ("rejected", 0.0),
         ("joined", 0.0),
+        ("kept_answers", 0.0),
+        ("kept_evicted", 0.0),
         ("pending", 1.0),
         ("running", 1.0),
         ("concurrency", 1.0),

@@ -7,6 +7,7 @@ mod attempts;
 mod batching;
 mod cancelling;
 mod destructors;
+mod keeping;
 mod knobs;
 #[cfg(feature = "tower")]
 mod layer;
