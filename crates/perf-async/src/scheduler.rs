@@ -199,6 +199,8 @@ impl<P> Scheduler<P> {
         let kind = &self.kinds[kind];
         self.places < self.max_concurrent
             && self.ready.is_empty()
+            && !self.turns.is_due(now)
+            && !self.wakes.is_due(now)
             && kind.line.len() == 0
             && kind.settings.batch_rule().is_none_or(|rule| rule.due(1, now).is_none())
             && kind.is_open(now)
@@ -292,20 +294,21 @@ impl<P> Scheduler<P> {
         }
     }
 
-    /// The next operation to start, if there is room, or one that shall not start any more. Call it
-    /// again until it answers `None`.
+    /// The next operation to start, if there is room, or one that shall not start any more; those
+    /// whose time has passed come first. Call it again until it answers `None`.
     ///
     /// An operation starts once every gate lets it through at the same moment: the limit of all,
-    /// the limit of its kind, its circuit breaker, its throttle. None of them is taken before, so a
+    /// the limit of its kind, its throttle, its circuit breaker. None of them is taken before, so a
     /// cancelled operation uses up nothing, and one kind that has to wait keeps no other waiting.
     pub fn next(&mut self, now: Instant) -> Option<Next<P>> {
-        self.turn_over(now);
+        if self.places < self.max_concurrent
+            && let Some((id, payload)) = self.tick(now)
+        {
+            return Some(Next::Expired { id, payload });
+        }
         while self.places < self.max_concurrent {
             let kind = self.ready.first()?;
             let (_, id) = self.kinds[kind].line.first()?;
-            if self.slab.get(id)?.start_by.expired(now) {
-                return self.expire(id, now).map(|payload| Next::Expired { id, payload });
-            }
             match self.pass(kind, id, now) {
                 Gate::Open(held) => return self.start(id, State::Running, held, now),
                 Gate::Closed => self.refresh(kind),
@@ -330,6 +333,9 @@ impl<P> Scheduler<P> {
     /// and then [`next`](Scheduler::next).
     pub fn tick(&mut self, now: Instant) -> Option<(OperationId, P)> {
         self.turn_over(now);
+        if !self.expiries.is_due(now) {
+            return None;
+        }
         let slab = &self.slab;
         let id = self.expiries.pop(now, |at, id| may_expire(slab, at, id))?;
         self.expire(id, now).map(|payload| (id, payload))
@@ -537,6 +543,9 @@ impl<P> Scheduler<P> {
             None => self.wakes.forget(|_, id| is_suspended(&self.slab, id)),
         }
         self.forget_expiry(start_by);
+        if self.kinds[kind_id].gathered {
+            self.gather_anew(kind_id, now);
+        }
         self.refresh(kind_id);
         payload
     }

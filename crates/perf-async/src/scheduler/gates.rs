@@ -65,6 +65,15 @@ impl<P> Scheduler<P> {
     /// places have been looked at before: a kind without a place has no turn.
     pub(super) fn pass(&mut self, id: KindId, operation: super::OperationId, now: Instant) -> Gate {
         let kind = &mut self.kinds[id];
+        // Asked first, so that a kind that has to wait is told nothing else meanwhile.
+        let wait = kind.throttle.as_ref().map_or(Duration::ZERO, |throttle| throttle.wait(now));
+        if !wait.is_zero() {
+            let until = now + wait;
+            kind.blocked = Some(until);
+            self.turns.push(until, id);
+            self.alarm = self.alarm.min(until);
+            return Gate::Closed;
+        }
         let permit = match kind.breaker.as_mut().map(|breaker| breaker.try_acquire(now)) {
             None => None,
             Some(Ok(permit)) => Some(permit),
@@ -77,16 +86,9 @@ impl<P> Scheduler<P> {
             Err(NoRoom) => return Gate::Closed,
         };
         // Whatever can be given back belongs here: a throttle's ticket cannot, so it is the last.
-        let kind = &mut self.kinds[id];
-        if let Some(throttle) = &mut kind.throttle
-            && let Err(limited) = throttle.check(now)
-        {
-            let until = now + limited.retry_after();
-            kind.blocked = Some(until);
-            self.turns.push(until, id);
-            self.alarm = self.alarm.min(until);
-            self.give_units(units);
-            return Gate::Closed;
+        if let Some(throttle) = &mut self.kinds[id].throttle {
+            let passed = throttle.check(now);
+            debug_assert!(passed.is_ok(), "it was asked above");
         }
         Gate::Open(self.hold(permit, units))
     }
@@ -189,10 +191,17 @@ impl<P> Scheduler<P> {
         let Some(window) = kind.settings.batch_rule().and_then(Batch::waits) else { return };
         let ends = kind.line.oldest(&self.slab).map(|oldest| oldest + window);
         kind.gathered = ends.is_some_and(|ends| ends <= now);
-        kind.gathering = ends.filter(|ends| *ends > now);
-        if let Some(ends) = kind.gathering {
+        let ends = ends.filter(|ends| *ends > now);
+        let before = std::mem::replace(&mut kind.gathering, ends);
+        if before == ends {
+            return;
+        }
+        if let Some(ends) = ends {
             self.turns.push(ends, id);
             self.alarm = self.alarm.min(ends);
+        }
+        if before.is_some() {
+            self.turns.forget(|at, kind| self.kinds[kind].waits_for(at));
         }
     }
 

@@ -168,6 +168,12 @@ impl Line {
         }
     }
 
+    /// How many entries there are, the stale ones too.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        self.levels.iter().map(VecDeque::len).sum::<usize>() + self.moved.len()
+    }
+
     #[cfg(test)]
     fn touch(&mut self, entries: u64) {
         self.touched += entries;

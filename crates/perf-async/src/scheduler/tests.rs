@@ -1,73 +1,27 @@
+mod aging;
+mod counts;
+mod model;
+
 use super::*;
+use crate::{Batch, Batching, Throttle};
+use model::Model;
 use proptest::prelude::*;
-
-#[derive(Clone, Debug)]
-enum Step {
-    Submit { level: u8, start_within: Option<u64>, key: Option<u8> },
-    Next,
-    Tick,
-    Wait(u64),
-    Finish { which: usize, well: bool },
-    Cancel(usize),
-    Move { which: usize, level: u8 },
-    Limit(usize),
-    Concurrency(usize),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let level = 1_u8..=10;
-    let within = prop::option::of(0_u64..3_000);
-    let step = prop_oneof![
-        8 => (level.clone(), within, prop::option::weighted(0.3, 0_u8..4))
-            .prop_map(|(level, start_within, key)| Step::Submit { level, start_within, key }),
-        8 => Just(Step::Next),
-        1 => Just(Step::Tick),
-        3 => (0_u64..1_500).prop_map(Step::Wait),
-        5 => any::<(usize, bool)>().prop_map(|(which, well)| Step::Finish { which, well }),
-        2 => any::<usize>().prop_map(Step::Cancel),
-        2 => (any::<usize>(), level).prop_map(|(which, level)| Step::Move { which, level }),
-        1 => (0_usize..8).prop_map(Step::Limit),
-        1 => (0_usize..5).prop_map(Step::Concurrency),
-    ];
-    prop::collection::vec(step, 1..200)
-}
-
-/// One operation, as the docs tell its life. Times in milliseconds.
-struct Known {
-    id: OperationId,
-    payload: usize,
-    level: u8,
-    arrived: u64,
-    start_by: Option<u64>,
-    key: Option<u8>,
-    status: Status,
-}
-
-impl Known {
-    /// Smaller is sooner: each second of waiting counts as a level.
-    fn rank(&self) -> i64 {
-        self.arrived as i64 - i64::from(self.level) * 1_000
-    }
-
-    fn late(&self, now: u64) -> bool {
-        self.start_by.is_some_and(|by| by <= now)
-    }
-}
 
 fn at(millis: u64) -> Instant {
     Instant::from_nanos(millis * 1_000_000)
 }
 
-fn key(name: u8) -> OperationKey {
-    OperationKey::new::<u32>("kind".into(), name.to_string())
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
 }
 
-fn indices(known: &[Known], status: Status) -> Vec<usize> {
-    (0..known.len()).filter(|i| known[*i].status == status).collect()
+/// Batches by that rule; nobody calls the handler here.
+fn batching(rule: Batch) -> Batching {
+    Batching::new(rule, |rows: Vec<()>| async { rows.into_iter().map(Ok::<(), String>).collect() })
 }
 
-fn pick(of: &[usize], which: usize) -> Option<usize> {
-    (!of.is_empty()).then(|| of[which % of.len()])
+fn level(level: u8) -> Priority {
+    Priority::new(level).unwrap()
 }
 
 proptest! {
@@ -75,162 +29,79 @@ proptest! {
 
     /// The model is a list of operations that is searched from end to end for everything.
     #[test]
-    fn does_what_a_naive_list_does(steps in steps()) {
-        let (mut concurrency, mut limit) = (2, 5);
-        let config = SchedulerConfig {
-            max_concurrent: concurrency,
-            queue_limit: limit,
-            aging: Duration::from_secs(1),
-            finished_kept: 1_000,
-            ..SchedulerConfig::default()
-        };
+    fn does_what_a_naive_list_does(steps in model::steps()) {
+        let mut model = Model::new();
+        for step in &steps {
+            model.take(step)?;
+            model.check()?;
+        }
+        model.drain()?;
+    }
+
+    /// With nobody moved, kinds of different weight that always have something to start share the
+    /// starts out by their weights, whoever takes turns with them in between.
+    #[test]
+    fn weights_share_the_starts_out_within_5_percent(
+        weights in prop::collection::vec(1_u32..=20, 2..6),
+        places in 1_usize..8,
+        guest in 0_usize..40,
+    ) {
+        let mut config = SchedulerConfig { queue_limit: 100_000, ..SchedulerConfig::default() };
+        config.fairness = Fairness::Weighted;
+        config.max_concurrent = places;
         let mut scheduler = Scheduler::new(config);
-        let kind = scheduler.kind("kind");
-        let mut known: Vec<Known> = Vec::new();
-        let (mut now, mut rejected) = (0, 0);
-        for step in steps {
-            let waiting = indices(&known, Status::Queued);
-            let running = indices(&known, Status::InProgress);
-            match step {
-                Step::Submit { level, start_within, key: name } => {
-                    let shared = name.and_then(|name| {
-                        known.iter().find(|k| k.key == Some(name) && !k.status.is_finished())
-                    });
-                    if let Some(name) = name {
-                        prop_assert_eq!(scheduler.find(&key(name)), shared.map(|k| k.id));
-                    }
-                    if shared.is_some() {
-                        continue; // The driver would join it.
-                    }
-                    let start_by = start_within.map(|within| now + within);
-                    let mut submission = Submission::new(kind).priority(Priority::new(level).unwrap());
-                    if let Some(by) = start_by {
-                        submission = submission.start_by(Deadline::at(at(by)));
-                    }
-                    if let Some(name) = name {
-                        submission = submission.key(key(name));
-                    }
-                    let at_once = waiting.is_empty() && running.len() < concurrency;
-                    prop_assert_eq!(scheduler.can_start_now(kind, at(now)), at_once);
-                    let payload = known.len();
-                    match scheduler.submit(submission, payload, at(now)) {
-                        Ok(id) => {
-                            prop_assert!(waiting.len() < limit);
-                            prop_assert!(known.iter().all(|k| k.id != id));
-                            let (arrived, key, status) = (now, name, Status::Queued);
-                            known.push(Known { id, payload, level, arrived, start_by, key, status });
-                        }
-                        Err((overloaded, returned)) => {
-                            prop_assert!(waiting.len() >= limit);
-                            prop_assert_eq!((overloaded.waiting, overloaded.limit), (waiting.len(), limit));
-                            prop_assert_eq!(returned, payload);
-                            rejected += 1;
-                        }
-                    }
-                }
-                Step::Next => {
-                    let best = waiting.iter().copied().min_by_key(|i| (known[*i].rank(), *i));
-                    let best = best.filter(|_| running.len() < concurrency);
-                    prop_assert_eq!(scheduler.has_next(), best.is_some());
-                    match (scheduler.next(at(now)), best) {
-                        (None, None) => {}
-                        (Some(Next::Start { id, payload, waited, .. }), Some(best)) => {
-                            let best = &mut known[best];
-                            prop_assert!(!best.late(now));
-                            prop_assert_eq!((id, payload), (best.id, best.payload));
-                            prop_assert_eq!(waited.as_millis() as u64, now - best.arrived);
-                            best.status = Status::InProgress;
-                        }
-                        (Some(Next::Expired { id, payload }), Some(best)) => {
-                            let best = &mut known[best];
-                            prop_assert!(best.late(now));
-                            prop_assert_eq!((id, payload), (best.id, best.payload));
-                            best.status = Status::Timeout;
-                        }
-                        (next, best) => prop_assert!(false, "{:?} but the model says {:?}", next, best),
-                    }
-                }
-                Step::Tick => {
-                    while let Some((id, payload)) = scheduler.tick(at(now)) {
-                        let late = &mut known[payload];
-                        prop_assert!(late.id == id && late.status == Status::Queued && late.late(now));
-                        late.status = Status::Timeout;
-                    }
-                    let left = known.iter().filter(|k| k.status == Status::Queued);
-                    let soonest = left.filter_map(|k| k.start_by).min();
-                    prop_assert!(soonest.is_none_or(|by| by > now));
-                    prop_assert_eq!(scheduler.next_timer(), soonest.map(at));
-                }
-                Step::Wait(millis) => now += millis,
-                Step::Finish { which, well } => {
-                    let Some(i) = pick(&running, which) else { continue };
-                    let ended = if well { Ended::Completed } else { Ended::Failed("no".into()) };
-                    prop_assert!(scheduler.finish(known[i].id, ended.clone(), at(now)).is_some());
-                    prop_assert!(scheduler.finish(known[i].id, ended, at(now)).is_none());
-                    known[i].status = if well { Status::Completed } else { Status::Failed };
-                }
-                Step::Cancel(which) => {
-                    if known.is_empty() {
-                        continue;
-                    }
-                    let some = which % known.len();
-                    let some = &mut known[some];
-                    match (scheduler.cancel(some.id, at(now)), some.status) {
-                        ((CancelOutcome::Removed, payload), Status::Queued) => {
-                            prop_assert_eq!(payload, Some(some.payload));
-                            some.status = Status::Cancelled;
-                        }
-                        // It runs on, but nobody joins it any more.
-                        ((CancelOutcome::Signalled, None), Status::InProgress) => some.key = None,
-                        ((CancelOutcome::AlreadyFinished, None), status) => prop_assert!(status.is_finished()),
-                        (other, status) => prop_assert!(false, "{:?} for {}", other, status),
-                    }
-                }
-                Step::Move { which, level } => {
-                    if known.is_empty() {
-                        continue;
-                    }
-                    let some = which % known.len();
-                    let some = &mut known[some];
-                    let before = scheduler.set_priority(some.id, Priority::new(level).unwrap());
-                    let waits = some.status == Status::Queued;
-                    prop_assert_eq!(before.map(Priority::level), waits.then_some(some.level));
-                    if waits {
-                        some.level = level;
-                    }
-                }
-                Step::Limit(operations) => {
-                    limit = operations;
-                    scheduler.set_queue_limit(limit);
-                }
-                Step::Concurrency(operations) => {
-                    concurrency = operations;
-                    scheduler.set_max_concurrent(concurrency);
-                }
-            }
-            let count = |status| known.iter().filter(|k| k.status == status).count();
-            prop_assert_eq!(scheduler.pending(), count(Status::Queued));
-            prop_assert_eq!(scheduler.running(), count(Status::InProgress));
-            let totals = scheduler.totals();
-            prop_assert_eq!(totals.submitted, known.len() as u64);
-            prop_assert_eq!(totals.completed, count(Status::Completed) as u64);
-            prop_assert_eq!(totals.failed, count(Status::Failed) as u64);
-            prop_assert_eq!(totals.cancelled, count(Status::Cancelled) as u64);
-            prop_assert_eq!(totals.timed_out, count(Status::Timeout) as u64);
-            prop_assert_eq!(totals.rejected, rejected);
-            for k in &known {
-                prop_assert_eq!(scheduler.status(k.id), Some(k.status));
+        let mut kinds = Vec::new();
+        for (i, weight) in weights.iter().enumerate() {
+            let kind = scheduler.kind(i.to_string());
+            let settings = KindSettings::default().weight(*weight);
+            scheduler.configure(kind, settings, at(0)).unwrap();
+            kinds.push(kind);
+        }
+        let visitor = scheduler.kind("visitor");
+        let total: u32 = weights.iter().sum();
+        let starts = 200 * total as usize;
+        let mut started = vec![0_usize; kinds.len()];
+        let mut running = std::collections::VecDeque::new();
+        for (i, kind) in kinds.iter().enumerate() {
+            for n in 0..2 {
+                let urgency = level(1 + (i * 7 + n) as u8 % 10);
+                scheduler.submit(Submission::new(*kind).priority(urgency), i, at(0)).unwrap();
             }
         }
-        // Nothing is left behind once all have ended.
-        for k in known.iter().filter(|k| !k.status.is_finished()) {
-            if scheduler.cancel(k.id, at(now)).0 == CancelOutcome::Signalled {
-                scheduler.finish(k.id, Ended::Cancelled, at(now));
+        for n in 0..starts {
+            if guest > 0 && n % 97 < guest {
+                scheduler.submit(Submission::new(visitor), usize::MAX, at(n as u64)).unwrap();
+            }
+            let Some(Next::Start { id, payload, .. }) = scheduler.next(at(n as u64)) else {
+                panic!("there is room and much to start")
+            };
+            running.push_back(id);
+            if let Some(count) = started.get_mut(payload) {
+                *count += 1;
+                let kind = kinds[payload];
+                scheduler.submit(Submission::new(kind), payload, at(n as u64)).unwrap();
+            }
+            if running.len() == places {
+                let first = running.pop_front().unwrap();
+                scheduler.finish(first, Ended::Completed, at(n as u64));
             }
         }
-        prop_assert_eq!((scheduler.slab.len(), scheduler.holds.len()), (0, 0));
-        prop_assert!(scheduler.keys.is_empty() && scheduler.next_timer().is_none());
-        prop_assert_eq!(scheduler.expiries.len(), 0);
+        let all: usize = started.iter().sum();
+        for (count, weight) in started.iter().zip(&weights) {
+            let (share, due) = (*count as f64 / all as f64, f64::from(*weight) / f64::from(total));
+            prop_assert!((share / due - 1.0).abs() < 0.05, "{:?} for {:?}", started, weights);
+        }
+    }
+}
+
+fn one_at_a_time() -> Scheduler<u32> {
+    Scheduler::new(SchedulerConfig { max_concurrent: 1, ..SchedulerConfig::default() })
+}
+
+fn start(next: Option<Next<u32>>) -> (OperationId, u32) {
+    match next {
+        Some(Next::Start { id, payload, .. }) => (id, payload),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -242,11 +113,20 @@ fn a_stale_id_is_not_taken_for_the_next_user_of_its_place() {
     scheduler.finish(first, Ended::Completed, now);
     let second = scheduler.start_now(Submission::new(kind), Some(()), now);
     assert_eq!(first.slot(), second.slot());
-    assert_ne!(first, second);
+    assert!(first < second);
     assert_eq!(scheduler.status(first), None);
     assert!(scheduler.finish(first, Ended::Completed, now).is_none());
     assert_eq!(scheduler.cancel(first, now).0, CancelOutcome::Unknown);
     assert_eq!(scheduler.status(second), Some(Status::InProgress));
+    // Nobody's id, and one that points beyond all places.
+    for id in [0, 1, u64::MAX] {
+        let id = OperationId::from_u64(id);
+        assert_eq!(scheduler.cancel(id, now).0, CancelOutcome::Unknown);
+        assert_eq!(scheduler.set_priority(id, Priority::HIGHEST), None);
+        assert!(scheduler.suspend(id, (), now, Deadline::NEVER, now).is_err());
+        scheduler.join(id, Priority::HIGHEST);
+        scheduler.report(id, None, now);
+    }
 }
 
 #[test]
@@ -255,8 +135,175 @@ fn ended_operations_are_forgotten_beyond_what_is_kept() {
     let kind = scheduler.kind("a");
     for _ in 0..10 {
         let id = scheduler.start_now(Submission::new(kind), Some(()), at(0));
-        scheduler.finish(id, Ended::Completed, at(1));
+        scheduler.finish(id, Ended::Failed("no".into()), at(1));
     }
     assert_eq!(scheduler.finished().count(), 3);
     assert_eq!(scheduler.forgotten(), 7);
+    let last = scheduler.finished().last().unwrap();
+    assert_eq!((last.error.as_deref(), last.status), (Some("no"), Status::Failed));
+    assert_eq!((last.started_at, last.ended_at), (Some(at(0)), Some(at(1))));
+    assert_eq!((last.kind, last.timeout), ("a".into(), Duration::MAX));
+}
+
+#[test]
+fn a_suspended_operation_keeps_its_age_and_gives_its_place_to_another() {
+    let mut scheduler = one_at_a_time();
+    let kind = scheduler.kind("call");
+    let submission = || Submission::new(kind);
+    let first = scheduler.submit(submission(), 1, at(0)).unwrap();
+    scheduler.submit(submission(), 2, at(1)).unwrap();
+    assert_eq!(start(scheduler.next(at(2))).1, 1);
+    let suspended = scheduler.suspend(first, 11, at(100), Deadline::NEVER, at(10)).unwrap();
+    assert_eq!((suspended.payload, suspended.ran), (None, millis(8)));
+    assert_eq!(scheduler.status(first), Some(Status::Queued));
+    assert_eq!((scheduler.pending(), scheduler.running()), (2, 0));
+    assert_eq!(scheduler.next_timer(), Some(at(100)));
+    let (second, _) = start(scheduler.next(at(10)));
+    // Its time comes while nobody may start; one that comes later stands behind it.
+    scheduler.submit(submission(), 3, at(50)).unwrap();
+    assert!(scheduler.tick(at(100)).is_none());
+    let (_, next) = scheduler.finish_and_next(second, Ended::Completed, at(120));
+    let Some(Next::Start { id, payload, queued_at, waited }) = next else { panic!("{next:?}") };
+    assert_eq!((id, payload, queued_at, waited), (first, 11, at(0), millis(20)));
+    scheduler.finish(first, Ended::Completed, at(121));
+    assert_eq!(scheduler.totals().retried, 1);
+}
+
+#[test]
+fn a_suspended_operation_can_be_cancelled_moved_and_expire() {
+    let mut scheduler = one_at_a_time();
+    let kind = scheduler.kind("call");
+    let mut suspended = |start_by: Deadline| {
+        let id = scheduler.submit(Submission::new(kind), 1, at(0)).unwrap();
+        start(scheduler.next(at(0)));
+        scheduler.suspend(id, 1, at(100), start_by, at(0)).unwrap();
+        id
+    };
+    let (one, two) = (suspended(Deadline::NEVER), suspended(Deadline::NEVER));
+    let three = suspended(Deadline::at(at(50)));
+    assert_eq!(scheduler.cancel(one, at(1)), (CancelOutcome::Removed, Some(1)));
+    assert_eq!(scheduler.set_priority(two, Priority::HIGHEST), Some(Priority::NORMAL));
+    assert_eq!(scheduler.next_timer(), Some(at(50)));
+    assert_eq!(scheduler.tick(at(60)), Some((three, 1)));
+    assert_eq!(start(scheduler.next(at(100))).0, two);
+    assert_eq!(scheduler.record(two).unwrap().priority, Priority::HIGHEST);
+}
+
+#[test]
+fn members_of_a_batch_run_in_the_place_of_the_first() {
+    let mut scheduler = one_at_a_time();
+    let kind = scheduler.kind("row");
+    let settings = KindSettings::default().batch(batching(Batch::natural(3)));
+    scheduler.configure(kind, settings, at(0)).unwrap();
+    for payload in 0..5 {
+        let submission = Submission::new(kind).priority(level(payload as u8 + 1));
+        scheduler.submit(submission, payload, at(0)).unwrap();
+    }
+    let (leader, payload) = start(scheduler.next(at(0)));
+    assert_eq!(payload, 4);
+    let members = scheduler.take_members(leader, 2, at(0), |_| true);
+    let members: Vec<_> = members.into_iter().map(|next| start(Some(next))).collect();
+    assert_eq!(members.iter().map(|(_, payload)| *payload).collect::<Vec<_>>(), [3, 2]);
+    assert_eq!((scheduler.running(), scheduler.pending()), (3, 2));
+    assert_eq!(scheduler.running_of(kind), 3);
+    // The members' ends free no place, the leader's does.
+    scheduler.finish(members[0].0, Ended::Completed, at(1));
+    assert!(scheduler.next(at(1)).is_none());
+    scheduler.finish(leader, Ended::Completed, at(1));
+    assert_eq!(start(scheduler.next(at(1))).1, 1);
+    assert_eq!(scheduler.status(members[1].0), Some(Status::InProgress));
+    assert!(scheduler.take_members(members[1].0, 2, at(1), |_| true).is_empty());
+}
+
+#[test]
+fn a_window_ends_by_size_or_by_time() {
+    let mut scheduler = one_at_a_time();
+    let kind = scheduler.kind("row");
+    let settings = KindSettings::default().batch(batching(Batch::window(2, millis(100))));
+    scheduler.configure(kind, settings, at(0)).unwrap();
+    let first = scheduler.submit(Submission::new(kind), 1, at(10)).unwrap();
+    assert_eq!(scheduler.status(first), Some(Status::Batching));
+    assert!(scheduler.next(at(20)).is_none());
+    assert_eq!((scheduler.take_alarm(), scheduler.next_timer()), (Some(at(110)), Some(at(110))));
+    assert_eq!(scheduler.take_alarm(), None);
+    // By time.
+    assert_eq!(start(scheduler.next(at(110))).0, first);
+    assert!(scheduler.take_members(first, 1, at(110), |_| true).is_empty());
+    scheduler.finish(first, Ended::Completed, at(111));
+    assert_eq!(scheduler.next_timer(), None);
+    // By size.
+    scheduler.submit(Submission::new(kind), 2, at(200)).unwrap();
+    scheduler.submit(Submission::new(kind), 3, at(201)).unwrap();
+    let (leader, _) = start(scheduler.next(at(201)));
+    assert_eq!(scheduler.take_members(leader, 1, at(201), |_| true).len(), 1);
+    scheduler.finish(leader, Ended::Completed, at(202));
+    // What is left counts from when it came, and the rule can be taken away.
+    scheduler.submit(Submission::new(kind), 4, at(300)).unwrap();
+    assert!(scheduler.next(at(399)).is_none());
+    scheduler.configure(kind, KindSettings::default(), at(399)).unwrap();
+    assert_eq!(start(scheduler.next(at(399))).1, 4);
+    assert_eq!(scheduler.next_timer(), None);
+}
+
+#[test]
+fn a_throttled_kind_keeps_no_other_waiting() {
+    let mut scheduler = Scheduler::new(SchedulerConfig::default());
+    let (slow, quick) = (scheduler.kind("slow"), scheduler.kind("quick"));
+    let settings = KindSettings::default().throttle(Throttle::spacing(millis(100)));
+    scheduler.configure(slow, settings, at(0)).unwrap();
+    for payload in 0..2 {
+        let urgent = Submission::new(slow).priority(Priority::HIGHEST);
+        scheduler.submit(urgent, payload, at(0)).unwrap();
+        scheduler.submit(Submission::new(quick), payload + 2, at(0)).unwrap();
+    }
+    let starts: Vec<u32> =
+        std::iter::from_fn(|| scheduler.next(at(0))).map(|next| start(Some(next)).1).collect();
+    assert_eq!(starts, [0, 2, 3]);
+    assert!(scheduler.metrics(slow, at(0)).throttled);
+    assert_eq!(scheduler.next_timer(), Some(at(100)));
+    assert!(scheduler.next(at(99)).is_none());
+    assert!(!scheduler.can_start_now(slow, at(100)), "somebody waits");
+    assert_eq!(start(scheduler.next(at(100))).1, 1);
+    assert_eq!(scheduler.next_timer(), None);
+}
+
+#[test]
+fn a_report_is_what_the_breaker_learns() {
+    let mut scheduler = Scheduler::new(SchedulerConfig::default());
+    let kind = scheduler.kind("call");
+    let breaker = perf_guard::CircuitBreaker::builder().minimum_calls(1);
+    scheduler.configure(kind, KindSettings::default().breaker(breaker), at(0)).unwrap();
+    let mut failed = |report: Option<Option<perf_guard::Outcome>>| {
+        let id = scheduler.start_now(Submission::new(kind), Some(1), at(0));
+        if let Some(outcome) = report {
+            scheduler.report(id, outcome, at(0));
+        }
+        scheduler.finish(id, Ended::Failed("not found".into()), at(0));
+        scheduler.can_start_now(kind, at(0))
+    };
+    assert!(failed(Some(None)));
+    assert!(failed(Some(Some(perf_guard::Outcome::Success))));
+    // One success is known, so half of all have failed.
+    assert!(!failed(None));
+    assert_eq!(scheduler.holds.len(), 0);
+}
+
+#[test]
+fn kinds_share_one_name_beyond_the_bound() {
+    let mut scheduler = Scheduler::<()>::new(SchedulerConfig::default());
+    let kinds: Vec<_> = (0..1_000).map(|i| scheduler.kind(i.to_string())).collect();
+    assert_eq!(scheduler.kinds().count(), crate::MAX_KINDS + 1);
+    assert_eq!(scheduler.unnamed(), 1_000 - crate::MAX_KINDS as u64);
+    assert_eq!(scheduler.kind_name(kinds[999]), "other");
+    assert_eq!(scheduler.kind("17"), kinds[17]);
+    assert_eq!(scheduler.find_kind("255"), Some(kinds[255]));
+    assert_eq!(scheduler.find_kind("256"), None);
+    assert!(scheduler.has_room_for_kind("255") && !scheduler.has_room_for_kind("256"));
+}
+
+#[test]
+fn an_operation_that_waits_takes_few_bytes() {
+    // Beside the 8 to 16 of its entry in the line and the driver's payload.
+    assert!(size_of::<slab::Slot<Box<u8>>>() <= 72, "{}", size_of::<slab::Slot<Box<u8>>>());
+    assert_eq!(size_of::<EndedOperation>(), 64);
 }

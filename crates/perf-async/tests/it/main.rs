@@ -8,6 +8,7 @@ mod batching;
 mod cancelling;
 mod destructors;
 mod keeping;
+mod kinds;
 mod knobs;
 #[cfg(feature = "tower")]
 mod layer;
