@@ -13,6 +13,7 @@ mod group;
 mod kept;
 mod parked;
 mod permit;
+mod retrying;
 mod runner;
 mod shared;
 mod sharing;

@@ -2,6 +2,7 @@
 
 use crate::OperationError;
 use crate::operation::Choices;
+use crate::retry::drop_thrown;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -106,9 +107,8 @@ fn drop_all<T>(value: T) -> Option<()> {
 }
 
 fn contained<T>(ask: impl FnOnce() -> Option<T>) -> Option<T> {
-    // What was thrown is the user's, and may throw again when dropped.
-    catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|panic| {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|thrown| {
+        drop_thrown(thrown);
         None
     })
 }

@@ -1,7 +1,7 @@
 //! How operations of one kind are run.
 
-use crate::{Batch, Batching, ConfigError, Needs, Pool, Quota};
-use perf_guard::{CircuitBreaker, CircuitBreakerBuilder, Gcra};
+use crate::{Batch, Batching, ConfigError, ErrorTest, Needs, OperationError, Pool, Quota, Retry};
+use perf_guard::{CircuitBreaker, CircuitBreakerBuilder, Gcra, RetryBudget, RetryBudgetBuilder};
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -54,6 +54,15 @@ pub struct KindSettings {
     pub total_timeout: Option<Duration>,
     /// When to stop starting them because they keep failing.
     pub breaker: Option<CircuitBreakerBuilder>,
+    /// Which errors the circuit breaker counts as failures. `None`: all, and panics and time-outs.
+    /// One that does not count as a failure counts as a success.
+    pub failure_test: Option<ErrorTest>,
+    /// How often an operation is tried again that does not say. Only
+    /// [retryable](crate::Operation::retryable) ones can be.
+    pub retry: Option<Retry>,
+    /// How much retries and hedges of the kind may add to the load, together. `None`: whatever they
+    /// ask for. The default is a fifth of the operations, and ten a second.
+    pub retry_budget: Option<RetryBudgetBuilder>,
     /// When to start them together, and who takes them then. A kind that comes in
     /// [natural](Batch::natural) batches runs one at once unless `max_concurrent` says otherwise.
     pub batch: Option<Batching>,
@@ -74,6 +83,9 @@ impl Default for KindSettings {
             timeout: None,
             total_timeout: None,
             breaker: None,
+            failure_test: None,
+            retry: None,
+            retry_budget: Some(RetryBudget::builder()),
             batch: None,
             needs: None,
             quotas: Vec::new(),
@@ -140,6 +152,32 @@ impl KindSettings {
         self
     }
 
+    /// The same with a circuit breaker that counts only those errors as failures for which this
+    /// answers `true`; the others say that what was called is well. It is asked after failures,
+    /// panics and time-outs, and must not block; a panic of its own counts as `true`.
+    #[must_use]
+    pub fn failure_if(
+        mut self,
+        test: impl Fn(&OperationError) -> bool + Send + Sync + 'static,
+    ) -> KindSettings {
+        self.failure_test = Some(ErrorTest::new(test));
+        self
+    }
+
+    /// The same with that rule for trying them again.
+    #[must_use]
+    pub fn retry(mut self, retry: impl Into<Option<Retry>>) -> KindSettings {
+        self.retry = retry.into();
+        self
+    }
+
+    /// The same with that budget for retries and hedges; with `None` they are not limited.
+    #[must_use]
+    pub fn retry_budget(mut self, budget: impl Into<Option<RetryBudgetBuilder>>) -> KindSettings {
+        self.retry_budget = budget.into();
+        self
+    }
+
     /// The same with that batching: see [`Batching::new`] and
     /// [`Manager::enable_batching`](crate::Manager::enable_batching).
     #[must_use]
@@ -186,6 +224,7 @@ impl KindSettings {
             within("total_timeout", limit, MIN_TIMEOUT, MAX_TIMEOUT)?;
         }
         self.new_breaker()?;
+        self.retry_budget.map(RetryBudgetBuilder::build).transpose()?;
         self.batch_rule().map_or(Ok(()), Batch::check)
     }
 

@@ -72,7 +72,6 @@ mod id;
 mod kind;
 mod pools;
 mod record;
-#[cfg_attr(not(test), expect(dead_code, reason = "the driver that tries again comes next"))]
 mod retry;
 mod scheduler;
 mod sync;
@@ -128,10 +127,10 @@ pub use pools::{Needs, Pool, PoolStats, Pools, PoolsBuilder, Quota};
 #[cfg(feature = "tokio")]
 pub use progress::Progress;
 pub use record::{CancelOutcome, Ended, OperationRecord, Status};
-pub use retry::Retry;
+pub use retry::{ErrorTest, Retry};
 pub use scheduler::{
-    Finished, KindId, Next, OperationKey, OperationMetrics, Scheduler, SchedulerConfig, Submission,
-    Totals,
+    Finished, GaveUp, KindId, Next, OperationKey, OperationMetrics, Scheduler, SchedulerConfig,
+    Submission, Totals,
 };
 #[cfg(feature = "tokio")]
 pub use work::{Retryable, Work};

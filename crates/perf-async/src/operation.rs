@@ -5,7 +5,7 @@ use crate::fallback::Degrade;
 use crate::scheduler::Asks;
 use crate::sync::Arc;
 use crate::work::{Fallible, Infallible};
-use crate::{Attempt, KindSettings, Needs, OperationError, Retryable, Work};
+use crate::{Attempt, KindSettings, Needs, OperationError, Retry, Retryable, Work};
 use perf_core::Priority;
 use std::borrow::Cow;
 use std::fmt;
@@ -30,6 +30,7 @@ pub struct Operation<T, W> {
 pub(crate) type Choices<T> = Option<Box<Chosen<T>>>;
 
 pub(crate) struct Chosen<T> {
+    pub(crate) retry: Option<Retry>,
     pub(crate) degrade: Degrade<T>,
     pub(crate) needs: Option<Needs>,
     pub(crate) keep: Option<Keep<T>>,
@@ -81,6 +82,11 @@ impl Operation<(), ()> {
     /// An operation of that kind that can be tried again: the function makes the future of each
     /// attempt, and is told which attempt it is, why the last one ended and how much time is left.
     /// A panic of the function counts as one of the attempt.
+    ///
+    /// It is tried again as its [`retry`](Operation::retry) says, or else its
+    /// [kind's](crate::KindSettings::retry); without either there is one attempt. An operation made
+    /// from a future, by [`new`](Operation::new) or [`infallible`](Operation::infallible), is never
+    /// tried again.
     ///
     /// ```
     /// # use perf_async::Operation;
@@ -148,6 +154,14 @@ impl<T, W> Operation<T, W> {
         self
     }
 
+    /// How often it is tried again, and when; goes before what its kind says. Only a [`retryable`](Operation::retryable) operation
+    /// can be tried again.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Operation<T, W> {
+        self.chosen().retry = Some(retry);
+        self
+    }
+
     /// What answers if the operation has no value in the end: asked once, with the error, when there
     /// will be no further attempt; not if it was cancelled. `None`, or a panic, leaves it at the
     /// error, or at the [`stale`](Operation::stale) value if there is one.
@@ -186,7 +200,10 @@ impl<T, W> Operation<T, W> {
     }
 
     fn chosen(&mut self) -> &mut Chosen<T> {
-        let nothing = || Box::new(Chosen { degrade: Degrade::default(), needs: None, keep: None });
+        let nothing = || {
+            let degrade = Degrade::default();
+            Box::new(Chosen { retry: None, degrade, needs: None, keep: None })
+        };
         self.choices.get_or_insert_with(nothing)
     }
 

@@ -2,7 +2,9 @@
 
 use crate::{OperationError, TimeoutClock};
 use perf_guard::Backoff;
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +17,11 @@ use std::time::Duration;
 ///
 /// While it waits for its next attempt an operation holds no place among the running; it then waits
 /// for its turn with the priority and the age that it had.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
     backoff: Backoff,
-    predicate: Option<Predicate>,
+    test: Option<ErrorTest>,
 }
-
-type Predicate = Arc<dyn Fn(&OperationError) -> bool + Send + Sync>;
 
 impl Retry {
     /// At most so many attempts after the first, the first of them within 100 ms, then within twice
@@ -39,7 +39,7 @@ impl Retry {
     /// As often and as late as the back-off says.
     #[must_use]
     pub const fn with_backoff(backoff: Backoff) -> Retry {
-        Retry { backoff, predicate: None }
+        Retry { backoff, test: None }
     }
 
     /// No attempt after the first: for an operation of a kind whose operations are tried again.
@@ -54,9 +54,9 @@ impl Retry {
     #[must_use]
     pub fn retry_if(
         mut self,
-        predicate: impl Fn(&OperationError) -> bool + Send + Sync + 'static,
+        test: impl Fn(&OperationError) -> bool + Send + Sync + 'static,
     ) -> Retry {
-        self.predicate = Some(Arc::new(predicate));
+        self.test = Some(ErrorTest::new(test));
         self
     }
 
@@ -66,32 +66,23 @@ impl Retry {
         &self.backoff
     }
 
-    /// Whether such an error can be followed by another attempt at all. Asks the user's predicate.
-    pub(crate) fn covers(&self, error: &OperationError) -> bool {
+    /// Whether such an error can be followed by another attempt at all. Asks the test.
+    #[must_use]
+    pub fn covers(&self, error: &OperationError) -> bool {
         let retryable = match error {
             OperationError::Failed(_) => true,
             OperationError::TimedOut { clock, .. } => *clock == TimeoutClock::Run,
-            OperationError::Panicked(_) => self.predicate.is_some(),
+            OperationError::Panicked(_) => self.test.is_some(),
             _ => false,
         };
-        retryable && self.predicate.as_ref().is_none_or(|predicate| predicate(error))
+        retryable && self.test.as_ref().is_none_or(|test| test.ask(error) == Some(true))
     }
 
     /// The wait before the attempt after that one, counted from 1; `None` if it was the last.
-    pub(crate) fn delay(&self, attempt: u32, random: u64) -> Option<Duration> {
+    /// `random` is 64 random bits.
+    #[must_use]
+    pub fn delay(&self, attempt: u32, random: u64) -> Option<Duration> {
         self.backoff.delay(attempt.saturating_sub(1), random)
-    }
-}
-
-impl PartialEq for Retry {
-    /// The same back-off, and the very same predicate.
-    fn eq(&self, other: &Retry) -> bool {
-        let same_predicate = match (&self.predicate, &other.predicate) {
-            (None, None) => true,
-            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
-            _ => false,
-        };
-        same_predicate && self.backoff == other.backoff
     }
 }
 
@@ -101,13 +92,41 @@ impl From<Backoff> for Retry {
     }
 }
 
-impl fmt::Debug for Retry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Retry")
-            .field("backoff", &self.backoff)
-            .field("predicate", &self.predicate.is_some())
-            .finish()
+/// A question to ask of an error: the user's code.
+///
+/// Two are equal if one is a clone of the other.
+#[derive(Clone)]
+pub struct ErrorTest(Arc<dyn Fn(&OperationError) -> bool + Send + Sync>);
+
+impl ErrorTest {
+    /// That question. It must not block.
+    #[must_use]
+    pub fn new(test: impl Fn(&OperationError) -> bool + Send + Sync + 'static) -> ErrorTest {
+        ErrorTest(Arc::new(test))
     }
+
+    /// The answer, `None` if it panics. To be called outside any lock.
+    #[must_use]
+    pub fn ask(&self, error: &OperationError) -> Option<bool> {
+        catch_unwind(AssertUnwindSafe(|| (self.0)(error))).map_err(drop_thrown).ok()
+    }
+}
+
+impl PartialEq for ErrorTest {
+    fn eq(&self, other: &ErrorTest) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for ErrorTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ErrorTest")
+    }
+}
+
+/// Drops what a panic of the user's has thrown, which may throw again.
+pub(crate) fn drop_thrown(thrown: Box<dyn Any + Send>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(thrown)));
 }
 
 #[cfg(test)]
@@ -148,6 +167,7 @@ mod tests {
         let slow_only = all.retry_if(|error| matches!(error, OperationError::TimedOut { .. }));
         assert!(slow_only.covers(&timed_out(TimeoutClock::Run)));
         assert!(!slow_only.covers(&failed()));
+        assert!(!Retry::times(1).retry_if(|_| panic!("in the test")).covers(&failed()));
     }
 
     #[test]

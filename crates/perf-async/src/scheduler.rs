@@ -10,6 +10,7 @@ mod line;
 mod metrics;
 mod read;
 mod ready;
+mod retries;
 mod ring;
 mod slab;
 mod submission;
@@ -18,6 +19,7 @@ mod units;
 
 pub use kinds::KindId;
 pub use metrics::{OperationMetrics, Totals};
+pub use retries::GaveUp;
 pub use submission::{Finished, Next, OperationKey, SchedulerConfig, Submission};
 
 use crate::{
@@ -30,6 +32,7 @@ use line::{Aging, place_of};
 use perf_core::{Instant, Priority};
 use perf_guard::Deadline;
 use ready::Ready;
+use retries::Retries;
 use ring::{EndedOperation, Ring};
 use slab::{NONE, Slab, State};
 use std::borrow::Cow;
@@ -174,6 +177,9 @@ impl<P> Scheduler<P> {
         }
         if settings.breaker != kind.settings.breaker {
             kind.breaker = settings.new_breaker()?;
+        }
+        if settings.retry_budget != kind.settings.retry_budget {
+            kind.retries = Retries::default();
         }
         if settings.batch_rule() != kind.settings.batch_rule() {
             (kind.gathering, kind.gathered) = (None, false);

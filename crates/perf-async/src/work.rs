@@ -38,7 +38,7 @@ pub trait Steps<T>: Sized {
     /// Which attempt this is or will be, from 1.
     fn number(&self) -> u32;
 
-    /// Notes why the last attempt ended, for the next to be told.
+    /// Notes why the last attempt ended, for this one to be told.
     fn remember(&mut self, error: OperationError);
 }
 

@@ -89,7 +89,7 @@ impl RetryBudget {
 }
 
 /// Builds a [`RetryBudget`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryBudgetBuilder {
     ratio: f64,
     reserve: u32,

@@ -97,14 +97,21 @@ impl<W> Supervised<W> {
         contain(|| work.set(None))
     }
 
+    /// Begins another attempt, with what was left of the last one.
+    pub(crate) fn renew(self: Pin<&mut Self>, work: W) {
+        let mut this = self.project();
+        this.work.set(Some(work));
+        *this.is_new = true;
+        *this.sleep = None;
+    }
+
     /// Goes on with the attempt in that place, until it ends, is told to stop, or its time has
-    /// passed. When this answers, the attempt's future has been dropped. What is left after an error
-    /// is what another attempt needs, if there can be one.
+    /// passed. When this answers, the attempt's future has been dropped.
     pub(crate) fn poll_in<T, P>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         place: &mut P,
-    ) -> Poll<Result<T, OperationError>>
+    ) -> Poll<Ran<T, W>>
     where
         W: Work<T>,
         P: Place,
@@ -115,14 +122,7 @@ impl<W> Supervised<W> {
             Err(_) => self.as_mut().project().work.as_pin_mut().and_then(Steps::again),
         };
         // The user's destructors may panic too; the value is then as good as lost.
-        let result = self.as_mut().discard().and(result);
-        if again.is_some() {
-            let mut this = self.project();
-            this.work.set(again);
-            *this.is_new = true;
-            *this.sleep = None;
-        }
-        Poll::Ready(result)
+        Poll::Ready(Ran { result: self.discard().and(result), again })
     }
 
     fn advance<T, P>(
@@ -168,6 +168,13 @@ impl<W> Supervised<W> {
     }
 }
 
+/// An attempt that has ended.
+pub(crate) struct Ran<T, W> {
+    pub(crate) result: Result<T, OperationError>,
+    /// What another attempt needs, if there can be one and this one has no value.
+    pub(crate) again: Option<W>,
+}
+
 pin_project! {
     /// Work in a place of its own.
     pub(crate) struct Inline<T, W, P> {
@@ -183,9 +190,9 @@ where
     W: Work<T>,
     P: Place,
 {
-    type Output = Result<T, OperationError>;
+    type Output = Ran<T, W>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ran<T, W>> {
         let this = self.project();
         this.supervised.poll_in(cx, this.place)
     }
@@ -233,7 +240,7 @@ pub(crate) fn ended_by(error: &OperationError) -> Ended {
     }
 }
 
-fn shorten(text: String) -> String {
+pub(super) fn shorten(text: String) -> String {
     match text.char_indices().nth(ERROR_CHARS) {
         Some((end, _)) => text[..end].to_owned(),
         None => text,

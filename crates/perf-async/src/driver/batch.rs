@@ -11,18 +11,18 @@ use super::attempt::{Stop, contain, ended, panicked};
 use super::clocks::Clocks;
 use super::group::{Group, Operand};
 use super::permit::{Started, Turn};
-use super::runner::{BoxWork, ErasedWork};
+use super::runner::{BoxWork, ErasedWork, Verdict};
 use super::shared::{Job, Payload, Shared, Unstarted};
 use super::sharing::ShareKey;
 use crate::batch::{Answers, Batch, Flushed, Handler, WrongAnswers};
-use crate::fallback::or_degraded;
 use crate::operation::{Choices, Limits};
 use crate::sync::{Arc, AtomicUsize, Ordering, lock};
 use crate::{
-    Answered, BatchError, Batching, Ended, Item, KindId, Next, Operation, OperationError,
-    OperationId, Scheduler, Source, Submission,
+    BatchError, Batching, Ended, Item, KindId, Next, Operation, OperationError, OperationId,
+    Scheduler, Submission,
 };
 use perf_core::Instant;
+use perf_guard::Deadline;
 use std::any::Any;
 use std::borrow::Cow;
 use std::future::Future;
@@ -39,6 +39,7 @@ pub(super) struct ItemWork<I, T> {
     handler: Arc<Handler<I, T>>,
     clocks: Clocks,
     choices: Choices<T>,
+    kind: KindId,
     weight: u64,
 }
 
@@ -138,8 +139,8 @@ pub(super) fn gather(
 
 impl<I, T> ItemWork<I, T> {
     fn seat(self, id: OperationId, submitted: Instant) -> Seat<I, T> {
-        let ItemWork { item, group, clocks, choices, .. } = self;
-        Seat { id, item, group, clocks, choices, submitted, result: None }
+        let ItemWork { item, group, clocks, choices, kind, .. } = self;
+        Seat { id, item, group, clocks, choices, kind, submitted, result: None }
     }
 }
 
@@ -151,7 +152,7 @@ where
     I: Send + 'static,
     T: Send + 'static,
 {
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>, _: &Turn<'_>) -> Poll<Ended> {
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>, _: &Turn<'_>) -> Poll<Verdict> {
         unreachable!("an item that starts becomes the work of its batch")
     }
 
@@ -159,9 +160,13 @@ where
         contain(|| drop(self.item.take()))
     }
 
-    fn settle(mut self: Pin<&mut Self>, otherwise: OperationError) {
+    fn resume_by(self: Pin<&mut Self>, _: Instant, _: Instant) -> Deadline {
+        unreachable!("an item is not tried again")
+    }
+
+    fn settle(mut self: Pin<&mut Self>, otherwise: OperationError, shared: &Shared) {
         let choices = self.choices.take();
-        settle(&self.group, Err(otherwise), choices);
+        shared.settle(self.kind, &self.group, Err(otherwise), choices);
     }
 
     fn operand(&self) -> Arc<dyn Operand> {
@@ -180,7 +185,7 @@ where
     fn lead(self: Pin<Box<Self>>, shared: &Arc<Shared>, submitted: Instant, crew: Crew) -> BoxWork {
         let Crew { others, expired, flight, flushed, started } = crew;
         for job in expired {
-            Unstarted::expired(job).tell();
+            Unstarted::expired(job).tell(shared);
         }
         let this = *Pin::into_inner(self);
         let handler = Arc::clone(&this.handler);
@@ -223,6 +228,7 @@ struct Seat<I, T> {
     group: Arc<Group<T>>,
     clocks: Clocks,
     choices: Choices<T>,
+    kind: KindId,
     submitted: Instant,
     result: Option<Result<T, OperationError>>,
 }
@@ -311,7 +317,7 @@ where
             seat.result = Some(Err(error.clone()));
             if self.shared.disembark(seat.id, &self.flight, ended::<T>(&Err(error.clone()))) {
                 self.flight.leave();
-                settle(&seat.group, Err(error), seat.choices.take());
+                self.shared.settle(seat.kind, &seat.group, Err(error), seat.choices.take());
             }
         }
     }
@@ -358,18 +364,22 @@ where
     I: Send + 'static,
     T: Send + 'static,
 {
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, _: &Turn<'_>) -> Poll<Ended> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, _: &Turn<'_>) -> Poll<Verdict> {
         let this = self.get_mut();
         let answers = ready!(this.advance(cx));
         this.hand_out(answers);
         let leader = this.seats.iter().find(|seat| seat.id == this.flight.leader);
-        Poll::Ready(match leader.and_then(|seat| seat.result.as_ref()) {
+        Poll::Ready(Verdict::Ended(match leader.and_then(|seat| seat.result.as_ref()) {
             Some(result) if is_aboard(&lock(&this.shared.core), this.flight.leader) => {
                 ended(result)
             }
             Some(Err(error @ OperationError::TimedOut { .. })) => ended::<T>(&Err(error.clone())),
             _ => Ended::Cancelled,
-        })
+        }))
+    }
+
+    fn resume_by(self: Pin<&mut Self>, _: Instant, _: Instant) -> Deadline {
+        unreachable!("a batch is not tried again")
     }
 
     fn discard(self: Pin<&mut Self>) -> Result<(), OperationError> {
@@ -381,7 +391,7 @@ where
         dropped
     }
 
-    fn settle(self: Pin<&mut Self>, otherwise: OperationError) {
+    fn settle(self: Pin<&mut Self>, otherwise: OperationError, _: &Shared) {
         let this = self.get_mut();
         let (shared, leader) = (&this.shared, this.flight.leader);
         let mut seats = std::mem::take(&mut this.seats);
@@ -407,7 +417,7 @@ where
             }
             drop(payloads);
             for (seat, _, result) in page {
-                settle(&seat.group, result, seat.choices.take());
+                shared.settle(seat.kind, &seat.group, result, seat.choices.take());
             }
         }
         contain(|| drop(seats)).unwrap_or_default();
@@ -488,6 +498,7 @@ impl Shared {
             handler,
             clocks,
             choices,
+            kind,
             weight,
         };
         let work: BoxWork = Box::pin(work);
@@ -537,6 +548,7 @@ impl Shared {
                 handler,
                 clocks,
                 choices: None,
+                kind,
                 weight: 1,
             };
             (Job { work: Box::pin(work), runtime: runtime.clone() }, group)
@@ -613,18 +625,6 @@ pub(super) fn leave_locked(
         core.set_payload(id, Payload::Cancelled)
     } else {
         core.finish(id, ended, now).and_then(|finished| finished.payload)
-    }
-}
-
-/// Gives everyone who waits the result, or what answers in its place. Never panics.
-fn settle<T: Send + 'static>(
-    group: &Group<T>,
-    result: Result<T, OperationError>,
-    choices: Choices<T>,
-) {
-    match or_degraded(result, choices) {
-        Ok(Answered { value, source }) => group.settle(Ok(value), source),
-        Err(error) => group.settle(Err(error), Source::Fresh),
     }
 }
 

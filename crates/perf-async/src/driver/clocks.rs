@@ -41,10 +41,26 @@ impl Clocks {
         earlier(run, named(submitted, TimeoutClock::Total, self.total))
     }
 
-    /// The error for one whose time passed while it waited.
+    /// When another attempt must have started that may at that moment, and which clock says so.
+    pub(crate) fn resume_by(&self, submitted: Instant, at: Instant) -> Named {
+        let queue = named(at, TimeoutClock::Queue, self.queue);
+        earlier(queue, named(submitted, TimeoutClock::Total, self.total))
+    }
+
+    /// The error for one whose time passed while it waited for its first attempt.
     pub(crate) fn expired(&self) -> OperationError {
-        let (_, clock, limit) = self.start_by(Instant::from_nanos(0));
-        OperationError::TimedOut { clock, limit }
+        let (_, clock, _) = self.start_by(Instant::from_nanos(0));
+        self.passed(clock)
+    }
+
+    /// The error for one whose time passed on that clock.
+    pub(crate) fn passed(&self, clock: TimeoutClock) -> OperationError {
+        let limit = match clock {
+            TimeoutClock::Queue => self.queue,
+            TimeoutClock::Run => self.run,
+            TimeoutClock::Total => self.total,
+        };
+        OperationError::TimedOut { clock, limit: duration(limit) }
     }
 
     pub(crate) fn run(&self) -> Duration {

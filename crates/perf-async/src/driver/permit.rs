@@ -1,13 +1,14 @@
 //! A place among the running.
 
-use super::attempt::{Place, Stop};
+use super::attempt::{Place, Stop, ended_by};
 use super::batch::Crew;
 use super::group::{Group, Operand};
 use super::parked::Desk;
-use super::runner::BoxWork;
-use super::shared::{Payload, Shared};
+use super::retrying::Again;
+use super::runner::{BoxWork, Verdict};
+use super::shared::{Job, NextJob, Payload, Shared};
 use crate::sync::{Arc, lock};
-use crate::{Ended, OperationError, OperationId};
+use crate::{Ended, KindId, OperationError, OperationId};
 use perf_core::{Clock, Instant};
 use std::fmt;
 use std::task::{Context, Poll};
@@ -51,14 +52,10 @@ impl Permit {
         Permit { shared, held: Some(started), here }
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Verdict> {
         let held = self.held.as_mut().expect("it is polled while it is held");
-        let turn = Turn {
-            shared: &self.shared,
-            id: held.id,
-            submitted: held.submitted,
-            started: held.started,
-        };
+        let Started { id, submitted, started, .. } = *held;
+        let turn = Turn { shared: &self.shared, id, submitted, started };
         held.work.as_mut().poll(cx, &turn)
     }
 
@@ -73,14 +70,39 @@ impl Permit {
     /// Answers whether it now holds the place of the next operation, for the same task to run.
     pub(super) fn finish(&mut self, ended: Ended, otherwise: OperationError) -> bool {
         let Some(mut held) = self.held.take() else { return false };
-        let (payload, now, mut next) = self.shared.finish_and_next(held.id, ended);
-        held.work.as_mut().settle(otherwise);
+        let (payload, now, next) = self.shared.finish_and_next(held.id, ended);
+        held.work.as_mut().settle(otherwise, &self.shared);
         drop((payload, held));
+        self.take(now, next)
+    }
+
+    /// Gives the place back until another attempt is to follow. Answers as
+    /// [`finish`](Permit::finish) does.
+    pub(super) fn suspend(&mut self, again: Again) -> bool {
+        let Some(Started { id, work, submitted, started, crew }) = self.held.take() else {
+            return false;
+        };
+        let runtime = Runtime::current();
+        match self.shared.suspend(id, Job::new(work, runtime), submitted, again) {
+            Ok((payload, now, next)) => {
+                drop(payload);
+                self.take(now, next)
+            }
+            Err((work, error)) => {
+                self.held = Some(Started { id, work, submitted, started, crew });
+                self.discard();
+                self.finish(ended_by(&error), error)
+            }
+        }
+    }
+
+    /// Takes the place of the next operation for this task, if it belongs here.
+    fn take(&mut self, now: Instant, mut next: NextJob) -> bool {
         loop {
             let (runtime, started) = match next {
                 Some(Ok(next)) => next,
                 Some(Err(unstarted)) => {
-                    unstarted.tell();
+                    unstarted.tell(&self.shared);
                     next = self.shared.next(now);
                     continue;
                 }
@@ -113,7 +135,8 @@ impl Drop for Permit {
         let Some(mut held) = self.held.take() else { return };
         let dropped = held.work.as_mut().discard();
         let (payload, more) = self.shared.finish(held.id, Ended::Cancelled);
-        held.work.as_mut().settle(dropped.err().unwrap_or(OperationError::Cancelled));
+        let error = dropped.err().unwrap_or(OperationError::Cancelled);
+        held.work.as_mut().settle(error, &self.shared);
         drop((payload, held));
         if more {
             self.shared.dispatch();
@@ -129,9 +152,9 @@ impl fmt::Debug for Permit {
 
 /// The place of a submitted operation, while it is polled.
 pub(super) struct Turn<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a Arc<Shared>,
     pub(super) id: OperationId,
-    submitted: Instant,
+    pub(super) submitted: Instant,
     started: Instant,
 }
 
@@ -171,17 +194,44 @@ impl<T: Send + 'static> Place for GroupPlace<'_, T> {
 pub(crate) struct InlinePermit<'a> {
     shared: &'a Arc<Shared>,
     id: OperationId,
+    kind: KindId,
     held: bool,
 }
 
 impl<'a> InlinePermit<'a> {
-    pub(super) fn new(shared: &'a Arc<Shared>, id: OperationId) -> InlinePermit<'a> {
-        InlinePermit { shared, id, held: true }
+    pub(super) fn new(shared: &'a Arc<Shared>, id: OperationId, kind: KindId) -> InlinePermit<'a> {
+        InlinePermit { shared, id, kind, held: true }
     }
 
     pub(crate) fn finish(mut self, ended: Ended) {
         self.held = false;
         self.end(ended);
+    }
+
+    pub(crate) const fn id(&self) -> OperationId {
+        self.id
+    }
+
+    pub(crate) const fn kind(&self) -> KindId {
+        self.kind
+    }
+
+    /// Gives the place back until another attempt is to follow, in a task of its own. Those who
+    /// wait for the work get its answer.
+    pub(crate) fn suspend(mut self, work: BoxWork, submitted: Instant, again: Again) {
+        let job = Job::new(work, Runtime::current()); // Panics while the place is still held.
+        self.held = false;
+        match self.shared.suspend(self.id, job, submitted, again) {
+            Ok((payload, _, next)) => {
+                drop(payload);
+                self.shared.launch(next);
+            }
+            Err((mut work, error)) => {
+                let error = work.as_mut().discard().err().unwrap_or(error);
+                self.end(ended_by(&error));
+                work.as_mut().settle(error, self.shared);
+            }
+        }
     }
 
     pub(crate) fn place(&self, started: Instant) -> InlinePlace<'a> {

@@ -3,17 +3,18 @@
 //! A task that has ended its operation takes the next one itself: under load that saves a spawn
 //! for each operation and a hop between tasks.
 
-use super::attempt::{Supervised, ended, ended_by, panicked};
+use super::attempt::{Ran, Supervised, contain, ended_by, panicked};
 use super::batch::{Crew, ItemInfo};
 use super::group::{Group, Operand};
 use super::parked::Desk;
 use super::permit::{GroupPlace, Permit, Turn};
+use super::retrying::{After, Again, FailedAttempt};
 use super::shared::Shared;
-use crate::fallback::or_degraded;
 use crate::operation::Choices;
 use crate::sync::Arc;
-use crate::{Answered, Ended, OperationError, Source, Work};
+use crate::{Ended, KindId, OperationError, TimeoutClock, Work};
 use perf_core::Instant;
+use perf_guard::Deadline;
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::future::Future;
@@ -25,16 +26,19 @@ use std::task::{Context, Poll, ready};
 pub(super) trait ErasedWork: Send {
     /// Goes on with it. When this answers, the attempt's future has been dropped and the result is
     /// kept here.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, turn: &Turn<'_>) -> Poll<Ended>;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, turn: &Turn<'_>) -> Poll<Verdict>;
+    /// Prepares to wait for another attempt that may start at that moment; answers when it must
+    /// have.
+    fn resume_by(self: Pin<&mut Self>, submitted: Instant, at: Instant) -> Deadline;
     /// Drops its work; an error if that panics.
     fn discard(self: Pin<&mut Self>) -> Result<(), OperationError>;
     /// Gives everyone who waits the result, or what answers in its place, or this error if there is
     /// none. Never panics, whatever the user's code does: the caller has the next operation to
     /// start.
-    fn settle(self: Pin<&mut Self>, otherwise: OperationError);
+    fn settle(self: Pin<&mut Self>, otherwise: OperationError, shared: &Shared);
     /// Those who wait for it.
     fn operand(&self) -> Arc<dyn Operand>;
-    /// The error for one whose time passed while it waited, if it was submitted then.
+    /// The error for one whose time passed while it waited.
     fn expired(&self) -> OperationError;
 
     /// What it is as an item, if it is one.
@@ -55,6 +59,12 @@ pub(super) trait ErasedWork: Send {
 /// In a box, so that those of all types can wait in one queue.
 pub(super) type BoxWork = Pin<Box<dyn ErasedWork>>;
 
+/// How an attempt has left its operation.
+pub(super) enum Verdict {
+    Ended(Ended),
+    Again(Again),
+}
+
 pin_project! {
     pub(super) struct Submitted<T, W> {
         #[pin]
@@ -62,6 +72,9 @@ pin_project! {
         result: Option<Result<T, OperationError>>,
         choices: Choices<T>,
         group: Arc<Group<T>>,
+        kind: KindId,
+        // Which clock it waits by for another attempt.
+        resumes: Option<TimeoutClock>,
     }
 }
 
@@ -70,8 +83,9 @@ impl<T, W> Submitted<T, W> {
         supervised: Supervised<W>,
         choices: Choices<T>,
         group: Arc<Group<T>>,
+        kind: KindId,
     ) -> Submitted<T, W> {
-        Submitted { supervised, result: None, choices, group }
+        Submitted { supervised, result: None, choices, group, kind, resumes: None }
     }
 }
 
@@ -80,31 +94,56 @@ where
     T: Send + 'static,
     W: Work<T> + Send + 'static,
 {
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, turn: &Turn<'_>) -> Poll<Ended> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, turn: &Turn<'_>) -> Poll<Verdict> {
         let mut this = self.project();
         let mut place = GroupPlace { group: this.group, turn };
-        let result = ready!(this.supervised.as_mut().poll_in(cx, &mut place));
-        // What another attempt would need is the user's as well.
-        let result = this.supervised.discard().and(result);
-        let ended = ended(&result);
-        if let Ok(value) = &result {
-            turn.shared.keep(turn.id, value, this.choices);
+        let Ran { result, again } = ready!(this.supervised.as_mut().poll_in(cx, &mut place));
+        let error = match result {
+            Ok(value) => {
+                turn.shared.keep(turn.id, &value, this.choices);
+                *this.result = Some(Ok(value));
+                return Poll::Ready(Verdict::Ended(Ended::Completed));
+            }
+            Err(error) => error,
+        };
+        let after = turn.shared.after(&FailedAttempt {
+            id: turn.id,
+            error: &error,
+            next: again.as_ref().map(W::number),
+            retry: this.choices.as_ref().and_then(|chosen| chosen.retry.as_ref()),
+            deadline: this.supervised.clocks().total_by(turn.submitted),
+        });
+        match (after, again) {
+            (After::Again(at), Some(mut work)) => {
+                work.remember(error.clone());
+                this.supervised.renew(work);
+                Poll::Ready(Verdict::Again(Again { at, error }))
+            }
+            (After::Ended(ended), again) => {
+                // What another attempt would need is the user's as well.
+                let dropped = contain(|| drop(again));
+                *this.result = Some(Err(dropped.err().unwrap_or(error)));
+                Poll::Ready(Verdict::Ended(ended))
+            }
+            (After::Again(_), None) => unreachable!("nothing follows what cannot be done again"),
         }
-        *this.result = Some(result);
-        Poll::Ready(ended)
+    }
+
+    fn resume_by(self: Pin<&mut Self>, submitted: Instant, at: Instant) -> Deadline {
+        let this = self.project();
+        let (deadline, clock, _) = this.supervised.clocks().resume_by(submitted, at);
+        *this.resumes = Some(clock);
+        deadline
     }
 
     fn discard(self: Pin<&mut Self>) -> Result<(), OperationError> {
         self.project().supervised.discard()
     }
 
-    fn settle(self: Pin<&mut Self>, otherwise: OperationError) {
+    fn settle(self: Pin<&mut Self>, otherwise: OperationError, shared: &Shared) {
         let this = self.project();
         let result = this.result.take().unwrap_or(Err(otherwise));
-        match or_degraded(result, this.choices.take()) {
-            Ok(Answered { value, source }) => this.group.settle(Ok(value), source),
-            Err(error) => this.group.settle(Err(error), Source::Fresh),
-        }
+        shared.settle(*this.kind, this.group, result, this.choices.take());
     }
 
     fn operand(&self) -> Arc<dyn Operand> {
@@ -112,7 +151,8 @@ where
     }
 
     fn expired(&self) -> OperationError {
-        self.supervised.clocks().expired()
+        let clocks = self.supervised.clocks();
+        self.resumes.map_or_else(|| clocks.expired(), |clock| clocks.passed(clock))
     }
 }
 
@@ -142,18 +182,21 @@ impl Future for Runner {
         }
         while let Some(permit) = &mut this.permit {
             let polled = catch_unwind(AssertUnwindSafe(|| permit.poll(cx)));
-            let (ended, otherwise) = match polled {
+            let holds_next = match polled {
                 Ok(Poll::Pending) => return Poll::Pending,
-                Ok(Poll::Ready(ended)) => (ended, OperationError::Cancelled),
+                Ok(Poll::Ready(Verdict::Ended(ended))) => {
+                    permit.finish(ended, OperationError::Cancelled)
+                }
+                Ok(Poll::Ready(Verdict::Again(again))) => permit.suspend(again),
                 // Not the operation itself, whose panics are caught closer by: the runtime has no
                 // timer, say.
                 Err(panic) => {
                     permit.discard();
                     let error = panicked(panic);
-                    (ended_by(&error), error)
+                    permit.finish(ended_by(&error), error)
                 }
             };
-            if permit.finish(ended, otherwise) {
+            if holds_next {
                 // Operations that never wait would keep this thread for themselves.
                 ready!(pin!(tokio::task::consume_budget()).poll(cx));
             } else if permit.park(&mut this.desk, cx) {

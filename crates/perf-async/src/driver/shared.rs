@@ -1,12 +1,13 @@
 //! What the handles of one manager share.
 
-use super::attempt::{Inline, Stop, Supervised, ended};
+use super::attempt::{Inline, Ran, Stop, Supervised};
 use super::batch::{Flight, gather, leave_locked};
 use super::clocks::{Clocks, nanos};
 use super::group::{GivenUp, Group, Operand, Remaining};
 use super::kept::Kept;
 use super::parked::{Desk, Parked};
 use super::permit::{InlinePermit, Permit, Started};
+use super::retrying::{Followed, Random};
 use super::runner::{BoxWork, Runner, Submitted};
 use super::sharing::ShareKey;
 use super::timer::Timer;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     since: AtomicU64,
     pub(super) timer: Timer,
     pub(crate) kept: Kept,
+    pub(super) random: Random,
 }
 
 /// What is decided under one lock.
@@ -66,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) pools: Pools,
     /// How many values are kept.
     pub(crate) kept_limit: usize,
+    /// Of the random bits.
+    pub(crate) seed: Option<u64>,
 }
 
 /// What the scheduler keeps for the driver.
@@ -90,11 +94,15 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    pub(super) fn new(work: BoxWork, runtime: Runtime) -> Job {
+        Job { work, runtime }
+    }
+
     /// Drops the work, which was never begun, and gives this error to those who wait for it.
-    fn abandon(mut self, error: OperationError) {
+    fn abandon(mut self, error: OperationError, shared: &Shared) {
         // A destructor that panics must not take the answer with it.
         let dropped = self.work.as_mut().discard();
-        self.work.as_mut().settle(dropped.err().unwrap_or(error));
+        self.work.as_mut().settle(dropped.err().unwrap_or(error), shared);
     }
 }
 
@@ -113,8 +121,8 @@ impl Unstarted {
     }
 
     /// Tells those who wait for it.
-    pub(super) fn tell(self) {
-        self.job.abandon(self.error);
+    pub(super) fn tell(self, shared: &Shared) {
+        self.job.abandon(self.error, shared);
     }
 }
 
@@ -128,6 +136,7 @@ impl Shared {
             clock,
             timeout: AtomicU64::new(nanos(settings.timeout)),
             kept: Kept::new(settings.kept_limit),
+            random: Random::new(settings.seed),
             settings,
             since,
             timer: Timer::default(),
@@ -162,15 +171,32 @@ impl Shared {
         W: Work<T> + Send + 'static,
     {
         let now = self.clock.now();
-        let Some((permit, clocks)) = self.start_inline(&operation, now) else {
-            let taken = self.submit(operation)?;
-            return Handle::new(Arc::clone(self), taken).cancel_on_drop().answered().await;
+        let handle = match self.start_inline(&operation, now) {
+            None => Handle::new(Arc::clone(self), self.submit(operation)?),
+            Some((permit, clocks)) => {
+                let Operation { work, choices, .. } = operation;
+                let kind = permit.kind();
+                let supervised = Supervised::new(work, clocks);
+                let place = permit.place(now);
+                let Ran { result, again } = Inline { supervised, place, value: PhantomData }.await;
+                let (result, choices) = match result {
+                    Ok(value) => {
+                        permit.finish(Ended::Completed);
+                        (Ok(value), choices)
+                    }
+                    Err(error) => match self.follow(permit, error, again, choices, clocks, now) {
+                        Followed::Again(handle) => {
+                            return handle.cancel_on_drop().answered().await;
+                        }
+                        Followed::Ended(error, choices) => (Err(error), choices),
+                    },
+                };
+                let answered = or_degraded(result, choices)?;
+                self.count_source(kind, answered.source);
+                return Ok(answered);
+            }
         };
-        let supervised = Supervised::new(operation.work, clocks);
-        let place = permit.place(now);
-        let result = Inline { supervised, place, value: PhantomData }.await;
-        permit.finish(ended(&result));
-        or_degraded(result, operation.choices)
+        handle.cancel_on_drop().answered().await
     }
 
     fn start_inline<T, W>(
@@ -192,7 +218,7 @@ impl Shared {
         let clocks = Clocks::new(&limits);
         let id = core.start_now(submission.timeout(clocks.run()), None, now);
         drop(core);
-        Some((InlinePermit::new(self, id), clocks))
+        Some((InlinePermit::new(self, id, kind), clocks))
     }
 
     /// Starts an operation in a task of its own, or queues it, or joins the one that is under way.
@@ -241,7 +267,8 @@ impl Shared {
             return Err(overloaded);
         }
         let supervised = Supervised::new(work, clocks);
-        let work: BoxWork = Box::pin(Submitted::new(supervised, choices, Arc::clone(&group)));
+        let submitted = Submitted::new(supervised, choices, Arc::clone(&group), kind);
+        let work: BoxWork = Box::pin(submitted);
         if start {
             let operand = Arc::clone(&group) as Arc<dyn Operand>;
             let id = core.start_now(submission, Some(Payload::Running(operand)), now);
@@ -335,7 +362,7 @@ impl Shared {
     }
 
     /// Sees to it that the timer looks no later than at that moment.
-    fn watch(self: &Arc<Self>, alarm: Option<Instant>) {
+    pub(super) fn watch(self: &Arc<Self>, alarm: Option<Instant>) {
         let Some(moment) = alarm else { return };
         match Runtime::try_current() {
             Ok(runtime) => self.timer.watch(self, &runtime, moment),
@@ -355,7 +382,7 @@ impl Shared {
         while let Some(next) = self.next(self.clock.now()) {
             match next {
                 Ok((runtime, started)) => self.spawn(&runtime, started),
-                Err(unstarted) => unstarted.tell(),
+                Err(unstarted) => unstarted.tell(self),
             }
         }
     }
@@ -365,7 +392,7 @@ impl Shared {
         loop {
             let expired = lock(&self.core).tick(now);
             match expired {
-                Some((_, Payload::Waiting(job))) => Unstarted::expired(job).tell(),
+                Some((_, Payload::Waiting(job))) => Unstarted::expired(job).tell(self),
                 Some(_) => unreachable!("an operation that waits has a job"),
                 None => break,
             }
@@ -455,40 +482,33 @@ impl Shared {
             drop(core);
             if let Some(Payload::Waiting(job)) = payload {
                 // Its destructor has run when the caller is told.
-                job.abandon(OperationError::Cancelled);
+                job.abandon(OperationError::Cancelled, self);
             }
             return outcome;
         }
-        let running = match core.payload(id) {
-            Some(Payload::Aboard(operand, flight)) => {
-                let (operand, flight) = (Arc::clone(operand), Arc::clone(flight));
-                let payload = leave_locked(&mut core, id, &flight, Ended::Cancelled, now);
-                drop(core);
-                drop(payload);
-                flight.leave();
-                operand.give_up_on(OperationError::Cancelled);
-                return outcome;
-            }
-            Some(Payload::Running(operand)) => Some(Ok(Arc::clone(operand))),
-            Some(Payload::Inline(stop)) => Some(Err(Arc::clone(stop))),
-            Some(Payload::Waiting(_) | Payload::Cancelled) => None,
-            None => {
-                core.set_payload(id, Payload::Cancelled);
-                None
-            }
-        };
+        if let Some(Payload::Aboard(operand, flight)) = core.payload(id) {
+            let (operand, flight) = (Arc::clone(operand), Arc::clone(flight));
+            let payload = leave_locked(&mut core, id, &flight, Ended::Cancelled, now);
+            drop(core);
+            drop(payload);
+            flight.leave();
+            operand.give_up_on(OperationError::Cancelled);
+            return outcome;
+        }
+        // Seen by an attempt that fails at this moment, so that no other follows.
+        let running = core.set_payload(id, Payload::Cancelled);
         drop(core);
         match running {
-            Some(Ok(operand)) => operand.request_stop(),
-            Some(Err(stop)) => stop.request(),
-            None => {}
+            Some(Payload::Running(operand)) => operand.request_stop(),
+            Some(Payload::Inline(stop)) => stop.request(),
+            Some(_) | None => {}
         }
         outcome
     }
 }
 
 /// Starts the next operation. Drops nothing of the user's, for the lock is held.
-fn next_of(core: &mut Scheduler<Payload>, now: Instant) -> NextJob {
+pub(super) fn next_of(core: &mut Scheduler<Payload>, now: Instant) -> NextJob {
     match core.next(now)? {
         Next::Start { id, payload: Payload::Waiting(job), queued_at, .. } => {
             let Job { work, runtime } = job;

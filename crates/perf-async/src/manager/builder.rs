@@ -29,6 +29,7 @@ impl ManagerBuilder {
             timeout: DEFAULT_TIMEOUT,
             pools: Pools::default(),
             kept_limit: DEFAULT_KEPT_LIMIT,
+            seed: None,
         };
         ManagerBuilder { settings, kinds: Vec::new(), clock: None }
     }
@@ -117,6 +118,14 @@ impl ManagerBuilder {
     #[must_use]
     pub fn finished_kept(mut self, operations: usize) -> ManagerBuilder {
         self.settings.scheduler.finished_kept = operations;
+        self
+    }
+
+    /// Where the random bits begin that spread retries over time: the same seed gives the same waits
+    /// to operations that fail in the same order. The default is another seed for each manager.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> ManagerBuilder {
+        self.settings.seed = Some(seed);
         self
     }
 

@@ -52,6 +52,14 @@ pub struct AsyncStats {
     pub kept_evicted: u64,
     /// Values kept now.
     pub kept: usize,
+    /// Attempts that another would have followed, had the budget for retries not been used up.
+    pub retries_refused: u64,
+    /// Attempts that another would have followed, had there been time for it.
+    pub retries_too_late: u64,
+    /// Operations without a value whose fallback answered.
+    pub fallbacks: u64,
+    /// Operations without a value whose stale value answered.
+    pub stale: u64,
     /// Operations whose kind had no room for its name, ever since the manager was built: see
     /// [`Manager::kinds`].
     pub unnamed: u64,
@@ -118,6 +126,10 @@ impl Manager {
             kept_answers: kept.answered,
             kept_evicted: kept.evicted,
             kept: self.shared.kept.len(),
+            retries_refused: totals.retries_refused,
+            retries_too_late: totals.retries_too_late,
+            fallbacks: totals.fallbacks,
+            stale: totals.stale,
             unnamed,
         }
     }
@@ -152,6 +164,10 @@ impl Observe for Manager {
             ("joined", stats.joined, "Callers who joined an operation with the same key."),
             ("kept_answers", stats.kept_answers, "Callers answered with a value kept from before."),
             ("kept_evicted", stats.kept_evicted, "Kept values that made room before their time."),
+            ("retried", stats.retried, "Attempts that were followed by another."),
+            ("retries_refused", stats.retries_refused, "Retries that the budget did not allow."),
+            ("fallbacks", stats.fallbacks, "Operations whose fallback answered."),
+            ("stale", stats.stale, "Operations whose stale value answered."),
         ];
         for (name, value, help) in counters {
             visit(Signal::counter(name, value, stats.since).help(help));

@@ -2,6 +2,7 @@
 
 use super::Totals;
 use super::line::Line;
+use super::retries::Retries;
 use crate::{KindSettings, MAX_KINDS, OperationId};
 use perf_core::{Histogram, Instant};
 use perf_guard::{BreakerState, CircuitBreaker, Gcra};
@@ -49,6 +50,7 @@ pub(super) struct Kind {
     pub(super) breaker: Option<CircuitBreaker>,
     /// The next one, if there was no room in the pools when it had its turn.
     pub(super) short: Option<OperationId>,
+    pub(super) retries: Retries,
     /// None of them starts before.
     pub(super) blocked: Option<Instant>,
     /// When the batch that is being gathered has waited long enough.
@@ -77,6 +79,7 @@ impl Kind {
             throttle: None,
             breaker: None,
             short: None,
+            retries: Retries::default(),
             blocked: None,
             gathering: None,
             gathered: false,

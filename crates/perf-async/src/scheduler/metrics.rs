@@ -33,6 +33,14 @@ pub struct Totals {
     pub retried: u64,
     /// Of the failed, those that a circuit breaker refused.
     pub refused: u64,
+    /// Attempts that another would have followed, had the budget for retries not been used up.
+    pub retries_refused: u64,
+    /// Attempts that another would have followed, had there been time for it.
+    pub retries_too_late: u64,
+    /// Operations without a value whose fallback answered.
+    pub fallbacks: u64,
+    /// Operations without a value whose stale value answered.
+    pub stale: u64,
 }
 
 impl Totals {
@@ -57,6 +65,10 @@ impl AddAssign for Totals {
         self.joined += other.joined;
         self.retried += other.retried;
         self.refused += other.refused;
+        self.retries_refused += other.retries_refused;
+        self.retries_too_late += other.retries_too_late;
+        self.fallbacks += other.fallbacks;
+        self.stale += other.stale;
     }
 }
 
