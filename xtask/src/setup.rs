@@ -38,7 +38,7 @@ pub(crate) const CHROMIUM: Need = Need {
 /// What drives the browser.
 pub(crate) const NODE: Need = Need {
     what: "Node.js 20 or later, with npm",
-    why: "the dashboard's test drives the browser from Node's own test runner",
+    why: "the dashboard's test drives the browser from Node's own test runner; BullMQ runs on it",
     present: || node_version() >= Some(OLDEST_NODE) && find("npm").is_some(),
     packages: &["nodejs", "npm"],
     then: None,
@@ -62,17 +62,32 @@ fn major(version: &str) -> Option<u32> {
 pub(crate) const BROWSER_PACKAGES: Need = Need {
     what: "the browser test's npm packages",
     why: "playwright-core speaks to the browser, axe-core checks accessibility",
-    present: || {
-        let installed = root().join(BROWSER_TEST).join("node_modules/.package-lock.json");
-        let wanted = root().join(BROWSER_TEST).join("package-lock.json");
-        match (modified(&installed), modified(&wanted)) {
-            (Some(installed), Some(wanted)) => installed >= wanted,
-            _ => false,
-        }
-    },
+    present: || has_packages(BROWSER_TEST),
     packages: &[],
-    then: Some(npm_ci),
+    then: Some(|| npm_ci(BROWSER_TEST)),
 };
+
+/// The other side of the job queue's test, from its lock file.
+pub(crate) const BULLMQ: Need = Need {
+    what: "BullMQ for Node.js",
+    why: "the jobs for many machines are tested against the published package, both ways",
+    present: || has_packages(BULLMQ_TEST),
+    packages: &[],
+    then: Some(|| npm_ci(BULLMQ_TEST)),
+};
+
+/// Where the scripts for that test lie.
+const BULLMQ_TEST: &str = "crates/perf-async-bullmq/tests/interop";
+
+/// Whether the npm packages of a test are those of its lock file.
+fn has_packages(test: &str) -> bool {
+    let installed = root().join(test).join("node_modules/.package-lock.json");
+    let wanted = root().join(test).join("package-lock.json");
+    match (modified(&installed), modified(&wanted)) {
+        (Some(installed), Some(wanted)) => installed >= wanted,
+        _ => false,
+    }
+}
 
 /// Where the browser test lies.
 pub(crate) const BROWSER_TEST: &str = "crates/perfkit-cli/tests/browser";
@@ -100,10 +115,10 @@ pub(crate) const POSTGRESQL: Need = Need {
     then: None,
 };
 
-/// A server for the tests of the remote tier, and what makes certificates for it.
+/// A server for the tests of the remote tier and of the job queue, and what makes certificates.
 pub(crate) const REDIS: Need = Need {
     what: "Redis, with OpenSSL",
-    why: "the tests of the tier over Redis start servers of their own, with certificates",
+    why: "the tests of the tier over Redis and of jobs start servers of their own, with certificates",
     present: || find("redis-server").is_some() && find("openssl").is_some(),
     packages: &["redis-server", "openssl"],
     then: None,
@@ -152,8 +167,17 @@ fn postgresql_of_debian() -> bool {
 
 /// Says what is missing and installs it, after a question unless `yes`.
 pub(crate) fn run(yes: bool) -> Result<()> {
-    let needs =
-        [&CHROMIUM, &NODE, &BROWSER_PACKAGES, &VALGRIND, &POSTGRESQL, &REDIS, &EDGE, &LIBCLANG];
+    let needs = [
+        &CHROMIUM,
+        &NODE,
+        &BROWSER_PACKAGES,
+        &BULLMQ,
+        &VALGRIND,
+        &POSTGRESQL,
+        &REDIS,
+        &EDGE,
+        &LIBCLANG,
+    ];
     for need in needs {
         let state = if need.is_met() { "here   " } else { "missing" };
         println!("  {state}  {}: {}", need.what, need.why);
@@ -220,10 +244,10 @@ fn is_root() -> bool {
         .is_ok_and(|out| out.stdout.trim_ascii() == b"0")
 }
 
-fn npm_ci() -> Result<()> {
+fn npm_ci(test: &str) -> Result<()> {
     let mut command = program("npm", &["ci", "--no-audit", "--no-fund"]);
-    command.current_dir(root().join(BROWSER_TEST));
-    command::run(&mut command).context("failed to install the browser test's packages")
+    command.current_dir(root().join(test));
+    command::run(&mut command).with_context(|| format!("failed to install the packages of {test}"))
 }
 
 fn modified(path: &std::path::Path) -> Option<std::time::SystemTime> {

@@ -3,8 +3,8 @@
 use crate::command::{cargo, find, program, root, watch};
 use crate::features;
 use crate::setup::{
-    self, BROWSER_PACKAGES, BROWSER_TEST, CHROMIUM, EDGE, LIBCLANG, NODE, Need, POSTGRESQL, REDIS,
-    VALGRIND,
+    self, BROWSER_PACKAGES, BROWSER_TEST, BULLMQ, CHROMIUM, EDGE, LIBCLANG, NODE, Need, POSTGRESQL,
+    REDIS, VALGRIND,
 };
 use crate::stage::Stages;
 use anyhow::{Context, Result, bail};
@@ -19,21 +19,25 @@ pub(crate) fn run(setup: bool, require_all: bool) -> Result<()> {
         stages.run("setup", || setup::run(true));
     }
     let (no_postgresql, no_redis) = (missing(&[&POSTGRESQL]), missing(&[&REDIS]));
-    let no_edge = missing(&[&EDGE]);
+    let (no_edge, no_bullmq) = (missing(&[&EDGE]), missing(&[&NODE, &BULLMQ]));
     let servers = [
         ("PERFKIT_REQUIRE_POSTGRESQL", no_postgresql.is_none()),
         ("PERFKIT_REQUIRE_REDIS", no_redis.is_none()),
         ("PERFKIT_REQUIRE_EDGE", no_edge.is_none()),
+        ("PERFKIT_REQUIRE_BULLMQ", no_bullmq.is_none()),
     ];
     stages.run("tests", || unit_and_integration(&mut counts, servers));
     if let Some(what) = no_postgresql {
         skip(&mut stages, require_all, "database benchmark on PostgreSQL", &what);
     }
     if let Some(what) = no_redis {
-        skip(&mut stages, require_all, "tier over Redis", &what);
+        skip(&mut stages, require_all, "tier and jobs over Redis", &what);
     }
     if let Some(what) = no_edge {
         skip(&mut stages, require_all, "edge stores and purging", &what);
+    }
+    if let Some(what) = no_bullmq {
+        skip(&mut stages, require_all, "jobs with BullMQ for Node.js", &what);
     }
     stages.run("doc tests", || doc_tests(&mut counts));
     match missing(&[&LIBCLANG]) {
@@ -87,7 +91,7 @@ fn missing(needs: &[&Need]) -> Option<String> {
 
 /// With a server at hand, the tests that need one may not skip themselves: told by a variable for
 /// each kind.
-fn unit_and_integration(counts: &mut Counts, servers: [(&str, bool); 3]) -> Result<()> {
+fn unit_and_integration(counts: &mut Counts, servers: [(&str, bool); 4]) -> Result<()> {
     // All features: the codecs, the runtimes and serde are tested too.
     let features = features::all()?;
     let features = ["--workspace", "--features", &features, "--no-fail-fast"];

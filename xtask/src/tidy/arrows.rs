@@ -4,11 +4,12 @@ use super::Package;
 
 /// What each crate may depend on, inside the workspace. A crate that is not listed may depend on
 /// nothing of ours.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("perf-guard", &["perf-core"]),
     ("perf-macros", &[]),
     ("perf-cache", &["perf-core", "perf-guard", "perf-macros"]),
     ("perf-async", &["perf-core", "perf-guard"]),
+    ("perf-async-bullmq", &["perf-core", "perf-async"]),
     ("perf-stats", &["perf-core"]),
     ("perf-bench", &["perf-core", "perf-stats"]),
     ("perf-analytics", &["perf-core", "perf-stats"]),
