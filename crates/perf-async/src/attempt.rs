@@ -17,6 +17,7 @@ pub struct Attempt {
     clock: Clock,
     /// `None` where nobody holds a handle.
     operand: Option<Arc<dyn Operand>>,
+    is_hedge: bool,
 }
 
 impl Attempt {
@@ -25,11 +26,22 @@ impl Attempt {
         deadline: Deadline,
         operand: Option<Arc<dyn Operand>>,
     ) -> Attempt {
-        Attempt { number: 1, last_error: None, deadline, clock, operand }
+        Attempt { number: 1, last_error: None, deadline, clock, operand, is_hedge: false }
     }
 
     pub(crate) fn numbered(self, number: u32, last_error: Option<OperationError>) -> Attempt {
         Attempt { number, last_error, ..self }
+    }
+
+    pub(crate) fn hedge(self) -> Attempt {
+        Attempt { is_hedge: true, ..self }
+    }
+
+    /// Whether this is a second attempt beside a slow one, with the same number: see
+    /// [`Hedge`](crate::Hedge).
+    #[must_use]
+    pub const fn is_hedge(&self) -> bool {
+        self.is_hedge
     }
 
     /// Which attempt this is: 1 for the first.

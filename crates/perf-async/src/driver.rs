@@ -10,6 +10,7 @@ mod attempt;
 mod batch;
 mod clocks;
 mod group;
+mod hedging;
 mod kept;
 mod parked;
 mod permit;
@@ -22,6 +23,7 @@ mod timer;
 #[cfg(feature = "test-queue")]
 pub(crate) use attempt::panicked;
 pub(crate) use group::{Group, Operand};
+pub(crate) use hedging::HedgeSeat;
 pub(crate) use kept::{Keep, Value as KeptValue};
 pub(crate) use shared::{Payload, Settings, Shared};
 

@@ -1,6 +1,8 @@
 //! How operations of one kind are run.
 
-use crate::{Batch, Batching, ConfigError, ErrorTest, Needs, OperationError, Pool, Quota, Retry};
+use crate::{
+    Batch, Batching, ConfigError, ErrorTest, Hedge, Needs, OperationError, Pool, Quota, Retry,
+};
 use perf_guard::{CircuitBreaker, CircuitBreakerBuilder, Gcra, RetryBudget, RetryBudgetBuilder};
 use std::fmt::Debug;
 use std::time::Duration;
@@ -60,6 +62,9 @@ pub struct KindSettings {
     /// How often an operation is tried again that does not say. Only
     /// [retryable](crate::Operation::retryable) ones can be.
     pub retry: Option<Retry>,
+    /// When a second attempt is made beside a slow one of an operation that does not say. Only
+    /// [retryable](crate::Operation::retryable) ones can have one.
+    pub hedge: Option<Hedge>,
     /// How much retries and hedges of the kind may add to the load, together. `None`: whatever they
     /// ask for. The default is a fifth of the operations, and ten a second.
     pub retry_budget: Option<RetryBudgetBuilder>,
@@ -85,6 +90,7 @@ impl Default for KindSettings {
             breaker: None,
             failure_test: None,
             retry: None,
+            hedge: None,
             retry_budget: Some(RetryBudget::builder()),
             batch: None,
             needs: None,
@@ -168,6 +174,13 @@ impl KindSettings {
     #[must_use]
     pub fn retry(mut self, retry: impl Into<Option<Retry>>) -> KindSettings {
         self.retry = retry.into();
+        self
+    }
+
+    /// The same with that rule for second attempts beside slow ones.
+    #[must_use]
+    pub fn hedge(mut self, hedge: impl Into<Option<Hedge>>) -> KindSettings {
+        self.hedge = hedge.into();
         self
     }
 

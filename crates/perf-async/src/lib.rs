@@ -68,6 +68,7 @@
 #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only the driver calls handlers"))]
 mod batch;
 mod error;
+mod hedge;
 mod id;
 mod kind;
 mod pools;
@@ -109,6 +110,7 @@ pub use error::{OperationError, Overloaded, TimeoutClock};
 pub use fallback::{Answered, Source};
 #[cfg(feature = "tokio")]
 pub use handle::Handle;
+pub use hedge::Hedge;
 pub use id::OperationId;
 pub use kind::{Fairness, KindSettings, Throttle};
 #[cfg(feature = "tower")]

@@ -5,7 +5,7 @@ use crate::fallback::Degrade;
 use crate::scheduler::Asks;
 use crate::sync::Arc;
 use crate::work::{Fallible, Infallible};
-use crate::{Attempt, KindSettings, Needs, OperationError, Retry, Retryable, Work};
+use crate::{Attempt, Hedge, KindSettings, Needs, OperationError, Retry, Retryable, Work};
 use perf_core::Priority;
 use std::borrow::Cow;
 use std::fmt;
@@ -31,6 +31,7 @@ pub(crate) type Choices<T> = Option<Box<Chosen<T>>>;
 
 pub(crate) struct Chosen<T> {
     pub(crate) retry: Option<Retry>,
+    pub(crate) hedge: Option<Hedge>,
     pub(crate) degrade: Degrade<T>,
     pub(crate) needs: Option<Needs>,
     pub(crate) keep: Option<Keep<T>>,
@@ -162,6 +163,14 @@ impl<T, W> Operation<T, W> {
         self
     }
 
+    /// When a second attempt is made beside a slow one; goes before what its kind says. Only a
+    /// [`retryable`](Operation::retryable) operation can have one.
+    #[must_use]
+    pub fn hedge(mut self, hedge: Hedge) -> Operation<T, W> {
+        self.chosen().hedge = Some(hedge);
+        self
+    }
+
     /// What answers if the operation has no value in the end: asked once, with the error, when there
     /// will be no further attempt; not if it was cancelled. `None`, or a panic, leaves it at the
     /// error, or at the [`stale`](Operation::stale) value if there is one.
@@ -202,7 +211,7 @@ impl<T, W> Operation<T, W> {
     fn chosen(&mut self) -> &mut Chosen<T> {
         let nothing = || {
             let degrade = Degrade::default();
-            Box::new(Chosen { retry: None, degrade, needs: None, keep: None })
+            Box::new(Chosen { retry: None, hedge: None, degrade, needs: None, keep: None })
         };
         self.choices.get_or_insert_with(nothing)
     }

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod gates;
+mod hedges;
 mod kinds;
 mod line;
 mod metrics;

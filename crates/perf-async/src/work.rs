@@ -1,12 +1,14 @@
 //! What an operation does: one future, or a new one for each attempt.
 
-use crate::driver::BoxError;
+use crate::driver::{BoxError, HedgeSeat};
 use crate::{Attempt, OperationError};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::Sleep;
 
 /// What an operation's future has as its output inside the manager.
 pub(crate) type Answer<T> = Result<T, BoxError>;
@@ -24,12 +26,11 @@ impl<T, W: Steps<T>> Work<T> for W {}
 ///
 /// Every method is called outside any lock, and may panic as the user's code does.
 pub trait Steps<T>: Sized {
-    /// Goes on with the attempt under way, or begins one. Asks for what the attempt is told only
-    /// when it begins one.
+    /// Goes on with the attempt under way, or begins one.
     fn poll_attempt(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        told: impl FnOnce() -> Attempt,
+        host: &impl Host,
     ) -> Poll<Answer<T>>;
 
     /// What the next attempt needs, taken out of this; `None` if there can only be one.
@@ -42,12 +43,20 @@ pub trait Steps<T>: Sized {
     fn remember(&mut self, error: OperationError);
 }
 
+/// What work asks for that is done in attempts.
+pub trait Host {
+    /// What an attempt is told.
+    fn told(&self) -> Attempt;
+
+    /// How long after its start the attempt is to have a hedge.
+    fn hedge_after(&self) -> Option<Duration>;
+
+    /// A place for a hedge, if there is one.
+    fn hedge_seat(&self) -> Option<HedgeSeat>;
+}
+
 impl<T, F: Future<Output = Answer<T>>> Steps<T> for F {
-    fn poll_attempt(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        _: impl FnOnce() -> Attempt,
-    ) -> Poll<Answer<T>> {
+    fn poll_attempt(self: Pin<&mut Self>, cx: &mut Context<'_>, _: &impl Host) -> Poll<Answer<T>> {
         self.poll(cx)
     }
 
@@ -104,12 +113,22 @@ pin_project! {
         future: Option<F>,
         number: u32,
         last_error: Option<OperationError>,
+        // Made only once the attempt has to wait for something, if it may have one.
+        hedging: Option<Box<Hedging<F>>>,
     }
+}
+
+/// A hedge, or the time until there is one.
+struct Hedging<F> {
+    sleep: Option<Pin<Box<Sleep>>>,
+    // Before the seat, so that it is dropped before its place is free.
+    future: Option<Pin<Box<F>>>,
+    seat: Option<HedgeSeat>,
 }
 
 impl<M, F> Retryable<M, F> {
     pub(crate) fn new(make: M) -> Retryable<M, F> {
-        Retryable { make: Some(make), future: None, number: 1, last_error: None }
+        Retryable { make: Some(make), future: None, number: 1, last_error: None, hedging: None }
     }
 }
 
@@ -122,22 +141,69 @@ where
     fn poll_attempt(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        told: impl FnOnce() -> Attempt,
+        host: &impl Host,
     ) -> Poll<Answer<T>> {
         let mut this = self.project();
-        if this.future.is_none() {
+        let is_new = this.future.is_none() && this.hedging.is_none();
+        let told = || host.told().numbered(*this.number, this.last_error.clone());
+        if is_new {
             let make = this.make.as_mut().expect("taken out only when the attempt has ended");
-            let attempt = told().numbered(*this.number, this.last_error.take());
-            this.future.set(Some(make(attempt)));
+            this.future.set(Some(make(told())));
         }
-        let future = this.future.as_pin_mut().expect("made above");
-        future.poll(cx).map_err(Into::into)
+        if let Some(first) = this.future.as_mut().as_pin_mut()
+            && let Poll::Ready(answer) = first.poll(cx)
+        {
+            let hedged = this.hedging.as_ref().is_some_and(|hedging| hedging.future.is_some());
+            if answer.is_ok() || !hedged {
+                return Poll::Ready(answer.map_err(Into::into));
+            }
+            // The answer is the hedge's.
+            this.future.set(None);
+        }
+        if is_new && let Some(after) = host.hedge_after() {
+            let sleep = Some(Box::pin(tokio::time::sleep(after)));
+            *this.hedging = Some(Box::new(Hedging { sleep, future: None, seat: None }));
+        }
+        let Some(hedging) = this.hedging else { return Poll::Pending };
+        if let Some(sleep) = &mut hedging.sleep
+            && sleep.as_mut().poll(cx).is_ready()
+        {
+            hedging.sleep = None;
+            hedging.seat = host.hedge_seat();
+            if hedging.seat.is_some() {
+                let make = this.make.as_mut().expect("taken out only when the attempt has ended");
+                hedging.future = Some(Box::pin(make(told().hedge())));
+            }
+        }
+        let Some(hedge) = &mut hedging.future else { return Poll::Pending };
+        let answer = ready!(hedge.as_mut().poll(cx));
+        hedging.future = None;
+        match (answer, hedging.seat.take()) {
+            (Ok(value), seat) => {
+                if let Some(seat) = seat {
+                    seat.won();
+                }
+                Poll::Ready(Ok(value))
+            }
+            (Err(error), seat) => {
+                if let Some(seat) = seat {
+                    seat.failed();
+                }
+                if this.future.is_some() { Poll::Pending } else { Poll::Ready(Err(error.into())) }
+            }
+        }
     }
 
     fn again(self: Pin<&mut Self>) -> Option<Retryable<M, F>> {
         let this = self.project();
         let number = this.number.saturating_add(1);
-        Some(Retryable { make: this.make.take(), future: None, number, last_error: None })
+        Some(Retryable {
+            make: this.make.take(),
+            future: None,
+            number,
+            last_error: None,
+            hedging: None,
+        })
     }
 
     fn number(&self) -> u32 {

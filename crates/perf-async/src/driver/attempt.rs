@@ -2,10 +2,12 @@
 
 use super::clocks::Clocks;
 use super::group::Operand;
+use super::hedging::InPlace;
+use super::shared::Shared;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
 use crate::work::Steps;
-use crate::{Attempt, Ended, OperationError, Work};
-use perf_core::{Clock, Instant};
+use crate::{Ended, Hedge, OperationError, OperationId, Work};
+use perf_core::Instant;
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::future::Future;
@@ -58,7 +60,11 @@ pub(crate) trait Place {
     fn submitted(&self) -> Instant;
     /// When it started.
     fn started(&self) -> Instant;
-    fn clock(&self) -> &Clock;
+    fn shared(&self) -> &Arc<Shared>;
+    /// What the operation is called.
+    fn id(&self) -> OperationId;
+    /// What the operation itself says about hedges.
+    fn hedge(&self) -> Option<Hedge>;
     /// Those who wait for the operation, if there is a handle.
     fn operand(&self) -> Option<Arc<dyn Operand>>;
     /// Whether to stop, asked before the first poll.
@@ -140,11 +146,8 @@ impl<W> Supervised<W> {
             return Poll::Ready(Err(OperationError::Cancelled));
         }
         let work = this.work.as_pin_mut().expect("it is polled until it answers");
-        let told = || {
-            let deadline = this.clocks.total_by(place.submitted());
-            Attempt::new(place.clock().clone(), deadline, place.operand())
-        };
-        match catch_unwind(AssertUnwindSafe(|| work.poll_attempt(cx, told))) {
+        let host = InPlace { place: &*place, deadline: this.clocks.total_by(place.submitted()) };
+        match catch_unwind(AssertUnwindSafe(|| work.poll_attempt(cx, &host))) {
             Ok(Poll::Ready(answer)) => {
                 return Poll::Ready(answer.map_err(|error| OperationError::Failed(error.into())));
             }
@@ -157,7 +160,7 @@ impl<W> Supervised<W> {
                 return Poll::Ready(Err(OperationError::Cancelled));
             }
             if end_by.moment().is_some() {
-                let remaining = end_by.remaining(place.clock().now());
+                let remaining = end_by.remaining(place.shared().clock.now());
                 *this.sleep = Some(Box::pin(tokio::time::sleep(remaining)));
             }
         }

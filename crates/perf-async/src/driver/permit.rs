@@ -8,8 +8,8 @@ use super::retrying::Again;
 use super::runner::{BoxWork, Verdict};
 use super::shared::{Job, NextJob, Payload, Shared};
 use crate::sync::{Arc, lock};
-use crate::{Ended, KindId, OperationError, OperationId};
-use perf_core::{Clock, Instant};
+use crate::{Ended, Hedge, KindId, OperationError, OperationId};
+use perf_core::Instant;
 use std::fmt;
 use std::task::{Context, Poll};
 use tokio::runtime::{Handle as Runtime, Id as RuntimeId};
@@ -162,6 +162,7 @@ pub(super) struct Turn<'a> {
 pub(super) struct GroupPlace<'a, T> {
     pub(super) group: &'a Arc<Group<T>>,
     pub(super) turn: &'a Turn<'a>,
+    pub(super) hedge: Option<Hedge>,
 }
 
 impl<T: Send + 'static> Place for GroupPlace<'_, T> {
@@ -173,8 +174,16 @@ impl<T: Send + 'static> Place for GroupPlace<'_, T> {
         self.turn.started
     }
 
-    fn clock(&self) -> &Clock {
-        &self.turn.shared.clock
+    fn shared(&self) -> &Arc<Shared> {
+        self.turn.shared
+    }
+
+    fn id(&self) -> OperationId {
+        self.turn.id
+    }
+
+    fn hedge(&self) -> Option<Hedge> {
+        self.hedge
     }
 
     fn operand(&self) -> Option<Arc<dyn Operand>> {
@@ -234,8 +243,8 @@ impl<'a> InlinePermit<'a> {
         }
     }
 
-    pub(crate) fn place(&self, started: Instant) -> InlinePlace<'a> {
-        InlinePlace { shared: self.shared, id: self.id, started, stop: None }
+    pub(crate) fn place(&self, started: Instant, hedge: Option<Hedge>) -> InlinePlace<'a> {
+        InlinePlace { shared: self.shared, id: self.id, started, hedge, stop: None }
     }
 
     fn end(&self, ended: Ended) {
@@ -260,6 +269,7 @@ pub(crate) struct InlinePlace<'a> {
     shared: &'a Arc<Shared>,
     id: OperationId,
     started: Instant,
+    hedge: Option<Hedge>,
     stop: Option<Arc<Stop>>,
 }
 
@@ -272,8 +282,16 @@ impl Place for InlinePlace<'_> {
         self.started
     }
 
-    fn clock(&self) -> &Clock {
-        &self.shared.clock
+    fn shared(&self) -> &Arc<Shared> {
+        self.shared
+    }
+
+    fn id(&self) -> OperationId {
+        self.id
+    }
+
+    fn hedge(&self) -> Option<Hedge> {
+        self.hedge
     }
 
     fn operand(&self) -> Option<Arc<dyn Operand>> {

@@ -96,7 +96,8 @@ where
 {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, turn: &Turn<'_>) -> Poll<Verdict> {
         let mut this = self.project();
-        let mut place = GroupPlace { group: this.group, turn };
+        let hedge = this.choices.as_ref().and_then(|chosen| chosen.hedge);
+        let mut place = GroupPlace { group: this.group, turn, hedge };
         let Ran { result, again } = ready!(this.supervised.as_mut().poll_in(cx, &mut place));
         let error = match result {
             Ok(value) => {

@@ -177,7 +177,8 @@ impl Shared {
                 let Operation { work, choices, .. } = operation;
                 let kind = permit.kind();
                 let supervised = Supervised::new(work, clocks);
-                let place = permit.place(now);
+                let hedge = choices.as_ref().and_then(|chosen| chosen.hedge);
+                let place = permit.place(now, hedge);
                 let Ran { result, again } = Inline { supervised, place, value: PhantomData }.await;
                 let (result, choices) = match result {
                     Ok(value) => {

@@ -56,6 +56,12 @@ pub struct AsyncStats {
     pub retries_refused: u64,
     /// Attempts that another would have followed, had there been time for it.
     pub retries_too_late: u64,
+    /// Second attempts beside slow ones; each is an operation of its own as well.
+    pub hedges: u64,
+    /// Of these, those that were the first to succeed.
+    pub hedges_won: u64,
+    /// Those that were not made, for want of a place or of budget.
+    pub hedges_refused: u64,
     /// Operations without a value whose fallback answered.
     pub fallbacks: u64,
     /// Operations without a value whose stale value answered.
@@ -128,6 +134,9 @@ impl Manager {
             kept: self.shared.kept.len(),
             retries_refused: totals.retries_refused,
             retries_too_late: totals.retries_too_late,
+            hedges: totals.hedges,
+            hedges_won: totals.hedges_won,
+            hedges_refused: totals.hedges_refused,
             fallbacks: totals.fallbacks,
             stale: totals.stale,
             unnamed,
@@ -166,6 +175,8 @@ impl Observe for Manager {
             ("kept_evicted", stats.kept_evicted, "Kept values that made room before their time."),
             ("retried", stats.retried, "Attempts that were followed by another."),
             ("retries_refused", stats.retries_refused, "Retries that the budget did not allow."),
+            ("hedges", stats.hedges, "Second attempts beside slow ones."),
+            ("hedges_won", stats.hedges_won, "Second attempts that were the first to succeed."),
             ("fallbacks", stats.fallbacks, "Operations whose fallback answered."),
             ("stale", stats.stale, "Operations whose stale value answered."),
         ];

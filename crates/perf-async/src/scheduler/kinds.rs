@@ -1,6 +1,7 @@
 //! The kinds of operations: their names, settings, counts and gates.
 
 use super::Totals;
+use super::hedges::Usual;
 use super::line::Line;
 use super::retries::Retries;
 use crate::{KindSettings, MAX_KINDS, OperationId};
@@ -51,6 +52,7 @@ pub(super) struct Kind {
     /// The next one, if there was no room in the pools when it had its turn.
     pub(super) short: Option<OperationId>,
     pub(super) retries: Retries,
+    pub(super) usual: Usual,
     /// None of them starts before.
     pub(super) blocked: Option<Instant>,
     /// When the batch that is being gathered has waited long enough.
@@ -80,6 +82,7 @@ impl Kind {
             breaker: None,
             short: None,
             retries: Retries::default(),
+            usual: Usual::default(),
             blocked: None,
             gathering: None,
             gathered: false,

@@ -37,6 +37,12 @@ pub struct Totals {
     pub retries_refused: u64,
     /// Attempts that another would have followed, had there been time for it.
     pub retries_too_late: u64,
+    /// Second attempts beside slow ones; each is an operation of its own as well.
+    pub hedges: u64,
+    /// Of these, those that were the first to succeed.
+    pub hedges_won: u64,
+    /// Those that were not made, for want of a place or of budget.
+    pub hedges_refused: u64,
     /// Operations without a value whose fallback answered.
     pub fallbacks: u64,
     /// Operations without a value whose stale value answered.
@@ -67,6 +73,9 @@ impl AddAssign for Totals {
         self.refused += other.refused;
         self.retries_refused += other.retries_refused;
         self.retries_too_late += other.retries_too_late;
+        self.hedges += other.hedges;
+        self.hedges_won += other.hedges_won;
+        self.hedges_refused += other.hedges_refused;
         self.fallbacks += other.fallbacks;
         self.stale += other.stale;
     }

@@ -42,7 +42,12 @@ pub(super) struct Retries {
 impl Retries {
     /// Takes out one retry, if there is one. `submitted` counts the operations of the kind, and
     /// starts anew now and then.
-    fn withdraw(&mut self, settings: &KindSettings, submitted: u64, now: Instant) -> bool {
+    pub(super) fn withdraw(
+        &mut self,
+        settings: &KindSettings,
+        submitted: u64,
+        now: Instant,
+    ) -> bool {
         let Some(builder) = settings.retry_budget else { return true };
         let budget = match &mut self.budget {
             Some(budget) => budget,

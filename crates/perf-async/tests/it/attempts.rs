@@ -2,6 +2,7 @@
 
 mod breaker;
 mod fallback;
+mod hedge;
 mod progress;
 mod retry;
 mod waiting;

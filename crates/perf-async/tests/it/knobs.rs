@@ -91,6 +91,8 @@ async fn reports_what_happened_until_it_is_reset() {
         ("kept_evicted", 0.0),
         ("retried", 0.0),
         ("retries_refused", 0.0),
+        ("hedges", 0.0),
+        ("hedges_won", 0.0),
         ("fallbacks", 0.0),
         ("stale", 0.0),
         ("pending", 1.0),
