@@ -77,6 +77,11 @@ impl Batching {
         self
     }
 
+    /// Starts counting from zero.
+    pub(crate) fn reset_stats(&self) {
+        *lock(&self.stats) = BatchStats::default();
+    }
+
     /// What its batches have been like.
     #[must_use]
     pub fn stats(&self) -> BatchStats {

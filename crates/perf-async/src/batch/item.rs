@@ -16,7 +16,7 @@ impl Operation<(), ()> {
     /// [`Manager::submit_item_operation`](crate::Manager::submit_item_operation).
     ///
     /// Priority, key and time limits are those of any other operation. Its time to run begins with
-    /// its batch's.
+    /// its batch's. It is never tried again.
     pub fn item<T, I>(kind: impl Into<Cow<'static, str>>, item: I) -> Operation<T, Item<I>> {
         Operation::with(kind.into(), Item { item, weight: 1 })
     }

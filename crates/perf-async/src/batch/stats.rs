@@ -3,7 +3,8 @@
 use perf_core::Histogram;
 use std::time::Duration;
 
-/// What the batches of one kind have been like since batching was first enabled for it.
+/// What the batches of one kind have been like since it got its handler, or since the statistics were
+/// last reset.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct BatchStats {

@@ -7,12 +7,12 @@
 //! A member that is cancelled, or whose time passes, after that gets its answer at once, and the
 //! others do not notice. When the last has gone the handler's future is dropped.
 
-use super::attempt::{Stop, contain, ended, panicked};
+use super::attempt::{Stop, contain, ended, ended_by, panicked};
 use super::clocks::Clocks;
 use super::group::{Group, Operand};
 use super::permit::{Started, Turn};
 use super::runner::{BoxWork, ErasedWork, Verdict};
-use super::shared::{Job, Payload, Shared, Unstarted};
+use super::shared::{Core, Job, Payload, Shared, Unstarted};
 use super::sharing::ShareKey;
 use crate::batch::{Answers, Batch, Flushed, Handler, WrongAnswers};
 use crate::operation::{Choices, Limits};
@@ -102,7 +102,7 @@ pub(super) fn gather(
     let rule = live.unwrap_or(first.rule);
     let mut weight = first.weight;
     let mut is_heavy = false;
-    let taken = core.take_members(leader, rule.max() - 1, now, |payload| {
+    let taken = core.take_members(leader, rule.max().saturating_sub(1), now, |payload| {
         let Payload::Waiting(job) = payload else { return false };
         let Some(item) = job.work.item().filter(|item| item.handler == first.handler) else {
             return false;
@@ -275,10 +275,8 @@ where
             self.seats = seats;
             left
         };
-        for seat in left {
-            let seat: Seat<I, T> = seat;
-            contain(|| drop(seat)).unwrap_or_default();
-        }
+        let left: Vec<Seat<I, T>> = left;
+        drop_each(left);
     }
 
     /// Answers those whose time has passed, and waits for the next.
@@ -313,9 +311,10 @@ where
                 continue;
             }
             let error = OperationError::TimedOut { clock, limit };
-            // So that it is not looked at again; it gets its answer below.
-            seat.result = Some(Err(error.clone()));
-            if self.shared.disembark(seat.id, &self.flight, ended::<T>(&Err(error.clone()))) {
+            let aboard = self.shared.disembark(seat.id, &self.flight, ended_by(&error));
+            // So that it is not looked at again: it gets its answer here, or has had it.
+            seat.result = Some(Err(if aboard { error.clone() } else { OperationError::Cancelled }));
+            if aboard {
                 self.flight.leave();
                 self.shared.settle(seat.kind, &seat.group, Err(error), seat.choices.take());
             }
@@ -330,19 +329,21 @@ where
             Ok(answers) if answers.len() == items => {
                 for (seat, answer) in self.seats.iter_mut().zip(answers) {
                     let answer = answer.map_err(|error| OperationError::Failed(error.into()));
-                    if let Some(late) = seat.result.replace(answer) {
-                        let late = seat.result.replace(late);
-                        contain(|| drop(late)).unwrap_or_default();
-                    } else if let Some(Ok(value)) = &seat.result {
+                    if seat.result.is_some() {
+                        drop_each([answer]);
+                        continue;
+                    }
+                    if let Ok(value) = &answer {
                         self.shared.keep(seat.id, value, &seat.choices);
                     }
+                    seat.result = Some(answer);
                 }
                 return;
             }
             Ok(answers) => {
                 lock(&self.handler.stats).wrong_answers += 1;
                 let wrong = WrongAnswers { items, answers: answers.len() };
-                contain(|| drop(answers)).unwrap_or_default();
+                drop_each(answers);
                 OperationError::Failed(Arc::new(wrong))
             }
             Err(error) => error,
@@ -373,7 +374,7 @@ where
             Some(result) if is_aboard(&lock(&this.shared.core), this.flight.leader) => {
                 ended(result)
             }
-            Some(Err(error @ OperationError::TimedOut { .. })) => ended::<T>(&Err(error.clone())),
+            Some(Err(error @ OperationError::TimedOut { .. })) => ended_by(error),
             _ => Ended::Cancelled,
         }))
     }
@@ -396,31 +397,25 @@ where
         let (shared, leader) = (&this.shared, this.flight.leader);
         let mut seats = std::mem::take(&mut this.seats);
         for page in seats.chunks_mut(PAGE) {
-            // The texts of errors are the user's code, so they are made without the lock.
-            let mut page: Vec<_> = page
-                .iter_mut()
-                .map(|seat| {
-                    let result = seat.result.take().unwrap_or_else(|| Err(otherwise.clone()));
-                    (seat, ended(&result), result)
-                })
-                .collect();
+            // The texts of errors are the user's code, so they are made without the lock. The
+            // first has ended with the batch.
+            let members = page.iter_mut().filter(|seat| seat.id != leader).map(|seat| {
+                let result = seat.result.get_or_insert_with(|| Err(otherwise.clone()));
+                (seat.id, ended(result))
+            });
+            let members: Vec<_> = members.collect();
             let now = shared.clock.now();
-            let mut payloads = Vec::with_capacity(page.len());
-            {
-                let mut core = lock(&shared.core);
-                for (seat, ended, _) in &mut page {
-                    if seat.id != leader {
-                        let ended = std::mem::replace(ended, Ended::Cancelled);
-                        payloads.push(core.finish(seat.id, ended, now));
-                    }
-                }
-            }
-            drop(payloads);
-            for (seat, _, result) in page {
+            let finish = |core: &mut Core| -> Vec<_> {
+                members.into_iter().map(|(id, ended)| core.finish(id, ended, now)).collect()
+            };
+            let finished = finish(&mut lock(&shared.core));
+            drop(finished);
+            for seat in page {
+                let result = seat.result.take().unwrap_or_else(|| Err(otherwise.clone()));
                 shared.settle(seat.kind, &seat.group, result, seat.choices.take());
             }
         }
-        contain(|| drop(seats)).unwrap_or_default();
+        drop_each(seats);
     }
 
     fn operand(&self) -> Arc<dyn Operand> {
@@ -511,12 +506,12 @@ impl Shared {
             self.hand(&runtime, desk, started.board(self));
             return Ok((id, group, 0));
         }
-        let job = Job { work, runtime: runtime.clone() };
+        let job = Job { work, runtime };
         let queued = core.submit(submission, Payload::Waiting(job), now);
         let (alarm, more) = (core.take_alarm(), core.has_next());
         drop(core);
         let id = queued.map_err(|(overloaded, _)| overloaded)?;
-        self.see_to(&runtime, alarm, more);
+        self.see_to(alarm, more);
         Ok((id, group, 0))
     }
 
@@ -563,20 +558,18 @@ impl Shared {
             }
             for (job, group) in jobs {
                 let queued = core.submit(submission.clone(), Payload::Waiting(job), now);
-                let id = queued.map_err(|(overloaded, _)| overloaded);
-                taken.push((id?, group, 0));
+                let Ok(id) = queued else { unreachable!("there is room for all") };
+                taken.push((id, group, 0));
             }
             (core.take_alarm(), core.has_next())
         };
-        self.see_to(&runtime, alarm, more);
+        self.see_to(alarm, more);
         Ok(taken)
     }
 
     /// Does what a submission has left to do once the scheduler's lock is free.
-    fn see_to(self: &Arc<Self>, runtime: &Runtime, alarm: Option<Instant>, more: bool) {
-        if let Some(moment) = alarm {
-            self.timer.watch(self, runtime, moment);
-        }
+    fn see_to(self: &Arc<Self>, alarm: Option<Instant>, more: bool) {
+        self.watch(alarm);
         if more {
             self.dispatch();
         }
@@ -625,6 +618,13 @@ pub(super) fn leave_locked(
         core.set_payload(id, Payload::Cancelled)
     } else {
         core.finish(id, ended, now).and_then(|finished| finished.payload)
+    }
+}
+
+/// Drops what is the user's, also what comes after something that panics when it is dropped.
+fn drop_each<V>(values: impl IntoIterator<Item = V>) {
+    for value in values {
+        contain(|| drop(value)).unwrap_or_default();
     }
 }
 

@@ -3,12 +3,12 @@
 use super::Manager;
 use crate::batch::{MAX_BATCH, MAX_WINDOW, MIN_WINDOW};
 use crate::driver::Payload;
-use crate::sync::Arc;
+use crate::sync::{Arc, lock};
 use crate::{
     Batch, BatchError, BatchStats, Batching, ConfigError, Handle, Item, KindSettings, Operation,
     OperationId, Scheduler,
 };
-use perf_core::{Bounds, Direction, Instant, Knob, KnobId, KnobValue};
+use perf_core::{Bounds, Direction, Histogram, Instant, Knob, KnobId, KnobValue, Signal, Unit};
 use std::borrow::Cow;
 use std::error::Error;
 use std::future::Future;
@@ -19,8 +19,8 @@ impl Manager {
     ///
     /// The handler gets the items in the order of their turns and answers each of them, in the same
     /// order; what it answers for one item is that item's alone. If it answers too few or too many,
-    /// panics, or takes longer than the items may run, all of them fail. A batch is not tried again
-    /// as a whole.
+    /// panics, or takes longer than the items may run, all of them fail. Batches are never tried
+    /// again, whatever the kind's retry says: which items are worth it only the caller knows.
     ///
     /// A batch counts as one running operation. Unless the kind's `max_concurrent` says otherwise
     /// there is one batch of a natural kind under way at a time.
@@ -179,6 +179,27 @@ impl Manager {
     {
         let handles = self.submit_items::<T, I>(kind, items)?;
         Ok(handles.iter().map(Handle::id).collect())
+    }
+}
+
+impl Manager {
+    /// Reports the batches of all kinds together, if any kind batches.
+    pub(super) fn observe_batches(&self, since: Instant, visit: &mut dyn FnMut(Signal<'_>)) {
+        let all: Vec<Batching> = {
+            let core = lock(&self.shared.core);
+            core.kinds().filter_map(|kind| core.kind_settings(kind).batch.clone()).collect()
+        };
+        let (mut sizes, mut wrong_answers) = (Histogram::new(), 0);
+        for stats in all.iter().map(Batching::stats) {
+            sizes.merge(&stats.sizes);
+            wrong_answers += stats.wrong_answers;
+        }
+        if !all.is_empty() {
+            let size = Signal::histogram("batch_size", Unit::Count, &sizes, since);
+            visit(size.help("How many items the batches had."));
+            let wrong = Signal::counter("wrong_answers", wrong_answers, since);
+            visit(wrong.help("Batches that failed whole: not one answer for each item."));
+        }
     }
 }
 

@@ -199,6 +199,7 @@ impl Observe for Manager {
             visit(Signal::histogram(name, Unit::Nanoseconds, histogram, stats.since).help(help));
         }
         self.observe_pools(stats.since, visit);
+        self.observe_batches(stats.since, visit);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::kinds::Kind;
 use super::line::LEVELS;
 use super::{KindId, Scheduler};
-use crate::{KindSettings, Status};
+use crate::{BatchStats, Batching, KindSettings, Status};
 use perf_core::{Histogram, Instant};
 use perf_guard::BreakerState;
 use std::borrow::Cow;
@@ -105,6 +105,8 @@ pub struct OperationMetrics {
     pub breaker: Option<BreakerState>,
     /// Whether operations wait for the throttle only.
     pub throttled: bool,
+    /// What its batches have been like, if its operations are handed over together.
+    pub batches: Option<BatchStats>,
     /// How the kind is set.
     pub settings: KindSettings,
 }
@@ -133,6 +135,7 @@ impl<P> Scheduler<P> {
             run_duration: kind.runs.clone(),
             breaker: kind.breaker.as_ref().map(|breaker| breaker.state(now)),
             throttled: kind.line.len() > 0 && kind.blocked.is_some_and(|until| until > now),
+            batches: kind.settings.batch.as_ref().map(Batching::stats),
             settings: kind.settings.clone(),
         }
     }
@@ -152,6 +155,9 @@ impl<P> Scheduler<P> {
             kind.at_once = 0;
             kind.waits = Histogram::new();
             kind.runs = Histogram::new();
+            if let Some(batching) = &kind.settings.batch {
+                batching.reset_stats();
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ mod gathering;
 mod leaving;
 mod random;
 mod sharing;
+mod threads;
 
 use crate::{ms, settle};
 use perf_async::{Batch, Handle, Manager};

@@ -1,9 +1,10 @@
 //! Random interleavings.
 
 use crate::{assert_idle, settle};
-use perf_async::{Batch, Handle, Manager, Operation, OperationError};
+use perf_async::{Batch, Handle, Manager, Operation, OperationError, WrongAnswers};
 use perf_core::Priority;
 use proptest::prelude::*;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[derive(Clone, Debug)]
@@ -33,25 +34,64 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..80)
 }
 
-/// Answers each item with itself, fails multiples of 7, answers too few when a batch has 13, and
-/// panics when it has 17.
-fn enable(manager: &Manager, rule: Batch) {
-    let handler = |items: Vec<u64>| async move {
-        tokio::time::sleep(Duration::from_millis(items[0] % 9)).await;
-        let short = usize::from(items.iter().any(|item| item % 50 == 13));
-        assert!(!items.iter().any(|item| item % 50 == 17), "seventeen");
-        let answer = |item: &u64| if item.is_multiple_of(7) { Err("seven") } else { Ok(*item) };
-        items[short..].iter().map(answer).collect::<Vec<Result<u64, &'static str>>>()
+/// What became of each call of the handler.
+#[derive(Clone, Debug, Default)]
+struct Calls(Arc<Mutex<Vec<Call>>>);
+
+/// The items, and what became of them.
+type Call = (Vec<u64>, Fate);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    Begun,
+    Answered,
+    Short,
+    Panicked,
+}
+
+impl Calls {
+    /// The fates of the calls that this item was in.
+    fn of(&self, item: u64) -> Vec<Fate> {
+        let calls = self.0.lock().unwrap();
+        calls.iter().filter(|(items, _)| items.contains(&item)).map(|(_, fate)| *fate).collect()
+    }
+}
+
+/// Answers each item with itself, but fails multiples of 7, answers too few where there is a 13, and
+/// panics where there is a 17.
+fn enable(manager: &Manager, rule: Batch, calls: &Calls) {
+    let calls = calls.clone();
+    let handler = move |items: Vec<u64>| {
+        let calls = calls.clone();
+        async move {
+            let call = {
+                let mut calls = calls.0.lock().unwrap();
+                calls.push((items.clone(), Fate::Begun));
+                calls.len() - 1
+            };
+            tokio::time::sleep(Duration::from_millis(items[0] % 9)).await;
+            let has = |rest| items.iter().any(|item| item % 50 == rest);
+            let fate = match (has(17), has(13)) {
+                (true, _) => Fate::Panicked,
+                (_, true) => Fate::Short,
+                _ => Fate::Answered,
+            };
+            calls.0.lock().unwrap()[call].1 = fate;
+            assert!(fate != Fate::Panicked, "seventeen");
+            let answer = |item: &u64| if item.is_multiple_of(7) { Err("seven") } else { Ok(*item) };
+            let from = usize::from(fate == Fate::Short);
+            items[from..].iter().map(answer).collect::<Vec<Result<u64, &'static str>>>()
+        }
     };
     manager.enable_batching("echo", rule, handler).unwrap();
 }
 
 async fn run(concurrent: usize, steps: Vec<Step>) {
     let manager = Manager::builder().max_concurrent(concurrent).queue_limit(60).build().unwrap();
-    enable(&manager, Batch::natural(5));
+    let calls = Calls::default();
+    enable(&manager, Batch::natural(5), &calls);
     let mut handles: Vec<(u64, bool, Handle<u64>)> = Vec::new();
     for (number, step) in (0_u64..).zip(steps) {
-        // Items of one key have one number modulo 1,000, so that anybody's answer fits.
         match step {
             Step::Submit { key, level, timeout } => {
                 let item = key.map_or(10_000 + number * 100, u64::from);
@@ -91,22 +131,33 @@ async fn run(concurrent: usize, steps: Vec<Step>) {
                 enable(
                     &manager,
                     window.map_or(Batch::natural(max), |window| Batch::window(max, window)),
+                    &calls,
                 );
             }
             Step::Disable => drop(manager.disable_batching("echo")),
             _ => {}
         }
     }
-    for (item, ..) in &handles {
-        assert!(*item > 0 || handles.len() < 100_000);
-    }
-    for (item, _, handle) in handles {
-        match handle.await {
-            Ok(value) => assert_eq!(value, item, "somebody else's answer"),
-            Err(OperationError::Failed(error)) if error.to_string() == "seven" => {
-                assert_eq!(item % 7, 0)
+    for (item, timed, handle) in handles {
+        let answer = handle.await;
+        let fates = calls.of(item);
+        // One without a key is handed over once at most.
+        assert!(fates.len() <= 1 || item < KEYS, "{item} was in {fates:?}");
+        match answer {
+            Ok(value) => {
+                assert_eq!(value, item, "somebody else's answer");
+                assert!(fates.contains(&Fate::Answered));
             }
-            Err(_) => {}
+            Err(OperationError::Failed(error)) if error.is::<WrongAnswers>() => {
+                assert!(fates.contains(&Fate::Short));
+            }
+            Err(OperationError::Failed(_)) => {
+                assert!(item.is_multiple_of(7) && fates.contains(&Fate::Answered));
+            }
+            Err(OperationError::Panicked(_)) => assert!(fates.contains(&Fate::Panicked)),
+            Err(OperationError::TimedOut { .. }) => assert!(timed || item < KEYS),
+            Err(OperationError::Cancelled) => {}
+            Err(other) => panic!("{other}"),
         }
     }
     settle().await;
@@ -127,3 +178,6 @@ proptest! {
         runtime.block_on(run(concurrent, steps));
     }
 }
+
+/// Items below this have a key.
+const KEYS: u64 = 4;
