@@ -256,15 +256,13 @@ impl<P> Scheduler<P> {
         let kind = &mut self.kinds[kind_id];
         kind.totals.submitted += 1;
         kind.waiting += 1;
-        if let Some(slot) = self.slab.get_mut(id) {
-            kind.line.push(slot, self.aging);
-        }
+        kind.line.push(id, &mut self.slab, self.aging);
         if let Some(moment) = start_by.moment() {
             self.expiries.push(moment, id);
             self.alarm = self.alarm.min(moment);
         }
         self.gather(kind_id, now);
-        self.refresh(kind_id);
+        self.refresh_if(kind_id, |first| first == id);
         Ok(id)
     }
 
@@ -417,9 +415,9 @@ impl<P> Scheduler<P> {
             slot.priority = priority;
             self.moves = self.moves.wrapping_add(1);
             let line = &mut self.kinds[kind].line;
-            line.push_moved(slot, self.moves, self.aging);
-            line.left(id, place, &self.slab, self.aging);
-            self.refresh(kind);
+            line.push_moved(id, self.moves, &mut self.slab, self.aging);
+            let changed = line.left(id, place, &self.slab, self.aging);
+            self.refresh_if(kind, |first| changed || first == id);
         } else {
             slot.priority = priority;
         }
@@ -545,15 +543,18 @@ impl<P> Scheduler<P> {
         self.waiting -= 1;
         let kind = &mut self.kinds[kind_id];
         kind.waiting -= 1;
-        match place {
+        let changed = match place {
             Some(place) => kind.line.left(id, place, &self.slab, self.aging),
-            None => self.wakes.forget(|_, id| is_suspended(&self.slab, id)),
-        }
+            None => {
+                self.wakes.forget(|_, id| is_suspended(&self.slab, id));
+                false
+            }
+        };
         self.forget_expiry(start_by);
         if self.kinds[kind_id].gathered {
             self.gather_anew(kind_id, now);
         }
-        self.refresh(kind_id);
+        self.refresh_if(kind_id, |_| changed);
         payload
     }
 

@@ -56,10 +56,10 @@ impl<P> Scheduler<P> {
         while self.wakes.is_due(now) {
             let slab = &self.slab;
             let Some(id) = self.wakes.pop(now, |_, id| is_suspended(slab, id)) else { return };
-            let Some(slot) = self.slab.get_mut(id) else { return };
-            let kind = slot.kind;
+            let Some(kind) = self.kind_of(id) else { return };
             self.moves = self.moves.wrapping_add(1);
-            self.kinds[kind].line.push_moved(slot, self.moves, self.aging);
+            let line = &mut self.kinds[kind].line;
+            line.push_moved(id, self.moves, &mut self.slab, self.aging);
             self.gather(kind, now);
             self.refresh(kind);
         }

@@ -4,7 +4,7 @@ use super::slab::NONE;
 use super::units::{Asks, NoRoom};
 use super::{KindId, Scheduler};
 use crate::pools::Grant;
-use crate::{Batch, Fairness};
+use crate::{Batch, Fairness, OperationId};
 use perf_core::Instant;
 use perf_guard::{Outcome, Permit};
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl Holds {
 impl<P> Scheduler<P> {
     /// Takes what an operation of that kind needs to start, all of it or nothing. The limits of
     /// places have been looked at before: a kind without a place has no turn.
-    pub(super) fn pass(&mut self, id: KindId, operation: super::OperationId, now: Instant) -> Gate {
+    pub(super) fn pass(&mut self, id: KindId, operation: OperationId, now: Instant) -> Gate {
         let kind = &mut self.kinds[id];
         // Asked first, so that a kind that has to wait is told nothing else meanwhile.
         let wait = kind.throttle.as_ref().map_or(Duration::ZERO, |throttle| throttle.wait(now));
@@ -133,13 +133,24 @@ impl<P> Scheduler<P> {
     /// Tells the circuit breaker how a running operation did, where the driver knows better than
     /// [`finish`](Scheduler::finish) and [`suspend`](Scheduler::suspend): an error that says nothing
     /// about the other side's health, say. `None` counts as neither. What follows is not counted.
-    pub fn report(&mut self, id: super::OperationId, outcome: Option<Outcome>, now: Instant) {
+    pub fn report(&mut self, id: OperationId, outcome: Option<Outcome>, now: Instant) {
         let Some(slot) = self.slab.get(id).filter(|slot| !slot.state.waits()) else { return };
         let Some(hold) = self.holds.get_mut(slot.link) else { return };
         if let (Some(permit), Some(outcome), Some(breaker)) =
             (hold.permit.take(), outcome, &mut self.kinds[slot.kind].breaker)
         {
             breaker.record(permit, outcome, now);
+        }
+    }
+
+    /// As [`refresh`](Scheduler::refresh) after something that matters only if it has changed which
+    /// operation is the first, or if the kind's comes in batches, for which their number counts.
+    #[inline]
+    pub(super) fn refresh_if(&mut self, id: KindId, changed: impl Fn(OperationId) -> bool) {
+        let kind = &self.kinds[id];
+        let first = kind.line.first().map_or(OperationId::NONE, |(_, first)| first);
+        if changed(first) || kind.settings.batch.is_some() {
+            self.refresh(id);
         }
     }
 

@@ -74,7 +74,7 @@ impl Kind {
             name,
             settings: KindSettings::default(),
             first_limit: None,
-            line: Line::default(),
+            line: Line::new(),
             waiting: 0,
             running: 0,
             places: 0,

@@ -7,8 +7,8 @@
 //! for another attempt, go into a heap.
 //!
 //! Whoever leaves does not look for its entry: the entry is stale from then on, and is dropped when
-//! it comes to the front, or with all others when they outnumber the living. So leaving touches one
-//! place and no neighbour.
+//! it comes to the front, or with all others where there would have to be more room for a new one.
+//! So leaving touches one place and no neighbour.
 
 use super::slab::{Slab, Slot, State};
 use crate::OperationId;
@@ -36,15 +36,17 @@ impl Aging {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Line {
     levels: [VecDeque<OperationId>; LEVELS],
-    /// How many of each level are no longer there, or are among the moved.
-    stale: [u32; LEVELS],
     moved: BinaryHeap<Reverse<Moved>>,
-    stale_moved: usize,
+    /// How many wait of each level where they were put at first, and how many among the moved.
+    listed: [u32; LEVELS],
+    lifted: [u32; LEVELS],
     /// The best of each level and of the moved.
-    heads: [Option<Rank>; LEVELS + 1],
+    heads: [Rank; LEVELS + 1],
+    /// The best of all.
+    first: Rank,
     len: usize,
     /// Entries looked at, for the tests that count.
     #[cfg(test)]
@@ -59,112 +61,156 @@ struct Moved {
 }
 
 impl Line {
+    pub(super) fn new() -> Line {
+        Line {
+            levels: Default::default(),
+            moved: BinaryHeap::new(),
+            listed: [0; LEVELS],
+            lifted: [0; LEVELS],
+            heads: [NOBODY; LEVELS + 1],
+            first: NOBODY,
+            len: 0,
+            #[cfg(test)]
+            touched: 0,
+        }
+    }
+
     /// How many wait in it.
     pub(super) const fn len(&self) -> usize {
         self.len
     }
 
-    /// How many wait in it at each level, lowest first. O(m), m = those moved.
-    pub(super) fn by_level<P>(&self, slab: &Slab<P>) -> [usize; LEVELS] {
-        let mut counts: [usize; LEVELS] =
-            std::array::from_fn(|at| self.levels[at].len() - self.stale[at] as usize);
-        for Reverse(moved) in &self.moved {
-            if is_moved(slab, *moved)
-                && let Some(slot) = slab.get(moved.rank.1)
-            {
-                counts[level(slot)] += 1;
-            }
-        }
-        counts
+    /// How many wait in it at each level, lowest first.
+    pub(super) fn by_level(&self) -> [usize; LEVELS] {
+        std::array::from_fn(|at| (self.listed[at] + self.lifted[at]) as usize)
     }
 
-    /// The one that comes next. At most ten comparisons.
+    /// The one that comes next.
+    #[inline]
     pub(super) fn first(&self) -> Option<Rank> {
-        self.heads.iter().flatten().min().copied()
+        (self.first != NOBODY).then_some(self.first)
     }
 
     /// When the first of those came that have not been moved; of the moved only the first counts.
     pub(super) fn oldest<P>(&self, slab: &Slab<P>) -> Option<Instant> {
-        let heads = self.heads.iter().flatten();
-        heads.filter_map(|(_, id)| slab.get(*id)).map(|slot| slot.queued_at).min()
+        let heads = self.heads.iter().filter_map(|(_, id)| slab.get(*id));
+        heads.map(|slot| slot.queued_at).min()
     }
 
-    /// Adds one that has just come, later than all before. O(1).
-    pub(super) fn push<P>(&mut self, slot: &mut Slot<P>, aging: Aging) {
-        let level = level(slot);
+    /// Adds one that has just come, later than all before. O(1), amortised.
+    pub(super) fn push<P>(&mut self, id: OperationId, slab: &mut Slab<P>, aging: Aging) {
+        let Some(slot) = slab.get_mut(id) else { return };
         slot.state = State::Listed;
-        self.levels[level].push_back(slot.id);
-        self.heads[level].get_or_insert(aging.rank(slot));
+        let (level, rank) = (level(slot), aging.rank(slot));
+        let ids = &mut self.levels[level];
+        let live = self.listed[level] as usize;
+        if ids.len() == ids.capacity() && ids.len() > 2 * live + SLACK {
+            let entries = ids.len() as u64;
+            ids.retain(|id| is_listed(slab, *id));
+            self.touch(entries);
+        }
+        self.levels[level].push_back(id);
+        self.listed[level] += 1;
         self.len += 1;
+        if self.heads[level] == NOBODY {
+            self.heads[level] = rank;
+            self.first = self.first.min(rank);
+        }
         self.touch(1);
     }
 
-    /// Adds one that came some time ago. O(log m), m = those moved.
-    pub(super) fn push_moved<P>(&mut self, slot: &mut Slot<P>, number: u32, aging: Aging) {
+    /// Adds one that came some time ago. O(log m), m = those moved; amortised.
+    pub(super) fn push_moved<P>(
+        &mut self,
+        id: OperationId,
+        number: u32,
+        slab: &mut Slab<P>,
+        aging: Aging,
+    ) {
+        let Some(slot) = slab.get_mut(id) else { return };
         slot.state = State::Moved;
         slot.link = number;
-        let rank = aging.rank(slot);
+        let (level, rank) = (level(slot), aging.rank(slot));
+        let live: u32 = self.lifted.iter().sum();
+        if self.moved.len() == self.moved.capacity() && self.moved.len() > 2 * live as usize + SLACK
+        {
+            self.touch(self.moved.len() as u64);
+            self.moved.retain(|Reverse(moved)| is_moved(slab, *moved));
+        }
         self.moved.push(Reverse(Moved { rank, number }));
-        let head = self.heads[LEVELS].get_or_insert(rank);
-        *head = rank.min(*head);
+        self.lifted[level] += 1;
         self.len += 1;
+        self.heads[LEVELS] = self.heads[LEVELS].min(rank);
+        self.first = self.first.min(rank);
         self.touch(u64::from(usize::BITS - self.moved.len().leading_zeros()));
     }
 
     /// Notes that an operation no longer waits here as it did. To be called once its place has been
-    /// changed. O(1), and O(log m) if it had moved and was the best of those; amortised, since it
-    /// cleans up.
-    pub(super) fn left<P>(&mut self, id: OperationId, at: Left, slab: &Slab<P>, aging: Aging) {
+    /// changed. Answers whether it may have been the first.
+    ///
+    /// O(1), and O(log m) if it had moved and was the best of those; amortised, since stale entries
+    /// that come to the front are dropped.
+    pub(super) fn left<P>(
+        &mut self,
+        id: OperationId,
+        at: Left,
+        slab: &Slab<P>,
+        aging: Aging,
+    ) -> bool {
         self.len -= 1;
         self.touch(1);
         match at {
             Left::Level(level) => {
-                self.stale[level] += 1;
-                if self.levels[level].front() == Some(&id) {
-                    self.skip(level, slab, aging);
-                } else if self.stale[level] as usize > self.levels[level].len() / 2 + SLACK {
-                    self.touch(self.levels[level].len() as u64);
-                    self.levels[level].retain(|id| is_listed(slab, *id, level));
-                    self.stale[level] = 0;
+                self.listed[level] -= 1;
+                if self.heads[level].1 != id {
+                    return false;
                 }
+                self.skip(level, slab, aging);
             }
-            Left::Moved => {
-                self.stale_moved += 1;
-                if self.heads[LEVELS].is_some_and(|(_, head)| head == id) {
-                    self.skip_moved(slab);
-                } else if self.stale_moved > self.moved.len() / 2 + SLACK {
-                    self.touch(self.moved.len() as u64);
-                    self.moved.retain(|Reverse(moved)| is_moved(slab, *moved));
-                    self.stale_moved = 0;
+            Left::Moved(level) => {
+                self.lifted[level] -= 1;
+                if self.heads[LEVELS].1 != id {
+                    return false;
                 }
+                self.skip_moved(slab);
             }
         }
+        self.first = self.heads.iter().min().copied().unwrap_or(NOBODY);
+        true
     }
 
     /// Lets the first of a level be one that waits.
     fn skip<P>(&mut self, level: usize, slab: &Slab<P>, aging: Aging) {
-        self.heads[level] = None;
+        self.heads[level] = NOBODY;
+        if self.listed[level] == 0 {
+            self.levels[level].clear();
+            return;
+        }
         while let Some(id) = self.levels[level].front() {
-            if is_listed(slab, *id, level) {
-                self.heads[level] = slab.get(*id).map(|slot| aging.rank(slot));
+            if let Some(slot) = slab.get(*id)
+                && slot.state == State::Listed
+            {
+                self.heads[level] = aging.rank(slot);
                 return;
             }
             self.levels[level].pop_front();
-            self.stale[level] -= 1;
             self.touch(1);
         }
     }
 
     fn skip_moved<P>(&mut self, slab: &Slab<P>) {
-        self.heads[LEVELS] = None;
+        self.heads[LEVELS] = NOBODY;
+        if self.lifted.iter().all(|count| *count == 0) {
+            self.moved.clear();
+            return;
+        }
         while let Some(Reverse(moved)) = self.moved.peek() {
             if is_moved(slab, *moved) {
-                self.heads[LEVELS] = Some(moved.rank);
+                self.heads[LEVELS] = moved.rank;
                 return;
             }
             self.touch(u64::from(usize::BITS - self.moved.len().leading_zeros()));
             self.moved.pop();
-            self.stale_moved -= 1;
         }
     }
 
@@ -188,14 +234,14 @@ impl Line {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Left {
     Level(usize),
-    Moved,
+    Moved(usize),
 }
 
 /// Where an operation waits; `None` if it is in no line.
 pub(super) fn place_of<P>(slot: &Slot<P>) -> Option<Left> {
     match slot.state {
         State::Listed => Some(Left::Level(level(slot))),
-        State::Moved => Some(Left::Moved),
+        State::Moved => Some(Left::Moved(level(slot))),
         State::Suspended | State::Running | State::Member => None,
     }
 }
@@ -204,9 +250,9 @@ fn level<P>(slot: &Slot<P>) -> usize {
     usize::from(slot.priority.level() - 1)
 }
 
-fn is_listed<P>(slab: &Slab<P>, id: OperationId, in_level: usize) -> bool {
+fn is_listed<P>(slab: &Slab<P>, id: OperationId) -> bool {
     // An operation never comes back into a level, so its level is that of this entry.
-    slab.get(id).is_some_and(|slot| slot.state == State::Listed && level(slot) == in_level)
+    slab.get(id).is_some_and(|slot| slot.state == State::Listed)
 }
 
 fn is_moved<P>(slab: &Slab<P>, moved: Moved) -> bool {
@@ -215,6 +261,8 @@ fn is_moved<P>(slab: &Slab<P>, moved: Moved) -> bool {
 }
 
 pub(super) const LEVELS: usize = perf_core::Priority::HIGHEST.level() as usize;
+/// Ranks behind all others.
+const NOBODY: Rank = (i64::MAX, OperationId::NONE);
 /// So many stale entries are never worth cleaning up.
 const SLACK: usize = 64;
 /// An aging time as long as the clock may run, 18 years: then no wait ever makes up for a level.

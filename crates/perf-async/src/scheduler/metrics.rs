@@ -129,7 +129,7 @@ impl<P> Scheduler<P> {
             kind: kind.name.clone(),
             totals: kind.totals,
             pending: kind.waiting,
-            pending_by_priority: kind.line.by_level(&self.slab),
+            pending_by_priority: kind.line.by_level(),
             running: kind.running,
             wait_duration: kind.wait_duration(),
             run_duration: kind.runs.clone(),

@@ -22,24 +22,27 @@ pub(super) struct Slab<P> {
 }
 
 /// One operation, or a free place. 56 bytes and what the driver keeps.
+///
+/// What tells whether it waits, and where, comes first and lies together.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Slot<P> {
     /// `NONE` if the place is free.
     pub(super) id: OperationId,
-    pub(super) queued_at: Instant,
-    /// Since when it has been in its state.
-    pub(super) since: Instant,
-    /// It never starts after this.
-    pub(super) start_by: Deadline,
-    /// In nanoseconds, for the record.
-    pub(super) timeout: u64,
     /// Moved: the number of its entry. Running: what it holds. Free: the next free place.
     pub(super) link: u32,
     pub(super) kind: KindId,
     pub(super) priority: Priority,
     pub(super) state: State,
-    pub(super) key: Option<Arc<OperationKey>>,
+    pub(super) queued_at: Instant,
+    /// It never starts after this.
+    pub(super) start_by: Deadline,
     pub(super) payload: Option<P>,
+    pub(super) key: Option<Arc<OperationKey>>,
+    /// Since when it has been in its state.
+    pub(super) since: Instant,
+    /// In nanoseconds, for the record.
+    pub(super) timeout: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -307,3 +307,48 @@ fn an_operation_that_waits_takes_few_bytes() {
     assert!(size_of::<slab::Slot<Box<u8>>>() <= 72, "{}", size_of::<slab::Slot<Box<u8>>>());
     assert_eq!(size_of::<EndedOperation>(), 64);
 }
+
+proptest! {
+    #![proptest_config(crate::test_cases())]
+
+    /// In any span of time no more start than the burst and what the rate gives, whoever is
+    /// cancelled meanwhile; and nobody waits once the throttle lets the next one through.
+    #[test]
+    fn no_more_start_than_rate_and_burst_allow(
+        spacing in 1_u64..50,
+        burst in 1_u64..6,
+        steps in prop::collection::vec((0_u8..4, 0_u64..40), 1..200),
+    ) {
+        let mut config = SchedulerConfig::default();
+        config.max_concurrent = 1_000;
+        let mut scheduler = Scheduler::new(config);
+        let kind = scheduler.kind("mail");
+        let throttle = Throttle::spacing(millis(spacing)).burst(burst);
+        scheduler.configure(kind, KindSettings::default().throttle(throttle), at(0)).unwrap();
+        let (mut now, mut waiting, mut starts) = (0, Vec::new(), Vec::new());
+        for (step, time) in steps {
+            match step {
+                0 | 1 => waiting.push(scheduler.submit(Submission::new(kind), (), at(now)).unwrap()),
+                2 if !waiting.is_empty() => {
+                    let id = waiting.remove(time as usize % waiting.len());
+                    scheduler.cancel(id, at(now));
+                }
+                _ => now += time,
+            }
+            while let Some(next) = scheduler.next(at(now)) {
+                let Next::Start { id, .. } = next else { panic!("{next:?}") };
+                waiting.retain(|waiting| *waiting != id);
+                starts.push(now);
+            }
+            if !waiting.is_empty() {
+                let timer = scheduler.next_timer();
+                prop_assert!(timer.is_some_and(|timer| timer > at(now) && timer <= at(now + spacing)));
+            }
+        }
+        for (i, from) in starts.iter().enumerate() {
+            for (n, to) in (1..).zip(&starts[i..]) {
+                prop_assert!(n <= burst + (to - from) / spacing, "{} within {}", n, to - from);
+            }
+        }
+    }
+}
