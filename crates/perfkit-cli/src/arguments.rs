@@ -4,6 +4,7 @@ use crate::bench::BenchArguments;
 use crate::cache::CacheArguments;
 use crate::gate::GateArguments;
 use crate::load::LoadArguments;
+use crate::run::RunArguments;
 use crate::settings::CdnArguments;
 use crate::span::Span;
 use clap::{Args, Parser, Subcommand};
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Cache(CacheArguments),
     /// Measure a database, or the parts of perfkit on this machine
     Bench(BenchArguments),
+    /// Run a suite of commands and HTTP checks, hundreds at once
+    Run(RunArguments),
 }
 
 /// `perfkit serve`.

@@ -9,6 +9,7 @@ mod failure;
 mod gate;
 mod load;
 mod output;
+mod run;
 mod serve;
 mod service;
 mod settings;
@@ -41,6 +42,7 @@ fn run() -> Result<ExitCode, Failure> {
         Command::Bench(arguments) => bench::run(&arguments)?,
         Command::Cache(arguments) => return cache::run(&arguments),
         Command::Load(arguments) => return load::run(&arguments),
+        Command::Run(arguments) => return run::run(&arguments),
     }
     Ok(ExitCode::SUCCESS)
 }

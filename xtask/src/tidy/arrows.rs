@@ -57,7 +57,15 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("perfkit-macro-tests", &["perfkit"]),
     (
         "perfkit-cli",
-        &["perf-core", "perf-stats", "perf-cache", "perf-bench", "perf-engine", "perf-server"],
+        &[
+            "perf-core",
+            "perf-stats",
+            "perf-cache",
+            "perf-async",
+            "perf-bench",
+            "perf-engine",
+            "perf-server",
+        ],
     ),
     (
         "perfkit-benches",

@@ -71,6 +71,17 @@ impl TestCommand {
         self
     }
 
+    /// Sets variables of its environment.
+    #[must_use]
+    pub fn envs<N: Into<OsString>, V: Into<OsString>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> TestCommand {
+        self.environment
+            .extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        self
+    }
+
     /// The folder that it runs in.
     #[must_use]
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> TestCommand {

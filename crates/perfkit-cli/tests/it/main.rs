@@ -24,6 +24,7 @@ mod program;
 #[expect(dead_code, reason = "the tests of the tier itself need more of it")]
 mod redis_server;
 mod refusals;
+mod run_suite;
 #[cfg(feature = "redis")]
 mod shared;
 mod strategy;

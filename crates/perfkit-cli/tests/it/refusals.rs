@@ -104,7 +104,7 @@ fn settings_come_from_flags_environment_and_file() {
 
 #[test]
 fn help_has_examples() {
-    for command in ["serve", "demo"] {
+    for command in ["serve", "demo", "run"] {
         let output = run(&[command, "--help"]);
         assert!(output.status.success());
         let help = String::from_utf8(output.stdout).unwrap();
