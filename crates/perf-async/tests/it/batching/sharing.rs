@@ -57,3 +57,29 @@ async fn followers_leave_without_harm_and_the_last_takes_the_item_along() {
     assert_eq!(calls.all().concat().iter().filter(|item| **item == 1).count(), 3);
     assert_idle(&manager);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_joins_one_whose_time_has_passed_in_its_batch() {
+    // The first of a batch holds its place, so it is a case of its own.
+    for hasty_is_first in [true, false] {
+        let manager = manager(8);
+        let (_calls, first) = busy(&manager, 10).await;
+        let hasty = || {
+            let operation = Operation::item::<u32, u32>("double", 1).key("1");
+            manager.submit_item_operation(operation.total_timeout(ms(15))).unwrap()
+        };
+        let patient = || keyed(&manager, 2, 5);
+        let (hasty, patient) = if hasty_is_first {
+            (hasty(), patient())
+        } else {
+            let patient = patient();
+            (hasty(), patient)
+        };
+        assert_doubled([(0, first)]).await;
+        assert!(matches!(hasty.await, Err(OperationError::TimedOut { .. })));
+        let again = keyed(&manager, 1, 5);
+        assert_eq!(again.await.unwrap(), 2);
+        assert_eq!(patient.await.unwrap(), 4);
+        assert_idle(&manager);
+    }
+}
