@@ -174,7 +174,9 @@ impl<P> Scheduler<P> {
         let kind = &mut self.kinds[id];
         if settings.throttle != kind.settings.throttle {
             kind.throttle = settings.throttle.map(|throttle| throttle.gcra()).transpose()?;
-            kind.blocked = None;
+            if kind.blocked.take().is_some() {
+                self.turns.forget();
+            }
         }
         if settings.breaker != kind.settings.breaker {
             kind.breaker = settings.new_breaker()?;
@@ -183,7 +185,10 @@ impl<P> Scheduler<P> {
             kind.retries = Retries::default();
         }
         if settings.batch_rule() != kind.settings.batch_rule() {
-            (kind.gathering, kind.gathered) = (None, false);
+            kind.gathered = false;
+            if kind.gathering.take().is_some() {
+                self.turns.forget();
+            }
         }
         kind.first_limit = kind.first_limit.or(settings.max_concurrent);
         let before = std::mem::replace(&mut kind.settings, settings);
@@ -257,10 +262,7 @@ impl<P> Scheduler<P> {
         kind.totals.submitted += 1;
         kind.waiting += 1;
         kind.line.push(id, &mut self.slab, self.aging);
-        if let Some(moment) = start_by.moment() {
-            self.expiries.push(moment, id);
-            self.alarm = self.alarm.min(moment);
-        }
+        self.expire_at(id, start_by);
         self.gather(kind_id, now);
         self.refresh_if(kind_id, |first| first == id);
         Ok(id)
@@ -546,7 +548,7 @@ impl<P> Scheduler<P> {
         let changed = match place {
             Some(place) => kind.line.left(id, place, &self.slab, self.aging),
             None => {
-                self.wakes.forget(|_, id| is_suspended(&self.slab, id));
+                self.wakes.forget();
                 false
             }
         };
@@ -571,7 +573,15 @@ impl<P> Scheduler<P> {
 
     fn forget_expiry(&mut self, start_by: Deadline) {
         if start_by.moment().is_some() {
-            self.expiries.forget(|at, id| may_expire(&self.slab, at, id));
+            self.expiries.forget();
+        }
+    }
+
+    /// Sees to it that an operation that waits ends then.
+    fn expire_at(&mut self, id: OperationId, start_by: Deadline) {
+        if let Some(moment) = start_by.moment() {
+            self.expiries.push(moment, id, |at, id| may_expire(&self.slab, at, id));
+            self.alarm = self.alarm.min(moment);
         }
     }
 

@@ -42,12 +42,10 @@ impl<P> Scheduler<P> {
         let kind = &mut self.kinds[slot.kind];
         kind.waiting += 1;
         kind.totals.retried += 1;
-        self.wakes.push(slot.since, id);
-        self.alarm = self.alarm.min(slot.since);
-        if let Some(moment) = start_by.moment() {
-            self.expiries.push(moment, id);
-            self.alarm = self.alarm.min(moment);
-        }
+        let until = slot.since;
+        self.wakes.push(until, id, |_, id| is_suspended(&self.slab, id));
+        self.alarm = self.alarm.min(until);
+        self.expire_at(id, start_by);
         Ok(Finished { payload: before, ran })
     }
 

@@ -70,8 +70,7 @@ impl<P> Scheduler<P> {
         if !wait.is_zero() {
             let until = now + wait;
             kind.blocked = Some(until);
-            self.turns.push(until, id);
-            self.alarm = self.alarm.min(until);
+            self.turn_at(id, until);
             return Gate::Closed;
         }
         let permit = match kind.breaker.as_mut().map(|breaker| breaker.try_acquire(now)) {
@@ -208,12 +207,17 @@ impl<P> Scheduler<P> {
             return;
         }
         if let Some(ends) = ends {
-            self.turns.push(ends, id);
-            self.alarm = self.alarm.min(ends);
+            self.turn_at(id, ends);
         }
         if before.is_some() {
-            self.turns.forget(|at, kind| self.kinds[kind].waits_for(at));
+            self.turns.forget();
         }
+    }
+
+    /// Sees to it that a kind is looked at then.
+    fn turn_at(&mut self, id: KindId, moment: Instant) {
+        self.turns.push(moment, id, |at, kind| self.kinds[kind].waits_for(at));
+        self.alarm = self.alarm.min(moment);
     }
 
     /// Lets those go on whose time has come.

@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 /// Moments and what belongs to them, the soonest first.
 ///
 /// What no longer matters stays until its moment comes, or until there is more of it than of what
-/// does.
+/// does and no room for more.
 #[derive(Debug)]
 pub(super) struct Timers<T> {
     heap: BinaryHeap<Reverse<(Instant, T)>>,
@@ -19,17 +19,19 @@ impl<T: Copy + Ord> Timers<T> {
         Timers { heap: BinaryHeap::new(), stale: 0 }
     }
 
-    pub(super) fn push(&mut self, at: Instant, what: T) {
-        self.heap.push(Reverse((at, what)));
-    }
-
-    /// Notes that one no longer matters; `matters` tells which do.
-    pub(super) fn forget(&mut self, matters: impl Fn(Instant, T) -> bool) {
-        self.stale += 1;
-        if self.stale > self.heap.len() / 2 + SLACK {
+    /// Adds one. Where there would have to be more room for it, and most of what there is no longer
+    /// matters, that goes first; `matters` tells what does. O(log n), amortised.
+    pub(super) fn push(&mut self, at: Instant, what: T, matters: impl Fn(Instant, T) -> bool) {
+        if self.heap.len() == self.heap.capacity() && self.stale > self.heap.len() / 2 {
             self.heap.retain(|Reverse((at, what))| matters(*at, *what));
             self.stale = 0;
         }
+        self.heap.push(Reverse((at, what)));
+    }
+
+    /// Notes that one no longer matters. O(1).
+    pub(super) const fn forget(&mut self) {
+        self.stale += 1;
     }
 
     /// The soonest that matters.
@@ -63,6 +65,3 @@ impl<T: Copy + Ord> Timers<T> {
         self.heap.len()
     }
 }
-
-/// So many are never worth cleaning up.
-const SLACK: usize = 64;
