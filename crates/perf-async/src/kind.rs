@@ -1,7 +1,8 @@
 //! How operations of one kind are run.
 
 use crate::{
-    Batch, Batching, ConfigError, ErrorTest, Hedge, Needs, OperationError, Pool, Quota, Retry,
+    Adaptive, Batch, Batching, ConfigError, ErrorTest, Hedge, Needs, OperationError, Pool, Quota,
+    Retry,
 };
 use perf_guard::{CircuitBreaker, CircuitBreakerBuilder, Gcra, RetryBudget, RetryBudgetBuilder};
 use std::fmt::Debug;
@@ -73,6 +74,8 @@ pub struct KindSettings {
     pub batch: Option<Batching>,
     /// What each takes of the manager's pools that does not say; a batch counts as one.
     pub needs: Option<Needs>,
+    /// How the number that runs at once finds itself, up to `max_concurrent`. `None`: it does not.
+    pub adaptive: Option<Adaptive>,
     /// Their part of the manager's pools.
     pub quotas: Vec<(Pool, Quota)>,
 }
@@ -94,6 +97,7 @@ impl Default for KindSettings {
             retry_budget: Some(RetryBudget::builder()),
             batch: None,
             needs: None,
+            adaptive: None,
             quotas: Vec::new(),
         }
     }
@@ -206,6 +210,13 @@ impl KindSettings {
         self
     }
 
+    /// The same with a number at once that finds itself.
+    #[must_use]
+    pub fn adaptive(mut self, adaptive: impl Into<Option<Adaptive>>) -> KindSettings {
+        self.adaptive = adaptive.into();
+        self
+    }
+
     /// The same with that part of a pool, instead of the one that it had there.
     #[must_use]
     pub fn quota(mut self, pool: Pool, quota: Quota) -> KindSettings {
@@ -238,6 +249,7 @@ impl KindSettings {
         }
         self.new_breaker()?;
         self.retry_budget.map(RetryBudgetBuilder::build).transpose()?;
+        self.adaptive.map_or(Ok(()), Adaptive::check)?;
         self.batch_rule().map_or(Ok(()), Batch::check)
     }
 

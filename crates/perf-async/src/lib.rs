@@ -65,6 +65,7 @@
 //! - `serde`: the start-up report serializes and deserializes.
 //! - `test-queue`: the module `test_queue`, commands and checks by the hundred.
 
+mod adaptive;
 #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only the driver calls handlers"))]
 mod batch;
 mod error;
@@ -100,6 +101,7 @@ pub mod test_queue;
 #[cfg(feature = "tokio")]
 mod work;
 
+pub use adaptive::{Adaptive, AdaptiveState, Aimd, Fixed, LimitPolicy, Reason, Vegas, Window};
 #[cfg(feature = "tokio")]
 pub use attempt::Attempt;
 #[cfg(feature = "tokio")]

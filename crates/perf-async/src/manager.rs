@@ -1,5 +1,6 @@
 //! The face of this crate.
 
+mod adaptive;
 mod batch;
 mod builder;
 mod kinds;

@@ -3,6 +3,7 @@
 //! A pure state machine: no runtime, no clock, no lock, no user code. A driver brings the time and
 //! acts on what it answers.
 
+mod adapt;
 mod attempts;
 mod gates;
 mod hedges;
@@ -23,6 +24,7 @@ pub use metrics::{OperationMetrics, Totals};
 pub use retries::GaveUp;
 pub use submission::{Finished, Next, OperationKey, SchedulerConfig, Submission};
 
+use crate::adaptive::{Limiter, Sample};
 use crate::{
     CancelOutcome, ConfigError, Ended, Fairness, KindSettings, OperationId, Overloaded, Pools,
     Status,
@@ -106,6 +108,8 @@ pub struct Scheduler<P> {
     waiting: usize,
     max_concurrent: usize,
     queue_limit: usize,
+    /// What changes `max_concurrent`, if anything does.
+    limiter: Option<Box<Limiter>>,
 }
 
 impl<P> Scheduler<P> {
@@ -135,6 +139,7 @@ impl<P> Scheduler<P> {
             waiting: 0,
             max_concurrent: config.max_concurrent,
             queue_limit: config.queue_limit,
+            limiter: None,
         }
     }
 
@@ -191,6 +196,7 @@ impl<P> Scheduler<P> {
             }
         }
         kind.first_limit = kind.first_limit.or(settings.max_concurrent);
+        adapt::adapt(&mut kind.limiter, settings.adaptive);
         let before = std::mem::replace(&mut kind.settings, settings);
         self.gather(id, now);
         self.refresh(id);
@@ -372,7 +378,7 @@ impl<P> Scheduler<P> {
     ///
     /// `None` if no operation with this id runs.
     pub fn finish(&mut self, id: OperationId, ended: Ended, now: Instant) -> Option<Finished<P>> {
-        let ran = self.stop(id, ended.outcome(), now)?;
+        let ran = self.stop(id, ended.outcome(), Sample::of(&ended), now)?;
         let payload = self.end(id, ended, now);
         Some(Finished { payload, ran })
     }
@@ -448,6 +454,10 @@ impl<P> Scheduler<P> {
     /// the room that has been made.
     pub fn set_max_concurrent(&mut self, operations: usize) {
         self.max_concurrent = operations;
+        if let Some(limiter) = &mut self.limiter {
+            limiter.set_limit(operations);
+            self.max_concurrent = limiter.limit();
+        }
     }
 
     /// Sets how many may wait. Those that wait stay.
@@ -519,6 +529,7 @@ impl<P> Scheduler<P> {
         &mut self,
         id: OperationId,
         outcome: Option<perf_guard::Outcome>,
+        sample: Sample,
         now: Instant,
     ) -> Option<Duration> {
         let slot = self.slab.get_mut(id).filter(|slot| !slot.state.waits())?;
@@ -526,6 +537,9 @@ impl<P> Scheduler<P> {
         let ran = now - slot.since;
         let held = std::mem::replace(&mut slot.link, NONE);
         self.release(kind_id, held, outcome, now);
+        if state == State::Running {
+            self.sampled(kind_id, sample, ran, now);
+        }
         let kind = &mut self.kinds[kind_id];
         kind.runs.record_duration(ran);
         kind.running -= 1;

@@ -5,7 +5,7 @@ use crate::driver::{Settings, Shared};
 use crate::kind::{MAX_CONCURRENT, MAX_QUEUE, MAX_TIMEOUT, MIN_TIMEOUT, within};
 use crate::sync::Arc;
 use crate::{
-    ConfigError, DEFAULT_KEPT_LIMIT, DEFAULT_TIMEOUT, Fairness, KindSettings, Pools,
+    Adaptive, ConfigError, DEFAULT_KEPT_LIMIT, DEFAULT_TIMEOUT, Fairness, KindSettings, Pools,
     SchedulerConfig,
 };
 use perf_core::{Clock, Instant};
@@ -17,6 +17,7 @@ use std::time::Duration;
 pub struct ManagerBuilder {
     settings: Settings,
     kinds: Vec<(Cow<'static, str>, KindSettings)>,
+    adaptive: Option<Adaptive>,
     clock: Option<Clock>,
 }
 
@@ -31,7 +32,7 @@ impl ManagerBuilder {
             kept_limit: DEFAULT_KEPT_LIMIT,
             seed: None,
         };
-        ManagerBuilder { settings, kinds: Vec::new(), clock: None }
+        ManagerBuilder { settings, kinds: Vec::new(), adaptive: None, clock: None }
     }
 
     /// Its name, for people. The default is `operations`.
@@ -45,6 +46,15 @@ impl ManagerBuilder {
     #[must_use]
     pub fn max_concurrent(mut self, operations: usize) -> ManagerBuilder {
         self.settings.scheduler.max_concurrent = operations;
+        self
+    }
+
+    /// Lets the number of operations that run at once find itself, from what
+    /// [`max_concurrent`](ManagerBuilder::max_concurrent) says or from the
+    /// [`start`](Adaptive::start) that it has. For one kind see [`KindSettings::adaptive`].
+    #[must_use]
+    pub fn adaptive(mut self, adaptive: Adaptive) -> ManagerBuilder {
+        self.adaptive = Some(adaptive);
         self
     }
 
@@ -150,6 +160,9 @@ impl ManagerBuilder {
         within("timeout", *timeout, MIN_TIMEOUT, MAX_TIMEOUT)?;
         let clock = self.clock.unwrap_or_else(runtime_clock);
         let manager = Manager { shared: Arc::new(Shared::new(self.settings, clock)) };
+        if let Some(adaptive) = self.adaptive {
+            manager.set_adaptive(adaptive.or_start(manager.max_concurrent()))?;
+        }
         for (name, settings) in self.kinds {
             manager.set_kind(name, settings)?;
         }

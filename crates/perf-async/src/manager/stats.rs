@@ -200,6 +200,7 @@ impl Observe for Manager {
         }
         self.observe_pools(stats.since, visit);
         self.observe_batches(stats.since, visit);
+        self.observe_limits(visit);
     }
 }
 

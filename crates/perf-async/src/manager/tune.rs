@@ -1,5 +1,6 @@
 //! What can be changed while the manager works.
 
+use super::adaptive::{adaptive_knobs, turn_adaptive};
 use super::batch::{batch_knobs, turn_batch};
 use super::limits::{limit_knobs, turn_limit};
 use super::{Manager, pools};
@@ -40,7 +41,8 @@ impl Tune for Manager {
             (id, to) => {
                 let time = self.shared.clock.now();
                 let before = turn_limit(&mut core, id, to, time)
-                    .or_else(|| turn_batch(&mut core, id, to, time));
+                    .or_else(|| turn_batch(&mut core, id, to, time))
+                    .or_else(|| turn_adaptive(&mut core, id, to, time));
                 drop(core); // Before what the settings were, whose destructors may be the user's.
                 drop(before);
                 self.shared.dispatch();
@@ -116,7 +118,7 @@ impl Manager {
 /// The knobs of kinds and of pools.
 fn more_knobs(core: &Scheduler<Payload>) -> Vec<Knob> {
     let of_kinds = limit_knobs(core).into_iter().chain(batch_knobs(core));
-    of_kinds.chain(pools::knobs(core.pools())).collect()
+    of_kinds.chain(adaptive_knobs(core)).chain(pools::knobs(core.pools())).collect()
 }
 
 const CONCURRENCY: &str = "max_concurrent";

@@ -4,6 +4,7 @@ use super::line::place_of;
 use super::slab::{NONE, State};
 use super::{Finished, Next, Scheduler, is_suspended};
 use crate::OperationId;
+use crate::adaptive::Sample;
 use perf_core::Instant;
 use perf_guard::{Deadline, Outcome};
 
@@ -32,7 +33,9 @@ impl<P> Scheduler<P> {
         if self.slab.get(id).is_none_or(|slot| slot.state != State::Running) {
             return Err(payload);
         }
-        let Some(ran) = self.stop(id, Some(Outcome::Failure), now) else { return Err(payload) };
+        let Some(ran) = self.stop(id, Some(Outcome::Failure), Sample::Nothing, now) else {
+            return Err(payload);
+        };
         let Some(slot) = self.slab.get_mut(id) else { return Err(payload) };
         let before = slot.payload.replace(payload);
         slot.state = State::Suspended;

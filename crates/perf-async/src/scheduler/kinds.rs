@@ -4,6 +4,7 @@ use super::Totals;
 use super::hedges::Usual;
 use super::line::Line;
 use super::retries::Retries;
+use crate::adaptive::Limiter;
 use crate::{KindSettings, MAX_KINDS, OperationId};
 use perf_core::{Histogram, Instant};
 use perf_guard::{BreakerState, CircuitBreaker, Gcra};
@@ -49,6 +50,8 @@ pub(super) struct Kind {
     pub(super) places: usize,
     pub(super) throttle: Option<Gcra>,
     pub(super) breaker: Option<CircuitBreaker>,
+    /// What finds how many may run, if anything does.
+    pub(super) limiter: Option<Box<Limiter>>,
     /// The next one, if there was no room in the pools when it had its turn.
     pub(super) short: Option<OperationId>,
     pub(super) retries: Retries,
@@ -80,6 +83,7 @@ impl Kind {
             places: 0,
             throttle: None,
             breaker: None,
+            limiter: None,
             short: None,
             retries: Retries::default(),
             usual: Usual::default(),
@@ -97,6 +101,7 @@ impl Kind {
     /// Whether it may take one more place.
     pub(super) fn has_place(&self) -> bool {
         self.places < self.settings.places()
+            && self.limiter.as_deref().is_none_or(|limiter| self.places < limiter.limit())
     }
 
     /// Whether what waits makes a batch, if it comes in batches.

@@ -3,7 +3,8 @@
 use super::kinds::Kind;
 use super::line::LEVELS;
 use super::{KindId, Scheduler};
-use crate::{BatchStats, Batching, KindSettings, Status};
+use crate::adaptive::Limiter;
+use crate::{AdaptiveState, BatchStats, Batching, KindSettings, Status};
 use perf_core::{Histogram, Instant};
 use perf_guard::BreakerState;
 use std::borrow::Cow;
@@ -107,6 +108,8 @@ pub struct OperationMetrics {
     pub throttled: bool,
     /// What its batches have been like, if its operations are handed over together.
     pub batches: Option<BatchStats>,
+    /// Where the limit stands that finds itself, if the kind has one.
+    pub adaptive: Option<AdaptiveState>,
     /// How the kind is set.
     pub settings: KindSettings,
 }
@@ -136,6 +139,7 @@ impl<P> Scheduler<P> {
             breaker: kind.breaker.as_ref().map(|breaker| breaker.state(now)),
             throttled: kind.line.len() > 0 && kind.blocked.is_some_and(|until| until > now),
             batches: kind.settings.batch.as_ref().map(Batching::stats),
+            adaptive: kind.limiter.as_deref().map(Limiter::state),
             settings: kind.settings.clone(),
         }
     }

@@ -3,6 +3,7 @@
 #![cfg(feature = "tokio")]
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is a failed test")]
 
+mod adaptive;
 mod attempts;
 mod batching;
 mod cancelling;
