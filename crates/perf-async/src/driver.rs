@@ -20,11 +20,15 @@ mod shared;
 mod sharing;
 mod timer;
 
+#[cfg(feature = "lanes")]
+pub(crate) use attempt::contain;
 #[cfg(feature = "test-queue")]
 pub(crate) use attempt::panicked;
 pub(crate) use group::{Group, Operand};
 pub(crate) use hedging::HedgeSeat;
 pub(crate) use kept::{Keep, Value as KeptValue};
+#[cfg(feature = "lanes")]
+pub(crate) use shared::Core;
 pub(crate) use shared::{Payload, Settings, Shared};
 
 use std::error::Error;

@@ -1,5 +1,9 @@
 //! A hold on a submitted operation.
 
+mod wait;
+
+pub use wait::WaitError;
+
 use crate::driver::{Group, Shared};
 use crate::sync::Arc;
 use crate::{Answered, CancelOutcome, OperationError, OperationId, Progress, Status};

@@ -58,6 +58,8 @@
 //!
 //! # Features
 //!
+//! - `lanes`: `Operation::cpu` and `Operation::blocking`, operations on threads of the manager's own.
+//! - `rayon`: `LaneContext::install`, data parallelism within one operation.
 //! - `tokio` (default): the manager. Without it there is only the [`Scheduler`], a pure state
 //!   machine that any other runtime can drive.
 //! - `tower`: `OperationsLayer`, by which each request of a tower service is one operation.
@@ -72,6 +74,8 @@ mod error;
 mod hedge;
 mod id;
 mod kind;
+#[cfg(feature = "lanes")]
+mod lane;
 mod pools;
 mod record;
 mod retry;
@@ -111,10 +115,12 @@ pub use error::{OperationError, Overloaded, TimeoutClock};
 #[cfg(feature = "tokio")]
 pub use fallback::{Answered, Source};
 #[cfg(feature = "tokio")]
-pub use handle::Handle;
+pub use handle::{Handle, WaitError};
 pub use hedge::Hedge;
 pub use id::OperationId;
 pub use kind::{Fairness, KindSettings, Throttle};
+#[cfg(feature = "lanes")]
+pub use lane::{LaneContext, OnThread};
 #[cfg(feature = "tower")]
 pub use layer::{Keyed, Keying, OperationsLayer, OperationsService, Unkeyed};
 #[cfg(feature = "tokio")]

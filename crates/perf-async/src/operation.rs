@@ -112,7 +112,7 @@ impl Operation<(), ()> {
 }
 
 impl<T, W> Operation<T, W> {
-    fn of(kind: Cow<'static, str>, work: W) -> Operation<T, W>
+    pub(crate) fn of(kind: Cow<'static, str>, work: W) -> Operation<T, W>
     where
         W: Work<T>,
     {
@@ -205,7 +205,7 @@ impl<T, W> Operation<T, W> {
     /// What it asks of the pools by itself.
     pub(crate) fn asks(&self) -> Option<Box<Asks>> {
         let needs = self.choices.as_ref().and_then(|chosen| chosen.needs)?;
-        Some(Box::new(Asks { needs: Some(needs) }))
+        Some(Box::new(Asks::of(needs)))
     }
 
     fn chosen(&mut self) -> &mut Chosen<T> {

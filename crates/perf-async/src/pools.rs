@@ -73,6 +73,22 @@ impl Pool {
     }
 }
 
+/// Threads of the manager's own, of which an operation needs one or none. The ledger has a place for
+/// each kind of them behind the pools.
+#[cfg(feature = "lanes")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Cpu,
+    Blocking,
+}
+
+#[cfg(feature = "lanes")]
+impl Lane {
+    pub(crate) const fn index(self) -> usize {
+        Pool::ALL.len() + self as usize
+    }
+}
+
 impl fmt::Display for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

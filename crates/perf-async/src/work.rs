@@ -1,6 +1,10 @@
 //! What an operation does: one future, or a new one for each attempt.
 
 use crate::driver::{BoxError, HedgeSeat};
+#[cfg(feature = "lanes")]
+use crate::lane::Seat;
+#[cfg(feature = "lanes")]
+use crate::sync::Arc;
 use crate::{Attempt, OperationError};
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -41,6 +45,12 @@ pub trait Steps<T>: Sized {
 
     /// Notes why the last attempt ended, for this one to be told.
     fn remember(&mut self, error: OperationError);
+
+    /// The thread that it needs, if it needs one.
+    #[cfg(feature = "lanes")]
+    fn seat(&self) -> Option<&Arc<Seat>> {
+        None
+    }
 }
 
 /// What work asks for that is done in attempts.

@@ -12,9 +12,15 @@ use super::runner::{BoxWork, Runner, Submitted};
 use super::sharing::ShareKey;
 use super::timer::Timer;
 use crate::fallback::or_degraded;
+#[cfg(feature = "lanes")]
+use crate::lane::{LaneSettings, Lanes, outlives};
+#[cfg(feature = "lanes")]
+use crate::pools::Lane;
+#[cfg(feature = "lanes")]
+use crate::scheduler::Asks;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 use crate::{
-    Answered, CancelOutcome, Ended, Handle, Next, Operation, OperationError, OperationId,
+    Answered, CancelOutcome, Ended, Finished, Handle, Next, Operation, OperationError, OperationId,
     Overloaded, Pools, Scheduler, SchedulerConfig, Status, Submission, Work,
 };
 use perf_core::{Clock, Instant, Priority};
@@ -30,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) core: Mutex<Core>,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
+    #[cfg(feature = "lanes")]
+    pub(crate) lanes: Arc<Lanes>,
     /// In nanoseconds.
     timeout: AtomicU64,
     /// Since when the statistics count, in nanoseconds.
@@ -70,6 +78,8 @@ pub(crate) struct Settings {
     pub(crate) kept_limit: usize,
     /// Of the random bits.
     pub(crate) seed: Option<u64>,
+    #[cfg(feature = "lanes")]
+    pub(crate) lanes: LaneSettings,
 }
 
 /// What the scheduler keeps for the driver.
@@ -131,10 +141,16 @@ impl Shared {
         let since = AtomicU64::new(clock.now().as_nanos());
         let mut scheduler = Scheduler::new(settings.scheduler);
         scheduler.set_pools(settings.pools.clone());
+        #[cfg(feature = "lanes")]
+        scheduler.set_lane(Lane::Cpu, settings.lanes.cpu);
+        #[cfg(feature = "lanes")]
+        scheduler.set_lane(Lane::Blocking, settings.lanes.blocking);
         Shared {
             core: Mutex::new(Core { scheduler, parked: Parked::default() }),
             clock,
             timeout: AtomicU64::new(nanos(settings.timeout)),
+            #[cfg(feature = "lanes")]
+            lanes: Arc::new(Lanes::new(&settings.lanes)),
             kept: Kept::new(settings.kept_limit),
             random: Random::new(settings.seed),
             settings,
@@ -204,11 +220,16 @@ impl Shared {
         self: &Arc<Self>,
         operation: &Operation<T, W>,
         now: Instant,
-    ) -> Option<(InlinePermit<'_>, Clocks)> {
+    ) -> Option<(InlinePermit<'_>, Clocks)>
+    where
+        W: Work<T>,
+    {
         if operation.key.is_some() {
             return None;
         }
         let asks = operation.asks();
+        #[cfg(feature = "lanes")]
+        let asks = self.seated(&operation.work, asks);
         let mut core = lock(&self.core);
         let kind = core.kind_named(&operation.kind, || operation.kind.clone());
         let submission = Submission::new(kind).priority(operation.priority).asks(asks);
@@ -232,6 +253,8 @@ impl Shared {
         W: Work<T> + Send + 'static,
     {
         let asks = operation.asks();
+        #[cfg(feature = "lanes")]
+        let asks = self.seated(&operation.work, asks);
         let Operation { kind, work, priority, key, limits, mut choices } = operation;
         let key = key.map(|key| ShareKey::new(kind.clone(), key));
         if let Some(key) = &key {
@@ -318,12 +341,51 @@ impl Shared {
         runtime.spawn(Runner::new(permit));
     }
 
+    /// Ends a running operation, unless a thread is still at it: then it ends when that returns.
+    fn end(
+        self: &Arc<Self>,
+        core: &mut Core,
+        id: OperationId,
+        ended: Ended,
+        now: Instant,
+    ) -> Option<Finished<Payload>> {
+        #[cfg(feature = "lanes")]
+        if outlives(self, core, id, &ended) {
+            return None;
+        }
+        core.finish(id, ended, now)
+    }
+
+    /// Ends an operation that has outlived its answer.
+    #[cfg(feature = "lanes")]
+    pub(crate) fn finish_late(self: &Arc<Self>, id: OperationId, ended: Ended) {
+        let (payload, more) = self.finish(id, ended);
+        drop(payload);
+        if more {
+            self.dispatch();
+        }
+    }
+
+    /// With the thread that the work needs, if it needs one.
+    #[cfg(feature = "lanes")]
+    fn seated<T, W: Work<T>>(&self, work: &W, asks: Option<Box<Asks>>) -> Option<Box<Asks>> {
+        let Some(seat) = work.seat() else { return asks };
+        seat.attach(&self.lanes);
+        let mut asks = asks.unwrap_or_default();
+        asks.seat = Some(Arc::clone(seat));
+        Some(asks)
+    }
+
     /// Gives the place of a running operation back. Answers what was kept with it, and whether
     /// another operation can start.
-    pub(super) fn finish(&self, id: OperationId, ended: Ended) -> (Option<Payload>, bool) {
+    pub(super) fn finish(
+        self: &Arc<Self>,
+        id: OperationId,
+        ended: Ended,
+    ) -> (Option<Payload>, bool) {
         let now = self.clock.now();
         let mut core = lock(&self.core);
-        let finished = core.finish(id, ended, now);
+        let finished = self.end(&mut core, id, ended, now);
         let more = core.has_next();
         drop(core);
         (finished.and_then(|finished| finished.payload), more)
@@ -337,7 +399,7 @@ impl Shared {
     ) -> (Option<Payload>, Instant, NextJob) {
         let now = self.clock.now();
         let mut core = lock(&self.core);
-        let finished = core.finish(id, ended, now);
+        let finished = self.end(&mut core, id, ended, now);
         let next = next_of(&mut core, now);
         let alarm = core.take_alarm();
         drop(core);

@@ -3,6 +3,8 @@
 use super::Manager;
 use crate::driver::{Settings, Shared};
 use crate::kind::{MAX_CONCURRENT, MAX_QUEUE, MAX_TIMEOUT, MIN_TIMEOUT, within};
+#[cfg(feature = "lanes")]
+use crate::lane::LaneSettings;
 use crate::sync::Arc;
 use crate::{
     Adaptive, ConfigError, DEFAULT_KEPT_LIMIT, DEFAULT_TIMEOUT, Fairness, KindSettings, Pools,
@@ -29,6 +31,8 @@ impl ManagerBuilder {
             scheduler,
             timeout: DEFAULT_TIMEOUT,
             pools: Pools::default(),
+            #[cfg(feature = "lanes")]
+            lanes: LaneSettings::default(),
             kept_limit: DEFAULT_KEPT_LIMIT,
             seed: None,
         };
@@ -123,6 +127,43 @@ impl ManagerBuilder {
         self
     }
 
+    /// How many threads there may be for operations that [compute](crate::Operation::cpu). The
+    /// default is one for each processor.
+    #[cfg(feature = "lanes")]
+    #[must_use]
+    pub fn cpu_threads(mut self, threads: usize) -> ManagerBuilder {
+        self.settings.lanes.cpu = threads;
+        self
+    }
+
+    /// How many threads there may be for operations that [block](crate::Operation::blocking). The
+    /// default is 32.
+    #[cfg(feature = "lanes")]
+    #[must_use]
+    pub fn blocking_threads(mut self, threads: usize) -> ManagerBuilder {
+        self.settings.lanes.blocking = threads;
+        self
+    }
+
+    /// How many operations on threads give back their place, their thread and their units when they
+    /// have timed out or been cancelled, although they have not returned: so many threads more may
+    /// then be at work. The default is none; each keeps all of it until it returns.
+    #[cfg(feature = "lanes")]
+    #[must_use]
+    pub fn max_zombies(mut self, operations: usize) -> ManagerBuilder {
+        self.settings.lanes.max_zombies = operations;
+        self
+    }
+
+    /// How many threads of rayon's [`LaneContext::install`](crate::LaneContext::install) has. The
+    /// default is one for each processor.
+    #[cfg(feature = "rayon")]
+    #[must_use]
+    pub fn rayon_threads(mut self, threads: usize) -> ManagerBuilder {
+        self.settings.lanes.parallel = threads;
+        self
+    }
+
     /// How many ended operations are remembered for [`Manager::status`] and
     /// [`Manager::finished`]. The default is 1,024.
     #[must_use]
@@ -158,6 +199,8 @@ impl ManagerBuilder {
         within("kept_limit", self.settings.kept_limit as u64, 0, MAX_FINISHED)?;
         within("finished_kept", scheduler.finished_kept as u64, 0, MAX_FINISHED)?;
         within("timeout", *timeout, MIN_TIMEOUT, MAX_TIMEOUT)?;
+        #[cfg(feature = "lanes")]
+        self.settings.lanes.check()?;
         let clock = self.clock.unwrap_or_else(runtime_clock);
         let manager = Manager { shared: Arc::new(Shared::new(self.settings, clock)) };
         if let Some(adaptive) = self.adaptive {

@@ -69,6 +69,11 @@ pub struct AsyncStats {
     /// Operations whose kind had no room for its name, ever since the manager was built: see
     /// [`Manager::kinds`].
     pub unnamed: u64,
+    /// Threads that are still at operations which have timed out or been cancelled. Each keeps its
+    /// place among the running, but for those that
+    /// [`max_zombies`](crate::ManagerBuilder::max_zombies) lets go.
+    #[cfg(feature = "lanes")]
+    pub zombies: usize,
 }
 
 impl AsyncStats {
@@ -140,6 +145,8 @@ impl Manager {
             fallbacks: totals.fallbacks,
             stale: totals.stale,
             unnamed,
+            #[cfg(feature = "lanes")]
+            zombies: self.shared.lanes.zombies(),
         }
     }
 
@@ -191,6 +198,11 @@ impl Observe for Manager {
         for (name, value, help) in gauges {
             visit(Signal::gauge(name, Unit::Count, value as f64).help(help));
         }
+        #[cfg(feature = "lanes")]
+        visit(
+            Signal::gauge("zombies", Unit::Count, stats.zombies as f64)
+                .help("Threads still at operations that have timed out or been cancelled."),
+        );
         let histograms = [
             ("wait_duration", &stats.wait_duration, "How long operations waited for their turn."),
             ("run_duration", &stats.run_duration, "How long operations ran, without waiting."),

@@ -95,6 +95,8 @@ impl<P> Scheduler<P> {
     /// As [`pass`](Scheduler::pass) where it is known that the gates are open.
     pub(super) fn pass_unasked(&mut self, id: KindId, asks: Option<&Asks>, now: Instant) -> u32 {
         let asked = self.asked(id, asks);
+        // One for which there is no room starts without, and keeps nothing for itself.
+        let asked = asked.filter(|asked| self.can_take(id, asked));
         let units = self.take_units(id, asked.as_ref()).unwrap_or_default();
         let kind = &mut self.kinds[id];
         if let Some(throttle) = &mut kind.throttle {

@@ -87,7 +87,7 @@ impl Submission {
     /// kind says.
     #[must_use]
     pub fn needs(mut self, needs: Needs) -> Submission {
-        self.asks = Some(Box::new(Asks { needs: Some(needs) }));
+        self.asks = Some(Box::new(Asks::of(needs)));
         self
     }
 

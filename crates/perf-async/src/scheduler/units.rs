@@ -6,13 +6,35 @@
 //! not keep it waiting for ever. Operations of very different needs belong into kinds of their own.
 
 use super::{KindId, Scheduler, Submission};
+#[cfg(feature = "lanes")]
+use crate::OperationId;
+#[cfg(feature = "lanes")]
+use crate::lane::Seat;
+#[cfg(feature = "lanes")]
+use crate::pools::Lane;
 use crate::pools::{Grant, Units};
 use crate::{ConfigError, KindSettings, Needs, Pool, Pools, Quota};
+#[cfg(feature = "lanes")]
+use std::sync::Arc;
 
 /// What one operation asks of the pools, instead of what its kind says.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asks {
     pub(crate) needs: Option<Needs>,
+    /// The thread that it needs. The scheduler keeps it and asks only for its lane.
+    #[cfg(feature = "lanes")]
+    pub(crate) seat: Option<Arc<Seat>>,
+}
+
+impl Asks {
+    /// Asks for that and nothing else.
+    pub(crate) const fn of(needs: Needs) -> Asks {
+        Asks {
+            needs: Some(needs),
+            #[cfg(feature = "lanes")]
+            seat: None,
+        }
+    }
 }
 
 /// There is no room for the kind's next operation. It has been taken note of.
@@ -47,13 +69,46 @@ impl<P> Scheduler<P> {
     pub fn has_units_for(&self, submission: &Submission) -> bool {
         let kind = submission.kind;
         let asked = self.asked(kind, submission.asks.as_deref());
-        asked.is_none_or(|asked| self.pools.ledger.can_take(kind.index(), &asked))
+        asked.is_none_or(|asked| self.can_take(kind, &asked))
+    }
+
+    pub(super) fn can_take(&self, kind: KindId, asked: &Units) -> bool {
+        self.pools.ledger.can_take(kind.index(), asked)
     }
 
     /// What an operation takes of the pools; `None` if nothing.
     pub(super) fn asked(&self, kind: KindId, asks: Option<&Asks>) -> Option<Units> {
         let own = asks.and_then(|asks| asks.needs);
-        own.or(self.kinds[kind].settings.needs).map(|needs| needs.units())
+        let needs = own.or(self.kinds[kind].settings.needs);
+        #[cfg(feature = "lanes")]
+        if let Some(seat) = asks.and_then(|asks| asks.seat.as_ref()) {
+            let mut units = needs.unwrap_or_default().units();
+            units[seat.lane().index()] = 1;
+            return Some(units);
+        }
+        needs.map(|needs| needs.units())
+    }
+
+    /// Sets how many threads of a lane there are. To be called before there are operations.
+    #[cfg(feature = "lanes")]
+    pub(crate) fn set_lane(&mut self, lane: Lane, threads: usize) {
+        self.pools.ledger.set_capacity(lane.index(), threads as u64);
+    }
+
+    /// The thread that an operation needs.
+    #[cfg(feature = "lanes")]
+    pub(crate) fn seat(&self, id: OperationId) -> Option<&Arc<Seat>> {
+        if self.asks.is_empty() {
+            return None;
+        }
+        self.asks.get(&id)?.seat.as_ref()
+    }
+
+    /// Notes that a running operation has answered and keeps its place all the same: nobody joins it
+    /// any more.
+    #[cfg(feature = "lanes")]
+    pub(crate) fn outlive(&mut self, id: OperationId) {
+        self.release_key(id);
     }
 
     /// Takes what the kind's next operation asks for, all of it or nothing.

@@ -98,6 +98,8 @@ async fn reports_what_happened_until_it_is_reset() {
         ("pending", 1.0),
         ("running", 1.0),
         ("concurrency", 1.0),
+        #[cfg(feature = "lanes")]
+        ("zombies", 0.0),
         ("wait_duration", 3.0),
         ("run_duration", 2.0),
     ];

@@ -11,6 +11,8 @@ mod destructors;
 mod keeping;
 mod kinds;
 mod knobs;
+#[cfg(feature = "lanes")]
+mod lanes;
 #[cfg(feature = "tower")]
 mod layer;
 mod lazy;
