@@ -81,6 +81,14 @@ impl RemoteWorker {
         let before = self.shared.stopped.load(Ordering::Relaxed);
         self.shared.stop();
         self.shared.idle().await;
+        // The library still has to write where they went.
+        let written = async {
+            while self.worker.active_count().await > 0 {
+                tokio::time::sleep(WRITING).await;
+            }
+        };
+        // What is not written by then is found when its lock has run out.
+        let _ = tokio::time::timeout(self.shared.command_timeout(), written).await;
         self.shared.stopped.load(Ordering::Relaxed) - before
     }
 }
@@ -140,5 +148,7 @@ impl fmt::Debug for RemoteWorker {
     }
 }
 
+/// Between two looks whether it has.
+const WRITING: Duration = Duration::from_millis(5);
 /// A day, in milliseconds.
 const LONGEST_CLOSE: u64 = 24 * 60 * 60 * 1_000;

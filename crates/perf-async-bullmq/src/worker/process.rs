@@ -3,7 +3,8 @@
 use super::RemoteWorkerStats;
 use crate::job::to_our_priority;
 use crate::{Permanent, RemoteContext};
-use bullmq::{Error as Theirs, Job};
+use bullmq::types::BackoffStrategy;
+use bullmq::{Error as Theirs, Job, JobOptions};
 use perf_async::{Manager, Operation, OperationError};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -74,6 +75,10 @@ impl Shared {
     pub(super) fn note_error(&self, error: String) {
         self.count(&self.errors);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    pub(super) fn command_timeout(&self) -> Duration {
+        self.command_timeout
     }
 
     /// Stops what runs, and what is taken from now on, at its next await.
@@ -153,7 +158,12 @@ pub(super) async fn process(shared: Arc<Shared>, job: Job) -> Result<Value, Thei
         Some(Err(OperationError::CircuitOpen { retry_after })) => {
             put_back(&shared, &job, Some(retry_after)).await
         }
-        Some(Err(error)) => Err(to_their_error(&error)),
+        Some(Err(error)) => Err(match to_their_error(&error) {
+            Theirs::ProcessingError(text) if !can_back_off(job.opts(), job.attempts_made()) => {
+                Theirs::Unrecoverable(text)
+            }
+            error => error,
+        }),
         None => {
             shared.count(&shared.stopped);
             shared.count(&shared.put_back);
@@ -194,4 +204,32 @@ fn to_their_error(error: &OperationError) -> Theirs {
     }
 }
 
+/// Whether the library can compute how long to wait for the next attempt of a job that some other
+/// program has put in: where the doubling overflows, it panics or waits for any time.
+fn can_back_off(options: &JobOptions, attempts_made: u32) -> bool {
+    match options.backoff {
+        Some(BackoffStrategy::Exponential(base)) => 2_u64
+            .checked_pow(attempts_made)
+            .and_then(|factor| base.checked_mul(factor))
+            .is_some_and(|delay| delay <= i64::MAX as u64),
+        _ => true,
+    }
+}
+
 const LONGEST_PUT_BACK: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_back_off_that_overflows_is_found() {
+        let exponential = |base| JobOptions::new().backoff(BackoffStrategy::Exponential(base));
+        assert!(can_back_off(&exponential(1_000), 29));
+        assert!(can_back_off(&exponential(1), 62));
+        assert!(!can_back_off(&exponential(1), 63));
+        assert!(!can_back_off(&exponential(1_000), 60));
+        assert!(!can_back_off(&exponential(0), 64));
+        assert!(can_back_off(&JobOptions::new(), u32::MAX));
+    }
+}
