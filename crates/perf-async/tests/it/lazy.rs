@@ -88,15 +88,23 @@ async fn an_error_can_be_kept_for_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_queue_is_not_kept_as_an_error() {
+async fn what_says_nothing_of_the_value_is_not_kept_as_an_error() {
     let manager = Manager::builder().max_concurrent(1).queue_limit(0).build().unwrap();
     let blocking = manager.submit(Operation::infallible("slow", nap(ms(10)))).unwrap();
     let lazy = Lazy::builder(&manager, "number")
         .keep_errors(Duration::MAX)
         .load(|| async { Ok::<_, OperationError>(1) });
     assert!(matches!(lazy.get().await, Err(OperationError::Overloaded(_))));
+    manager.set_queue_limit(1);
+    let late = Lazy::builder(&manager, "late")
+        .keep_errors(Duration::MAX)
+        .queue_timeout(ms(5))
+        .load(|| async { Ok::<_, OperationError>(2) });
+    let error = late.get().await.unwrap_err();
+    assert!(matches!(error, OperationError::TimedOut { clock: TimeoutClock::Queue, .. }));
     blocking.await.unwrap();
     assert_eq!(lazy.get().await.unwrap(), 1);
+    assert_eq!(late.get().await.unwrap(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,4 +234,27 @@ async fn a_value_that_cannot_be_copied_harms_only_the_one_who_asks() {
     let run = manager.run(Operation::infallible("other", async { 1 }).priority(Priority::LOWEST));
     assert_eq!(run.await.unwrap(), 1);
     assert_idle(&manager);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_on_several_threads_load_it_once() {
+    let manager = manager(4);
+    for _ in 0..500 {
+        let loads = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&loads);
+        let lazy = Lazy::new(&manager, "number", move || {
+            let number = counter.fetch_add(1, Ordering::SeqCst) + 1;
+            async move { Ok::<_, OperationError>(number) }
+        });
+        let asking: Vec<_> = (0..4)
+            .map(|_| {
+                let lazy = lazy.clone();
+                tokio::spawn(async move { lazy.get().await })
+            })
+            .collect();
+        for asked in asking {
+            assert_eq!(asked.await.unwrap().unwrap(), 1);
+        }
+        assert_eq!(loads.load(Ordering::SeqCst), 1);
+    }
 }
