@@ -319,8 +319,7 @@ proptest! {
         burst in 1_u64..6,
         steps in prop::collection::vec((0_u8..4, 0_u64..40), 1..200),
     ) {
-        let mut config = SchedulerConfig::default();
-        config.max_concurrent = 1_000;
+        let config = SchedulerConfig { max_concurrent: 1_000, ..SchedulerConfig::default() };
         let mut scheduler = Scheduler::new(config);
         let kind = scheduler.kind("mail");
         let throttle = Throttle::spacing(millis(spacing)).burst(burst);
