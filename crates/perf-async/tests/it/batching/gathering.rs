@@ -207,3 +207,14 @@ async fn size_and_window_are_knobs() {
     assert_doubled(one).await;
     assert_eq!(start.elapsed(), ms(7));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_one_start_for_the_throttle() {
+    let manager = manager(8);
+    let calls = doubling(&manager, Batch::natural(10), ms(0));
+    manager.set_operation_throttle("double", ms(50)).unwrap();
+    let start = tokio::time::Instant::now();
+    assert_doubled(all(&manager, 0..8)).await;
+    assert_eq!((calls.sizes(), start.elapsed()), (vec![1, 7], ms(50)));
+    assert_idle(&manager);
+}
