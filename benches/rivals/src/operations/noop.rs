@@ -3,7 +3,9 @@
 use super::work::{Failure, no_op};
 use crate::measure::{Bench, Measurement};
 use anyhow::{Result, anyhow, ensure};
-use perf_async::{Handle, Manager, Operation};
+use perf_async::{Handle, KindSettings, Manager, Operation, Retry, Throttle};
+use perf_core::Priority;
+use perf_guard::CircuitBreaker;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -44,7 +46,32 @@ pub(super) fn run(bench: &mut Bench, runtime: &Runtime, suffix: &str) -> Result<
         ("perf-async", in_task(runtime, many, || in_place(manager.clone(), many))),
         ("floor", in_task(runtime, many, || awaited(many))),
     ];
-    bench.measure(&format!("noop/inline{suffix}"), "ns_per_op", "ns", inline)
+    bench.measure(&format!("noop/inline{suffix}"), "ns_per_op", "ns", inline)?;
+
+    let bounded = Manager::builder().max_concurrent(concurrent).kind("no-op", all_policies);
+    let bounded = bounded.build()?;
+    let ruled: &mut [(&str, Measurement<'_>)] = &mut [
+        ("perf-async", in_task(runtime, many, || retryable(bounded.clone(), many))),
+        ("perf-async without", in_task(runtime, many, || retryable(manager.clone(), many))),
+        ("floor", in_task(runtime, many, || awaited(many))),
+    ];
+    bench.measure(&format!("noop/policies{suffix}"), "ns_per_op", "ns", ruled)?;
+
+    let thousand = Shape { rounds, at_once: THOUSAND };
+    let queued: &mut [(&str, Measurement<'_>)] = &mut [(
+        "perf-async",
+        in_task(runtime, thousand, || prioritised(manager.clone(), thousand)),
+    )];
+    bench.measure(&format!("noop/thousand{suffix}"), "ns_per_op", "ns", queued)
+}
+
+/// Retries, a breaker, a throttle that never holds back, a time-out and a bulkhead.
+fn all_policies(kind: KindSettings) -> KindSettings {
+    kind.max_concurrent(32)
+        .retry(Retry::times(3))
+        .breaker(CircuitBreaker::builder())
+        .throttle(Throttle::rate(1_000_000_000, Duration::from_secs(1)).burst(1_000_000))
+        .timeout(Duration::from_secs(1))
 }
 
 const THOUSAND: usize = 1_000;
@@ -161,6 +188,36 @@ async fn in_place(manager: Manager, shape: Shape) -> Done {
     let start = Instant::now();
     for number in 0..shape.count() {
         sum += manager.run(Operation::infallible("no-op", no_op(number))).await?;
+    }
+    Ok((sum, start.elapsed()))
+}
+
+async fn retryable(manager: Manager, shape: Shape) -> Done {
+    let mut sum = 0;
+    let start = Instant::now();
+    for number in 0..shape.count() {
+        let make = move |_| async move { Ok::<_, Failure>(no_op(number).await) };
+        sum += manager.run(Operation::retryable("no-op", make)).await?;
+    }
+    Ok((sum, start.elapsed()))
+}
+
+/// As the queues of the package `node` do it: with a priority and a time-out each.
+async fn prioritised(manager: Manager, shape: Shape) -> Done {
+    let levels: Vec<_> = (1..=10).filter_map(Priority::new).collect();
+    let mut handles: Vec<Handle<u64>> = Vec::with_capacity(shape.at_once);
+    let mut sum = 0;
+    let start = Instant::now();
+    for numbers in shape.numbers() {
+        for (number, priority) in numbers.zip(levels.iter().cycle()) {
+            let operation = Operation::infallible("no-op", no_op(number))
+                .priority(*priority)
+                .timeout(Duration::from_secs(30));
+            handles.push(manager.submit(operation)?);
+        }
+        for handle in handles.drain(..) {
+            sum += handle.await?;
+        }
     }
     Ok((sum, start.elapsed()))
 }
