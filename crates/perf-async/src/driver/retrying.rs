@@ -159,9 +159,13 @@ impl Shared {
         match core.suspend(id, Payload::Waiting(job), at, start_by, now) {
             Ok(finished) => {
                 let next = next_of(&mut core, now);
-                let alarm = core.take_alarm();
+                let (alarm, more) = (core.take_alarm(), core.has_next());
                 drop(core);
                 self.watch(alarm);
+                let next = self.board(next);
+                if more {
+                    self.dispatch();
+                }
                 Ok((finished.payload, now, next))
             }
             Err(Payload::Waiting(job)) => {

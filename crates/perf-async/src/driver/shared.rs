@@ -401,10 +401,15 @@ impl Shared {
         let mut core = lock(&self.core);
         let finished = self.end(&mut core, id, ended, now);
         let next = next_of(&mut core, now);
-        let alarm = core.take_alarm();
+        // The units that one gives back may be enough for several.
+        let (alarm, more) = (core.take_alarm(), core.has_next());
         drop(core);
         self.watch(alarm);
-        (finished.and_then(|finished| finished.payload), now, self.board(next))
+        let next = self.board(next);
+        if more {
+            self.dispatch();
+        }
+        (finished.and_then(|finished| finished.payload), now, next)
     }
 
     /// Starts the next operation.
@@ -417,7 +422,7 @@ impl Shared {
         self.board(next)
     }
 
-    fn board(self: &Arc<Self>, next: NextJob) -> NextJob {
+    pub(super) fn board(self: &Arc<Self>, next: NextJob) -> NextJob {
         match next {
             Some(Ok((runtime, started))) => Some(Ok((runtime, started.board(self)))),
             other => other,

@@ -8,6 +8,7 @@ mod attempts;
 mod batching;
 mod cancelling;
 mod destructors;
+mod freed;
 mod keeping;
 mod kinds;
 mod knobs;
