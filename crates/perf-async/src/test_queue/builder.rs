@@ -3,7 +3,7 @@
 use super::TestQueue;
 use super::attempts::Limits;
 use super::jobs::{Machine, VARIABLE, Wanted, jobs};
-use crate::{ConfigError, Manager};
+use crate::{ConfigError, Manager, Pools};
 use std::time::Duration;
 
 /// Builds a [`TestQueue`].
@@ -188,6 +188,7 @@ fn own_manager(jobs: usize) -> Result<Manager, ConfigError> {
     Manager::builder()
         .name("tests")
         .max_concurrent(jobs)
+        .pools(Pools::builder().cpu(jobs as u64).build()?)
         .queue_limit(1_000_000)
         .finished_kept(0)
         .build()

@@ -18,6 +18,7 @@ pub struct TestCase {
     pub(super) body: Body,
     pub(super) group: Option<String>,
     pub(super) priority: Priority,
+    pub(super) weight: u32,
     pub(super) timeout: Option<Duration>,
     pub(super) slow: Option<Duration>,
     pub(super) retries: Option<u32>,
@@ -64,6 +65,7 @@ impl TestCase {
             body,
             group: None,
             priority: Priority::NORMAL,
+            weight: 1,
             timeout: None,
             slow: None,
             retries: None,
@@ -83,6 +85,14 @@ impl TestCase {
     #[must_use]
     pub fn priority(mut self, priority: Priority) -> TestCase {
         self.priority = priority;
+        self
+    }
+
+    /// How many of the places it takes; one that wants more than there are runs alone. The default is
+    /// 1. On a manager of your own it is what the case [needs](crate::Needs) of the pool `cpu`.
+    #[must_use]
+    pub fn weight(mut self, places: u32) -> TestCase {
+        self.weight = places;
         self
     }
 

@@ -9,7 +9,7 @@ use super::{
     Fingerprint, ResultSink, TestCase, TestEvent, TestProgress, TestReport, TestResult, Verdict,
 };
 use crate::sync::{Arc, Mutex, lock};
-use crate::{CancelOutcome, Handle, Manager, Operation, OperationError, Status};
+use crate::{CancelOutcome, Handle, Manager, Needs, Operation, OperationError, Status};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::future::Future;
 use std::pin::Pin;
@@ -210,6 +210,7 @@ impl Shared {
         let kind = case.group.clone().unwrap_or_else(|| KIND.to_owned());
         let operation = Operation::infallible(kind, work)
             .priority(case.priority)
+            .needs(Needs::new().cpu(u64::from(case.weight)))
             // Its attempts have their own.
             .timeout(Duration::MAX);
         self.plan.manager.submit(operation).map(Handle::cancel_on_drop)

@@ -57,7 +57,7 @@ A suite:
   expect = { exit-code = 0, contains = \"tool 1.\" }
   inputs = [\"src\"]                # with --results: skipped while these, the command and the
                                   # program are as they were when it last passed
-  # also: group, priority (1 to 10), timeout, slow, retries, env, dir, stdin
+  # also: group, priority (1 to 10), weight, timeout, slow, retries, env, dir, stdin
 
   [[case]]
   name = \"page {}\"                # once for each of `each`; {} stands for it

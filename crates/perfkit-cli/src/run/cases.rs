@@ -113,6 +113,12 @@ fn case(suite: &Suite, table: &CaseTable, client: &Client) -> Result<TestCase, S
             .ok_or_else(|| format!("priority {level} is out of range: use 1 to 10, 10 is first"))?;
         case = case.priority(priority);
     }
+    if let Some(places) = table.weight {
+        if places == 0 {
+            return Err("a case of weight 0 takes no place: use 1 or more".to_owned());
+        }
+        case = case.weight(places);
+    }
     for (key, given) in [("timeout", table.timeout), ("slow", table.slow)] {
         if given.is_some_and(|span| span.0.is_zero()) {
             return Err(format!("{key} of nothing: use 1ms or more"));

@@ -73,6 +73,7 @@ pub(super) struct CaseTable {
     pub(super) each: Option<Vec<String>>,
     pub(super) group: Option<String>,
     pub(super) priority: Option<u8>,
+    pub(super) weight: Option<u32>,
     pub(super) timeout: Option<Span>,
     pub(super) slow: Option<Span>,
     pub(super) retries: Option<u32>,

@@ -49,6 +49,7 @@ run = ["sh", "-c", "test -e set-up && test -e group && cat && echo $WORD"]
 stdin = "<given> & \"taken\"\n"
 group = "shell"
 priority = 9
+weight = 3
 expect = { contains = ["given", "from the suite"] }
 
 [[case]]
@@ -287,6 +288,7 @@ fn what_is_wrong_with_a_suite_is_told_with_the_line() {
         ("[[case]]\nrun = ['true']\ntimeout = 'soon'\n", "line 3", "30s"),
         ("[[case]]\nrun = ['true']\n[[case]]\nrun = ['true']\n", "line 3", "two cases `true`"),
         ("[[case]]\nurl = 'http://x/'\nexpect = { status = 9 }\n", "line 1", "100 to 599"),
+        ("[[case]]\nrun = ['true']\nweight = 0\n", "line 1", "use 1 or more"),
         ("setup = [[]]\n", "line 1", "needs a program"),
         ("retries = 1\n", "suite.toml", "add a [[case]]"),
         ("retries = 101\n[[case]]\nrun = ['true']\n", "retries", "0 to 100"),
@@ -340,4 +342,12 @@ fn the_cases_are_named_without_being_run() {
     let listed = json(&run(&path, &["--list", "--json", "--filter", "exit*"]));
     assert_eq!(listed, serde_json::json!(["exit 4", "exit 5"]));
     assert!(!folder.path().join("set-up").exists());
+}
+
+#[test]
+fn the_suite_of_this_workspace_is_sound() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/suites/examples.toml");
+    let output = run(&path, &["--list"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("example disk_log\n"));
 }

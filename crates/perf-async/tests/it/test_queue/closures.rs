@@ -53,6 +53,32 @@ async fn a_group_has_a_limit_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_heavy_case_takes_several_places_and_a_giant_runs_alone() {
+    let (now, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let case = |weight: u32| {
+        let (now, seen) = (Arc::clone(&now), Arc::clone(&seen));
+        TestCase::new(format!("{weight}"), move |_: TestAttempt| {
+            let (now, seen) = (Arc::clone(&now), Arc::clone(&seen));
+            async move {
+                let weight = weight as usize;
+                let others = now.fetch_add(weight, Ordering::SeqCst);
+                seen.lock().unwrap().push((weight, others));
+                nap(ms(10)).await;
+                now.fetch_sub(weight, Ordering::SeqCst);
+                Ok::<(), &str>(())
+            }
+        })
+        .weight(weight)
+    };
+    let report = run(queue(4), [3, 3, 1, 1, 9, 1, 2, 2].map(case).into()).await;
+    assert!(report.is_passed());
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 8);
+    assert!(seen.iter().all(|(weight, others)| *others == 0 || weight + others <= 4), "{seen:?}");
+    assert!(seen.contains(&(9, 0)) && seen.contains(&(1, 3)), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_end_has_its_verdict_and_its_reason() {
     let cases = vec![
         passes("passes"),
