@@ -44,8 +44,11 @@ impl Manager {
             return Err(ConfigError::new("kind", name, remedy));
         }
         let kind = core.kind_named(&name, || name.clone());
+        let kept = settings.clone();
         let before = core.configure(kind, settings, now);
-        drop(core); // Before what the settings were, whose destructors may be the user's.
+        // Before what the settings were or would have been, whose destructors may be the user's.
+        drop(core);
+        drop(kept);
         before.map(drop)
     }
 
