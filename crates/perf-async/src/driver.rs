@@ -12,6 +12,7 @@ mod clocks;
 mod group;
 mod hedging;
 mod kept;
+mod news;
 mod parked;
 mod permit;
 mod retrying;

@@ -87,6 +87,8 @@ mod attempt;
 #[cfg(feature = "tokio")]
 mod driver;
 #[cfg(feature = "tokio")]
+mod events;
+#[cfg(feature = "tokio")]
 mod fallback;
 #[cfg(feature = "tokio")]
 mod handle;
@@ -112,6 +114,8 @@ pub use attempt::Attempt;
 pub use batch::Item;
 pub use batch::{Batch, BatchError, BatchStats, Batching, Flushed, WrongAnswers};
 pub use error::{OperationError, Overloaded, TimeoutClock};
+#[cfg(feature = "tokio")]
+pub use events::Events;
 #[cfg(feature = "tokio")]
 pub use fallback::{Answered, Source};
 #[cfg(feature = "tokio")]
@@ -139,8 +143,8 @@ pub use progress::Progress;
 pub use record::{CancelOutcome, Ended, OperationRecord, Status};
 pub use retry::{ErrorTest, Retry};
 pub use scheduler::{
-    Finished, GaveUp, KindId, Next, OperationKey, OperationMetrics, Scheduler, SchedulerConfig,
-    Submission, Totals,
+    Event, Finished, GaveUp, Happened, KindId, Next, OperationKey, OperationMetrics, Scheduler,
+    SchedulerConfig, Submission, Totals,
 };
 #[cfg(feature = "tokio")]
 pub use work::{Retryable, Work};

@@ -31,7 +31,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[doc(alias = "AsyncOperationsManager")]
 pub struct Manager {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Manager {

@@ -7,6 +7,7 @@ mod adapt;
 mod attempts;
 mod gates;
 mod hedges;
+mod journal;
 mod kinds;
 mod line;
 mod metrics;
@@ -19,6 +20,7 @@ mod submission;
 mod timers;
 mod units;
 
+pub use journal::{Event, Happened};
 pub use kinds::KindId;
 pub use metrics::{OperationMetrics, Totals};
 pub use retries::GaveUp;
@@ -30,6 +32,7 @@ use crate::{
     Status,
 };
 use gates::{Gate, Holds};
+use journal::Journal;
 use kinds::Kinds;
 use line::{Aging, place_of};
 use perf_core::{Instant, Priority};
@@ -104,6 +107,8 @@ pub struct Scheduler<P> {
     virtual_time: u64,
     /// How often an operation was moved.
     moves: u32,
+    /// `None` while nobody listens.
+    journal: Option<Box<Journal>>,
     places: usize,
     waiting: usize,
     max_concurrent: usize,
@@ -135,6 +140,7 @@ impl<P> Scheduler<P> {
             last_stamp: Instant::from_nanos(0),
             virtual_time: 0,
             moves: 0,
+            journal: None,
             places: 0,
             waiting: 0,
             max_concurrent: config.max_concurrent,
@@ -243,7 +249,9 @@ impl<P> Scheduler<P> {
         kind.running += 1;
         kind.places += 1;
         self.charge(id);
-        self.insert(submission, payload, now, State::Running, held)
+        let started = self.insert(submission, payload, now, State::Running, held);
+        self.note(started, id, now, Happened::Started { waited: Duration::ZERO });
+        started
     }
 
     /// Puts an operation into the queue. Where [`has_next`](Scheduler::has_next) is true
@@ -269,6 +277,7 @@ impl<P> Scheduler<P> {
         kind.waiting += 1;
         kind.line.push(id, &mut self.slab, self.aging);
         self.expire_at(id, start_by);
+        self.note(id, kind_id, now, Happened::Queued);
         self.gather(kind_id, now);
         self.refresh_if(kind_id, |first| first == id);
         Ok(id)
@@ -518,6 +527,7 @@ impl<P> Scheduler<P> {
             self.places += 1;
             self.charge(kind_id);
         }
+        self.note(id, kind_id, now, Happened::Started { waited });
         self.forget_expiry(start_by);
         self.gather_anew(kind_id, now);
         self.refresh(kind_id);
@@ -620,8 +630,8 @@ impl<P> Scheduler<P> {
             Ended::TimedOut(error) => (Status::Timeout, Some(error)),
         };
         let slot = self.slab.get_mut(id)?;
-        let payload = slot.payload.take();
-        self.kinds[slot.kind].totals.count(status);
+        let (payload, kind) = (slot.payload.take(), slot.kind);
+        self.kinds[kind].totals.count(status);
         self.finished.push(EndedOperation {
             id,
             queued_at: slot.queued_at,
@@ -634,6 +644,7 @@ impl<P> Scheduler<P> {
             status,
         });
         self.slab.free(id);
+        self.note(id, kind, now, Happened::Ended { status });
         payload
     }
 }

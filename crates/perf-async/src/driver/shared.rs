@@ -5,6 +5,7 @@ use super::batch::{Flight, gather, leave_locked};
 use super::clocks::{Clocks, nanos};
 use super::group::{GivenUp, Group, Operand, Remaining};
 use super::kept::Kept;
+use super::news::Listeners;
 use super::parked::{Desk, Parked};
 use super::permit::{InlinePermit, Permit, Started};
 use super::retrying::{Followed, Random};
@@ -14,6 +15,7 @@ use super::timer::Timer;
 use crate::fallback::or_degraded;
 #[cfg(feature = "lanes")]
 use crate::lane::{LaneSettings, Lanes, outlives};
+use crate::operation::Choices;
 #[cfg(feature = "lanes")]
 use crate::pools::Lane;
 #[cfg(feature = "lanes")]
@@ -45,6 +47,7 @@ pub(crate) struct Shared {
     pub(super) timer: Timer,
     pub(crate) kept: Kept,
     pub(super) random: Random,
+    pub(super) listeners: Listeners,
 }
 
 /// What is decided under one lock.
@@ -153,6 +156,7 @@ impl Shared {
             lanes: Arc::new(Lanes::new(&settings.lanes)),
             kept: Kept::new(settings.kept_limit),
             random: Random::new(settings.seed),
+            listeners: Listeners::default(),
             settings,
             since,
             timer: Timer::default(),
@@ -188,7 +192,21 @@ impl Shared {
     {
         let now = self.clock.now();
         let handle = match self.start_inline(&operation, now) {
-            None => Handle::new(Arc::clone(self), self.submit(operation)?),
+            None => {
+                let name = operation.choices.as_ref().map(|_| operation.kind.clone());
+                let mut choices = None;
+                match self.submit_with(operation, &mut choices) {
+                    Ok(taken) => Handle::new(Arc::clone(self), taken),
+                    Err(overloaded) => {
+                        let answered = or_degraded(Err(overloaded.into()), choices)?;
+                        let kind = name.and_then(|name| lock(&self.core).find_kind(&name));
+                        if let Some(kind) = kind {
+                            self.count_source(kind, answered.source);
+                        }
+                        return Ok(answered);
+                    }
+                }
+            }
             Some((permit, clocks)) => {
                 let Operation { work, choices, .. } = operation;
                 let kind = permit.kind();
@@ -240,6 +258,7 @@ impl Shared {
         let clocks = Clocks::new(&limits);
         let id = core.start_now(submission.timeout(clocks.run()), None, now);
         drop(core);
+        self.tell();
         Some((InlinePermit::new(self, id, kind), clocks))
     }
 
@@ -252,10 +271,25 @@ impl Shared {
         T: Send + 'static,
         W: Work<T> + Send + 'static,
     {
+        self.submit_with(operation, &mut None)
+    }
+
+    /// The same, and leaves what the caller has chosen with the caller if the operation is turned
+    /// away.
+    fn submit_with<T, W>(
+        self: &Arc<Self>,
+        operation: Operation<T, W>,
+        left: &mut Choices<T>,
+    ) -> Result<(OperationId, Arc<Group<T>>, usize), Overloaded>
+    where
+        T: Send + 'static,
+        W: Work<T> + Send + 'static,
+    {
         let asks = operation.asks();
         #[cfg(feature = "lanes")]
         let asks = self.seated(&operation.work, asks);
-        let Operation { kind, work, priority, key, limits, mut choices } = operation;
+        let Operation { kind, work, priority, key, limits, choices } = operation;
+        *left = choices;
         let key = key.map(|key| ShareKey::new(kind.clone(), key));
         if let Some(key) = &key {
             // Who can share needs neither the time nor a runtime.
@@ -263,7 +297,7 @@ impl Shared {
             if let Ok(shared) = self.share(lock(&self.core), key, priority, moment) {
                 return shared;
             }
-            key.note_in(&mut choices);
+            key.note_in(left);
         }
         let runtime = Runtime::current();
         let now = self.clock.now();
@@ -291,7 +325,7 @@ impl Shared {
             return Err(overloaded);
         }
         let supervised = Supervised::new(work, clocks);
-        let submitted = Submitted::new(supervised, choices, Arc::clone(&group), kind);
+        let submitted = Submitted::new(supervised, left.take(), Arc::clone(&group), kind);
         let work: BoxWork = Box::pin(submitted);
         if start {
             let operand = Arc::clone(&group) as Arc<dyn Operand>;
@@ -300,6 +334,7 @@ impl Shared {
             drop(core);
             let started = Started { id, work, submitted: now, started: now, crew: None };
             self.hand(&runtime, desk, started);
+            self.tell();
             return Ok((id, group, 0));
         }
         let job = Job { work, runtime };
@@ -388,6 +423,7 @@ impl Shared {
         let finished = self.end(&mut core, id, ended, now);
         let more = core.has_next();
         drop(core);
+        self.tell();
         (finished.and_then(|finished| finished.payload), more)
     }
 
@@ -429,8 +465,9 @@ impl Shared {
         }
     }
 
-    /// Sees to it that the timer looks no later than at that moment.
+    /// Tells those who listen, and sees to it that the timer looks no later than at that moment.
     pub(super) fn watch(self: &Arc<Self>, alarm: Option<Instant>) {
+        self.tell();
         let Some(moment) = alarm else { return };
         match Runtime::try_current() {
             Ok(runtime) => self.timer.watch(self, &runtime, moment),
@@ -460,7 +497,10 @@ impl Shared {
         loop {
             let expired = lock(&self.core).tick(now);
             match expired {
-                Some((_, Payload::Waiting(job))) => Unstarted::expired(job).tell(self),
+                Some((_, Payload::Waiting(job))) => {
+                    Unstarted::expired(job).tell(self);
+                    self.tell();
+                }
                 Some(_) => unreachable!("an operation that waits has a job"),
                 None => break,
             }
@@ -552,6 +592,7 @@ impl Shared {
                 // Its destructor has run when the caller is told.
                 job.abandon(OperationError::Cancelled, self);
             }
+            self.tell();
             return outcome;
         }
         if let Some(Payload::Aboard(operand, flight)) = core.payload(id) {

@@ -2,7 +2,7 @@
 
 use super::line::place_of;
 use super::slab::{NONE, State};
-use super::{Finished, Next, Scheduler, is_suspended};
+use super::{Finished, Happened, Next, Scheduler, is_suspended};
 use crate::OperationId;
 use crate::adaptive::Sample;
 use perf_core::Instant;
@@ -42,13 +42,14 @@ impl<P> Scheduler<P> {
         slot.since = until.max(now);
         slot.start_by = start_by;
         self.waiting += 1;
-        let kind = &mut self.kinds[slot.kind];
+        let (kind_id, at) = (slot.kind, slot.since);
+        let kind = &mut self.kinds[kind_id];
         kind.waiting += 1;
         kind.totals.retried += 1;
-        let until = slot.since;
-        self.wakes.push(until, id, |_, id| is_suspended(&self.slab, id));
-        self.alarm = self.alarm.min(until);
+        self.wakes.push(at, id, |_, id| is_suspended(&self.slab, id));
+        self.alarm = self.alarm.min(at);
         self.expire_at(id, start_by);
+        self.note(id, kind_id, now, Happened::Retried { at });
         Ok(Finished { payload: before, ran })
     }
 

@@ -50,10 +50,9 @@ impl<P> Scheduler<P> {
     ) -> Option<OperationId> {
         let slot = self.slab.get(of)?;
         let kind_id = slot.kind;
-        let submission = Submission::new(kind_id)
-            .priority(slot.priority)
-            .timeout(slot.timeout())
-            .asks(self.asks.get(&of).cloned());
+        let mut submission =
+            Submission::new(kind_id).priority(slot.priority).timeout(slot.timeout());
+        submission.asks = self.asks.get(&of).cloned();
         let has_place = self.can_start_now(kind_id, now) && self.has_units_for(&submission);
         let kind = &mut self.kinds[kind_id];
         if !has_place || !kind.retries.withdraw(&kind.settings, kind.totals.submitted, now) {

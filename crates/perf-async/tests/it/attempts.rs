@@ -1,6 +1,7 @@
 //! What goes on around an operation: attempts, retries, fallbacks, progress.
 
 mod breaker;
+mod events;
 mod fallback;
 mod hedge;
 mod progress;

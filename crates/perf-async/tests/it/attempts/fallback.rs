@@ -127,3 +127,18 @@ async fn all_who_share_an_operation_get_its_fallback_and_nobody_elses() {
     assert_eq!(alive.count(), 0);
     assert_idle(&manager);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_answers_for_one_that_is_turned_away() {
+    let manager = perf_async::Manager::builder().max_concurrent(1).queue_limit(0).build().unwrap();
+    let blocking = manager.submit(Operation::infallible("slow", nap(ms(10)))).unwrap();
+    let turned_away =
+        |error: &OperationError| matches!(error, OperationError::Overloaded(_)).then_some(7);
+    let fallback = Operation::infallible("fast", async { 1 }).fallback(turned_away);
+    let answered = manager.run_answered(fallback).await.unwrap();
+    assert_eq!(answered, Answered { value: 7, source: Source::Fallback });
+    let nothing = Operation::infallible("fast", async { 1 });
+    assert!(matches!(manager.run(nothing).await, Err(OperationError::Overloaded(_))));
+    blocking.await.unwrap();
+    assert_idle(&manager);
+}
