@@ -71,8 +71,7 @@ pub struct AsyncStats {
     pub unnamed: u64,
     /// Threads that are still at operations which have timed out or been cancelled. Each keeps its
     /// place among the running, but for those that
-    /// [`max_zombies`](crate::ManagerBuilder::max_zombies) lets go.
-    #[cfg(feature = "lanes")]
+    /// `max_zombies` of the builder lets go. None without the feature `lanes`.
     pub zombies: usize,
 }
 
@@ -147,6 +146,8 @@ impl Manager {
             unnamed,
             #[cfg(feature = "lanes")]
             zombies: self.shared.lanes.zombies(),
+            #[cfg(not(feature = "lanes"))]
+            zombies: 0,
         }
     }
 

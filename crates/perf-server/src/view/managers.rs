@@ -160,7 +160,7 @@ fn row(history: &History, component: &str, manager: &Manager, span: analytics::S
         queue_limit: stats.queue_limit,
         running: stats.running,
         max_concurrent: stats.max_concurrent,
-        zombies: 0,
+        zombies: stats.zombies,
         counts: Counts {
             submitted: count("submitted"),
             completed: count("completed"),

@@ -21,9 +21,9 @@ async fn rig() -> (Rig, Arc<Manager>, oneshot::Sender<()>, Handle<()>, Vec<Handl
     };
     let waiting = vec![wait("report", 2), wait("click", 9), wait("report", 5)];
     let config = AdminConfig::new("127.0.0.1:0".parse().unwrap());
-    let rig = Rig::start_with(config.operations("work", manager.clone())).await;
+    let rig = Rig::start_with(config.operations("jobs", manager.clone())).await;
     let manager = Arc::new(manager);
-    rig.optimizer.register("work", &manager).unwrap();
+    rig.optimizer.register("jobs", &manager).unwrap();
     (rig, manager, release, holder, waiting)
 }
 
@@ -34,7 +34,7 @@ async fn the_page_shows_what_waits_and_what_runs() {
     let (rig, _, release, holder, _waiting) = rig().await;
     let shown = rig.get(PATH).await.json();
     let work = &shown["managers"][0];
-    assert_eq!(work["component"], "work");
+    assert_eq!(work["component"], "jobs");
     assert_eq!((&work["pending"], &work["running"]), (&3.into(), &1.into()));
     assert_eq!((&work["queue_limit"], &work["max_concurrent"]), (&3.into(), &1.into()));
     let kinds: Vec<_> =
@@ -47,7 +47,7 @@ async fn the_page_shows_what_waits_and_what_runs() {
     release.send(()).unwrap();
     holder.await.unwrap();
     let id = work["running_rows"][0]["id"].as_str().unwrap().to_owned();
-    let one = rig.get(&format!("{PATH}/work/{id}")).await.json();
+    let one = rig.get(&format!("{PATH}/jobs/{id}")).await.json();
     assert_eq!((&one["kind"], &one["status"]), (&"hold".into(), &"completed".into()));
     rig.stop().await;
 }
@@ -55,7 +55,7 @@ async fn the_page_shows_what_waits_and_what_runs() {
 #[tokio::test]
 async fn a_waiting_operation_is_cancelled_from_the_page() {
     let (rig, manager, _release, _holder, waiting) = rig().await;
-    let path = format!("{PATH}/work/{}/cancel", waiting[0].id());
+    let path = format!("{PATH}/jobs/{}/cancel", waiting[0].id());
     rig.ask("POST", &path, &[], "").await.problem(401, &[]);
     assert_eq!(manager.pending_count(), 3);
     assert_eq!(rig.tell("POST", &path, "").await.json()["outcome"], "removed");
@@ -63,24 +63,24 @@ async fn a_waiting_operation_is_cancelled_from_the_page() {
     assert_eq!(rig.tell("POST", &path, "").await.json()["outcome"], "already_finished");
     let gone = waiting.into_iter().next().unwrap().await;
     assert!(matches!(gone, Err(OperationError::Cancelled)));
-    rig.tell("POST", &format!("{PATH}/work/99999/cancel"), "").await.problem(404, &["99999"]);
-    rig.tell("POST", &format!("{PATH}/work/x/cancel"), "").await.problem(404, &["\"x\""]);
+    rig.tell("POST", &format!("{PATH}/jobs/99999/cancel"), "").await.problem(404, &["99999"]);
+    rig.tell("POST", &format!("{PATH}/jobs/x/cancel"), "").await.problem(404, &["\"x\""]);
     let unknown = rig.tell("POST", &format!("{PATH}/play/1/cancel"), "").await;
-    assert_eq!(unknown.problem(404, &["play"])["known"][0], "work");
+    assert_eq!(unknown.problem(404, &["play"])["known"][0], "jobs");
     rig.stop().await;
 }
 
 #[tokio::test]
 async fn a_waiting_operation_is_made_more_urgent_from_the_page() {
     let (rig, manager, _release, holder, waiting) = rig().await;
-    let path = format!("{PATH}/work/{}/priority", waiting[0].id());
+    let path = format!("{PATH}/jobs/{}/priority", waiting[0].id());
     rig.ask("PUT", &path, &[], r#"{"priority": 10}"#).await.problem(401, &[]);
     let answer = rig.tell("PUT", &path, r#"{"priority": 10}"#).await.json();
     assert_eq!((&answer["before"], &answer["priority"]), (&2.into(), &10.into()));
     assert_eq!(manager.record(waiting[0].id()).unwrap().priority, Priority::HIGHEST);
     rig.tell("PUT", &path, r#"{"priority": 11}"#).await.problem(422, &["11", "1 to 10"]);
     rig.tell("PUT", &path, r#"{"level": 3}"#).await.problem(422, &["priority"]);
-    let running = format!("{PATH}/work/{}/priority", holder.id());
+    let running = format!("{PATH}/jobs/{}/priority", holder.id());
     let refused = rig.tell("PUT", &running, r#"{"priority": 1}"#).await;
     assert_eq!(refused.problem(409, &["only what waits"])["stands"], "in progress");
     rig.stop().await;
@@ -109,9 +109,9 @@ async fn a_kind_shows_its_circuit_its_throttle_and_its_batches() {
     assert_eq!(doubled, 42);
 
     let config = AdminConfig::new("127.0.0.1:0".parse().unwrap());
-    let rig = Rig::start_with(config.operations("work", manager.clone())).await;
+    let rig = Rig::start_with(config.operations("jobs", manager.clone())).await;
     let manager = Arc::new(manager);
-    rig.optimizer.register("work", &manager).unwrap();
+    rig.optimizer.register("jobs", &manager).unwrap();
     let shown = rig.get(PATH).await.json();
     let kinds = shown["managers"][0]["kinds"].as_array().unwrap();
     let kind = |name: &str| kinds.iter().find(|kind| kind["kind"] == name).unwrap();
@@ -123,10 +123,10 @@ async fn a_kind_shows_its_circuit_its_throttle_and_its_batches() {
     assert_eq!((&double["max"], &double["batches"]), (&10.into(), &1.into()));
     assert_eq!((&double["items"], &double["window_seconds"]), (&1.into(), &().into()));
     let knobs: Vec<_> = shown["knobs"].as_array().unwrap().iter().map(|knob| &knob["id"]).collect();
-    assert!(knobs.iter().any(|id| *id == "work/max_concurrent:call"), "{knobs:?}");
+    assert!(knobs.iter().any(|id| *id == "jobs/max_concurrent:call"), "{knobs:?}");
 
     let turned = rig
-        .tell("PUT", "/api/performance/knobs/work/max_concurrent:call", r#"{"value": 8}"#)
+        .tell("PUT", "/api/performance/knobs/jobs/max_concurrent:call", r#"{"value": 8}"#)
         .await
         .json();
     assert_eq!(turned["knob"]["value"], 8);
