@@ -9,12 +9,14 @@
 mod attempt;
 mod batch;
 mod clocks;
+mod door;
 mod group;
 mod hedging;
 mod kept;
 mod news;
 mod parked;
 mod permit;
+mod results;
 mod retrying;
 mod runner;
 mod shared;
@@ -25,9 +27,11 @@ mod timer;
 pub(crate) use attempt::contain;
 #[cfg(feature = "test-queue")]
 pub(crate) use attempt::panicked;
+pub(crate) use door::Ticket;
 pub(crate) use group::{Group, Operand};
 pub(crate) use hedging::HedgeSeat;
 pub(crate) use kept::{Keep, Value as KeptValue};
+pub(crate) use results::Found;
 #[cfg(feature = "lanes")]
 pub(crate) use shared::Core;
 pub(crate) use shared::{Payload, Settings, Shared};

@@ -22,8 +22,10 @@ pub enum OperationError {
     Cancelled,
     /// It panicked with this message.
     Panicked(Arc<str>),
-    /// It was turned away.
+    /// It was turned away, because as many wait as may.
     Overloaded(Overloaded),
+    /// It was turned away, because the manager was closed.
+    Closed,
     /// The circuit breaker of its kind let none through when its turn had come; it never started.
     CircuitOpen {
         /// After this time one of its kind may pass again.
@@ -54,6 +56,7 @@ impl fmt::Display for OperationError {
             OperationError::Cancelled => f.write_str("operation cancelled"),
             OperationError::Panicked(message) => write!(f, "operation panicked: {message}"),
             OperationError::Overloaded(overloaded) => overloaded.fmt(f),
+            OperationError::Closed => Refused::Closed.fmt(f),
             OperationError::CircuitOpen { retry_after } => {
                 write!(f, "circuit open: try again in {retry_after:?}")
             }
@@ -76,6 +79,15 @@ impl From<Overloaded> for OperationError {
     }
 }
 
+impl From<Refused> for OperationError {
+    fn from(refused: Refused) -> OperationError {
+        match refused {
+            Refused::Overloaded(overloaded) => OperationError::Overloaded(overloaded),
+            Refused::Closed => OperationError::Closed,
+        }
+    }
+}
+
 /// Which of an operation's clocks ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TimeoutClock {
@@ -85,6 +97,33 @@ pub enum TimeoutClock {
     Run,
     /// Both together, from the submission: `total_timeout`.
     Total,
+}
+
+/// Why an operation was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// As many wait as may.
+    Overloaded(Overloaded),
+    /// The manager was closed.
+    Closed,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Overloaded(overloaded) => overloaded.fmt(f),
+            Refused::Closed => f.write_str("the manager was closed: submit to one that is open"),
+        }
+    }
+}
+
+impl Error for Refused {}
+
+impl From<Overloaded> for Refused {
+    fn from(overloaded: Overloaded) -> Refused {
+        Refused::Overloaded(overloaded)
+    }
 }
 
 /// An operation that was turned away, because as many wait as may.

@@ -42,12 +42,47 @@
 //! [`total_timeout`](Operation::total_timeout) both together. An operation whose time passes while
 //! it waits never starts; one whose time passes while it runs is dropped, so it stops working.
 //!
+//! The clocks never overlap: the first stops when the second starts, at the moment at which the
+//! operation gets its place, and the third runs through both, through every attempt and through the
+//! pauses between attempts. [`OperationError::TimedOut`] names the one that ran out. A fourth
+//! belongs to whoever waits: the time-out of [`Manager::wait_for_operation`] stops no operation.
+//!
+//! # Handles and ids
+//!
+//! [`Manager::submit`] answers a [`Handle`]: a future with the type of the value.
+//! [`Manager::queue_operation`] answers an [`OperationId`]: a number that can be kept anywhere, for
+//! [`Manager::wait_for_operation`], which checks the type. Both are shown side by side in
+//! `examples/by_id.rs`.
+//!
+//! A full queue refuses at once. Who would rather wait calls [`Manager::reserve`]; who wants the
+//! operation back, [`Manager::try_submit`]. [`Manager::close`] refuses everybody,
+//! [`Manager::drain`] waits for the last destructor, [`Manager::abort`] cancels what is left.
+//!
 //! # Cancelling
 //!
 //! Every future of this crate may be dropped at any await: no place among the running is lost, and
-//! nobody else waits for ever. Dropping the future of [`Manager::run`] drops the operation;
-//! dropping a [`Handle`] lets it go on, unless the handle was told
-//! [`cancel_on_drop`](Handle::cancel_on_drop).
+//! nobody else waits for ever.
+//!
+//! | future | dropping it |
+//! |---|---|
+//! | [`Manager::run`], [`Manager::run_answered`] | drops the operation; with a key, only if nobody else wants it |
+//! | [`Handle`] | lets the operation go on, unless told [`cancel_on_drop`](Handle::cancel_on_drop) |
+//! | [`Handle::answered`] | as its handle |
+//! | [`Manager::reserve`] | gives up the wait, or the place in the queue if it has one by then |
+//! | [`Manager::wait_for_operation`] | leaves the operation and its result for others to wait for |
+//! | [`Manager::drain`] | leaves the manager closed, and what it has goes on |
+//! | [`Lazy::get`], [`Pages::next_page`], [`Preloader::finished`] | the load goes on for others who wait; the next call takes up where this one was |
+//!
+//! # What is bounded
+//!
+//! | what | by | beyond it |
+//! |---|---|---|
+//! | operations that wait | [`queue_limit`](ManagerBuilder::queue_limit), of all and by kind | [`Refused::Overloaded`], counted as `rejected` |
+//! | callers who share one operation | the same | the same |
+//! | ended operations that are remembered | [`finished_kept`](ManagerBuilder::finished_kept) | the oldest go, counted as `forgotten` |
+//! | results kept for ids | [`results_kept`](ManagerBuilder::results_kept) | the oldest go, counted by [`Manager::results_forgotten`] |
+//! | kinds that are told apart | [`MAX_KINDS`] | later ones go under `other` |
+//! | tasks that wait for the next operation | 32 | they end |
 //!
 //! # Order
 //!
@@ -113,7 +148,7 @@ pub use attempt::Attempt;
 #[cfg(feature = "tokio")]
 pub use batch::Item;
 pub use batch::{Batch, BatchError, BatchStats, Batching, Flushed, WrongAnswers};
-pub use error::{OperationError, Overloaded, TimeoutClock};
+pub use error::{OperationError, Overloaded, Refused, TimeoutClock};
 #[cfg(feature = "tokio")]
 pub use events::Events;
 #[cfg(feature = "tokio")]
@@ -133,7 +168,9 @@ pub use lazy::{
     Preloader, PreloaderBuilder, StartupEntry, StartupReport,
 };
 #[cfg(feature = "tokio")]
-pub use manager::{AsyncStats, Manager, ManagerBuilder};
+pub use manager::{
+    AsyncStats, Drained, Manager, ManagerBuilder, NoResult, Reservation, TrySubmitError,
+};
 #[cfg(feature = "tokio")]
 pub use operation::Operation;
 pub use perf_core::ConfigError;
@@ -167,6 +204,8 @@ pub const DEFAULT_BATCH_WINDOW: Duration = Duration::from_millis(100);
 pub const MAX_KINDS: usize = 256;
 /// How many values are kept for later callers unless set otherwise.
 pub const DEFAULT_KEPT_LIMIT: usize = 1_024;
+/// How many results of ended operations are kept for those who know the id unless set otherwise.
+pub const DEFAULT_RESULTS_KEPT: usize = 1_024;
 /// How many ended operations are remembered unless set otherwise.
 pub const DEFAULT_FINISHED_KEPT: usize = 1_024;
 /// How many items a page of [`Pages`] has unless set otherwise.

@@ -3,20 +3,26 @@
 mod adaptive;
 mod batch;
 mod builder;
+mod by_id;
+mod closing;
 mod kinds;
 mod limits;
 mod pools;
+mod reserve;
 mod stats;
 mod tune;
 
 pub use builder::ManagerBuilder;
+pub use by_id::NoResult;
+pub use closing::Drained;
+pub use reserve::{Reservation, TrySubmitError};
 pub use stats::AsyncStats;
 
 use crate::driver::Shared;
 use crate::sync::{Arc, lock};
 use crate::{
     Answered, CancelOutcome, Handle, Operation, OperationError, OperationId, OperationRecord,
-    Overloaded, Status, Work,
+    Refused, Status, Work,
 };
 use perf_core::{Clock, Priority};
 use pin_project_lite::pin_project;
@@ -101,14 +107,13 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// [`Overloaded`] if as many wait as may. The operation is dropped.
+    /// [`Refused`] if as many wait as may, or the manager was closed. The operation is dropped;
+    /// [`try_submit`](Manager::try_submit) gives it back, [`reserve`](Manager::reserve) waits.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    #[doc(alias = "queue_operation")]
-    #[doc(alias = "wait_for_operation")]
-    pub fn submit<T, W>(&self, operation: Operation<T, W>) -> Result<Handle<T>, Overloaded>
+    pub fn submit<T, W>(&self, operation: Operation<T, W>) -> Result<Handle<T>, Refused>
     where
         T: Send + 'static,
         W: Work<T> + Send + 'static,
@@ -119,14 +124,12 @@ impl Manager {
 
     /// Cancels an operation for all who wait for it. One that waits is gone, and its future
     /// dropped, when this returns; one that runs is dropped as soon as it gives way.
-    #[doc(alias = "cancel_operation")]
     pub fn cancel(&self, id: OperationId) -> CancelOutcome {
         self.shared.cancel(id)
     }
 
     /// Where an operation stands; `None` if there is none or it has been forgotten.
     #[must_use]
-    #[doc(alias = "operation_status")]
     pub fn status(&self, id: OperationId) -> Option<Status> {
         self.shared.status(id)
     }
@@ -146,7 +149,6 @@ impl Manager {
     /// The operations that wait, in order of arrival. For their number see
     /// [`pending_count`](Manager::pending_count).
     #[must_use]
-    #[doc(alias = "pending_operations")]
     pub fn pending(&self) -> Vec<OperationRecord> {
         self.first_pending(usize::MAX)
     }
@@ -186,7 +188,6 @@ impl Manager {
 
     /// How many operations wait.
     #[must_use]
-    #[doc(alias = "pending_operations_count")]
     pub fn pending_count(&self) -> usize {
         lock(&self.shared.core).pending()
     }
@@ -213,6 +214,11 @@ impl Manager {
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.shared.timeout()
+    }
+
+    /// The names of those that wait or run and are like that.
+    fn ids(&self, wanted: impl Fn(Status) -> bool) -> Vec<OperationId> {
+        self.records(wanted, usize::MAX).into_iter().map(|record| record.id).collect()
     }
 
     /// Read in pages, so that the lock is held for a short time only, until there are so many.

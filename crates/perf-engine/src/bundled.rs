@@ -6,7 +6,7 @@ use perf_core::Component;
 use std::sync::{Arc, OnceLock};
 
 #[cfg(feature = "operations")]
-use perf_async::{Handle, Manager, Operation, Overloaded};
+use perf_async::{Handle, Manager, Operation, Refused};
 #[cfg(feature = "cache")]
 use perf_core::{ByteSize, Clock, Glob};
 #[cfg(feature = "cache")]
@@ -108,12 +108,12 @@ impl PerformanceOptimizer {
     ///
     /// # Errors
     ///
-    /// [`Overloaded`] if as many wait as may.
+    /// [`Refused`] if as many wait as may, or the manager was closed.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn queue_operation<T, F>(&self, operation: Operation<T, F>) -> Result<Handle<T>, Overloaded>
+    pub fn queue_operation<T, F>(&self, operation: Operation<T, F>) -> Result<Handle<T>, Refused>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,

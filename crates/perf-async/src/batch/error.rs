@@ -1,6 +1,6 @@
 //! Why an item was not taken on, or has no answer.
 
-use crate::{OperationError, Overloaded};
+use crate::{OperationError, Overloaded, Refused};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub enum BatchError {
     },
     /// As many operations wait as may.
     Overloaded(Overloaded),
+    /// The manager was closed.
+    Closed,
 }
 
 impl fmt::Display for BatchError {
@@ -42,6 +44,7 @@ impl fmt::Display for BatchError {
                 item.0, item.1, handler.0, handler.1
             ),
             BatchError::Overloaded(overloaded) => overloaded.fmt(f),
+            BatchError::Closed => Refused::Closed.fmt(f),
         }
     }
 }
@@ -54,10 +57,20 @@ impl From<Overloaded> for BatchError {
     }
 }
 
+impl From<Refused> for BatchError {
+    fn from(refused: Refused) -> BatchError {
+        match refused {
+            Refused::Overloaded(overloaded) => BatchError::Overloaded(overloaded),
+            Refused::Closed => BatchError::Closed,
+        }
+    }
+}
+
 impl From<BatchError> for OperationError {
     fn from(error: BatchError) -> OperationError {
         match error {
             BatchError::Overloaded(overloaded) => OperationError::Overloaded(overloaded),
+            BatchError::Closed => OperationError::Closed,
             error => OperationError::Failed(Arc::new(error)),
         }
     }

@@ -12,7 +12,7 @@ use super::clocks::Clocks;
 use super::group::{Group, Operand};
 use super::permit::{Started, Turn};
 use super::runner::{BoxWork, ErasedWork, Verdict};
-use super::shared::{Core, Job, Payload, Shared, Unstarted};
+use super::shared::{Core, Job, Payload, Shared};
 use super::sharing::ShareKey;
 use crate::batch::{Answers, Batch, Flushed, Handler, WrongAnswers};
 use crate::operation::{Choices, Limits};
@@ -185,7 +185,8 @@ where
     fn lead(self: Pin<Box<Self>>, shared: &Arc<Shared>, submitted: Instant, crew: Crew) -> BoxWork {
         let Crew { others, expired, flight, flushed, started } = crew;
         for job in expired {
-            Unstarted::expired(job).tell(shared);
+            let error = job.work.expired();
+            job.abandon(error, shared);
         }
         let this = *Pin::into_inner(self);
         let handler = Arc::clone(&this.handler);

@@ -165,6 +165,17 @@ impl<T: Send + 'static> Group<T> {
         lock(&self.seats).source
     }
 
+    /// Leaves a waker for that member. Answers false if it has its result already.
+    pub(crate) fn leave_waker(&self, number: usize, waker: &Waker) -> bool {
+        let waker = waker.clone();
+        let mut seats = lock(&self.seats);
+        let Member::Waiting(old) = seats.get(number) else { return false };
+        let old = old.replace(waker);
+        drop(seats);
+        drop(old);
+        true
+    }
+
     /// Whether that member has its result.
     pub(crate) fn is_ready(&self, number: usize) -> bool {
         !matches!(lock(&self.seats).get(number), Member::Waiting(_))

@@ -72,7 +72,7 @@ impl Permit {
         let Some(mut held) = self.held.take() else { return false };
         let (payload, now, next) = self.shared.finish_and_next(held.id, ended);
         held.work.as_mut().settle(otherwise, &self.shared);
-        drop((payload, held));
+        drop((held, payload));
         self.take(now, next)
     }
 
@@ -137,7 +137,7 @@ impl Drop for Permit {
         let (payload, more) = self.shared.finish(held.id, Ended::Cancelled);
         let error = dropped.err().unwrap_or(OperationError::Cancelled);
         held.work.as_mut().settle(error, &self.shared);
-        drop((payload, held));
+        drop((held, payload));
         if more {
             self.shared.dispatch();
         }

@@ -1,13 +1,15 @@
 //! What the handles of one manager share.
 
 use super::attempt::{Inline, Ran, Stop, Supervised};
-use super::batch::{Flight, gather, leave_locked};
+use super::batch::{Flight, Taken, gather, leave_locked};
 use super::clocks::{Clocks, nanos};
+use super::door::{CoreGuard, CoreLock, Door};
 use super::group::{GivenUp, Group, Operand, Remaining};
 use super::kept::Kept;
 use super::news::Listeners;
 use super::parked::{Desk, Parked};
 use super::permit::{InlinePermit, Permit, Started};
+use super::results::Results;
 use super::retrying::{Followed, Random};
 use super::runner::{BoxWork, Runner, Submitted};
 use super::sharing::ShareKey;
@@ -15,15 +17,15 @@ use super::timer::Timer;
 use crate::fallback::or_degraded;
 #[cfg(feature = "lanes")]
 use crate::lane::{LaneSettings, Lanes, outlives};
-use crate::operation::Choices;
+use crate::operation::Key;
 #[cfg(feature = "lanes")]
 use crate::pools::Lane;
 #[cfg(feature = "lanes")]
 use crate::scheduler::Asks;
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{Arc, AtomicU64, Ordering, lock};
 use crate::{
-    Answered, CancelOutcome, Ended, Finished, Handle, Next, Operation, OperationError, OperationId,
-    Overloaded, Pools, Scheduler, SchedulerConfig, Status, Submission, Work,
+    Answered, CancelOutcome, Ended, Finished, Handle, KindId, Next, Operation, OperationError,
+    OperationId, Pools, Refused, Scheduler, SchedulerConfig, Status, Submission, Work,
 };
 use perf_core::{Clock, Instant, Priority};
 use std::cell::Cell;
@@ -35,7 +37,7 @@ use std::time::Duration;
 use tokio::runtime::{Handle as Runtime, Id as RuntimeId};
 
 pub(crate) struct Shared {
-    pub(crate) core: Mutex<Core>,
+    pub(crate) core: CoreLock,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     #[cfg(feature = "lanes")]
@@ -45,6 +47,7 @@ pub(crate) struct Shared {
     /// Since when the statistics count, in nanoseconds.
     since: AtomicU64,
     pub(super) timer: Timer,
+    pub(crate) results: Arc<Results>,
     pub(crate) kept: Kept,
     pub(super) random: Random,
     pub(super) listeners: Listeners,
@@ -52,8 +55,9 @@ pub(crate) struct Shared {
 
 /// What is decided under one lock.
 pub(crate) struct Core {
-    scheduler: Scheduler<Payload>,
+    pub(super) scheduler: Scheduler<Payload>,
     pub(super) parked: Parked,
+    pub(super) door: Door,
 }
 
 impl Deref for Core {
@@ -79,6 +83,8 @@ pub(crate) struct Settings {
     pub(crate) pools: Pools,
     /// How many values are kept.
     pub(crate) kept_limit: usize,
+    /// How many results of ended operations are kept for those who know the id.
+    pub(crate) results_kept: usize,
     /// Of the random bits.
     pub(crate) seed: Option<u64>,
     #[cfg(feature = "lanes")]
@@ -112,7 +118,7 @@ impl Job {
     }
 
     /// Drops the work, which was never begun, and gives this error to those who wait for it.
-    fn abandon(mut self, error: OperationError, shared: &Shared) {
+    pub(super) fn abandon(mut self, error: OperationError, shared: &Shared) {
         // A destructor that panics must not take the answer with it.
         let dropped = self.work.as_mut().discard();
         self.work.as_mut().settle(dropped.err().unwrap_or(error), shared);
@@ -133,9 +139,32 @@ impl Unstarted {
         Unstarted { error: job.work.expired(), job }
     }
 
-    /// Tells those who wait for it.
+    /// Tells those who wait for it, and that it has gone.
     pub(super) fn tell(self, shared: &Shared) {
         self.job.abandon(self.error, shared);
+        shared.core.note_gone();
+    }
+}
+
+/// What is left of an operation that has ended; with it the last of it is gone.
+pub(super) struct Departed<'a> {
+    payload: Option<Payload>,
+    /// Where it is to be said that it has gone.
+    core: Option<&'a CoreLock>,
+}
+
+impl<'a> Departed<'a> {
+    pub(super) fn new(payload: Option<Payload>, core: Option<&'a CoreLock>) -> Departed<'a> {
+        Departed { payload, core }
+    }
+}
+
+impl Drop for Departed<'_> {
+    fn drop(&mut self) {
+        self.payload = None;
+        if let Some(core) = self.core {
+            core.note_gone();
+        }
     }
 }
 
@@ -149,7 +178,11 @@ impl Shared {
         #[cfg(feature = "lanes")]
         scheduler.set_lane(Lane::Blocking, settings.lanes.blocking);
         Shared {
-            core: Mutex::new(Core { scheduler, parked: Parked::default() }),
+            core: CoreLock::new(Core {
+                scheduler,
+                parked: Parked::default(),
+                door: Door::default(),
+            }),
             clock,
             timeout: AtomicU64::new(nanos(settings.timeout)),
             #[cfg(feature = "lanes")]
@@ -157,6 +190,7 @@ impl Shared {
             kept: Kept::new(settings.kept_limit),
             random: Random::new(settings.seed),
             listeners: Listeners::default(),
+            results: Results::new(settings.results_kept),
             settings,
             since,
             timer: Timer::default(),
@@ -194,11 +228,10 @@ impl Shared {
         let handle = match self.start_inline(&operation, now) {
             None => {
                 let name = operation.choices.as_ref().map(|_| operation.kind.clone());
-                let mut choices = None;
-                match self.submit_with(operation, &mut choices) {
+                match self.try_submit(operation, None) {
                     Ok(taken) => Handle::new(Arc::clone(self), taken),
-                    Err(overloaded) => {
-                        let answered = or_degraded(Err(overloaded.into()), choices)?;
+                    Err((refused, operation)) => {
+                        let answered = or_degraded(Err(refused.into()), operation.choices)?;
                         let kind = name.and_then(|name| lock(&self.core).find_kind(&name));
                         if let Some(kind) = kind {
                             self.count_source(kind, answered.source);
@@ -266,21 +299,22 @@ impl Shared {
     pub(crate) fn submit<T, W>(
         self: &Arc<Self>,
         operation: Operation<T, W>,
-    ) -> Result<(OperationId, Arc<Group<T>>, usize), Overloaded>
+    ) -> Result<Taken<T>, Refused>
     where
         T: Send + 'static,
         W: Work<T> + Send + 'static,
     {
-        self.submit_with(operation, &mut None)
+        self.try_submit(operation, None).map_err(|(refused, _)| refused)
     }
 
-    /// The same, and leaves what the caller has chosen with the caller if the operation is turned
-    /// away.
-    fn submit_with<T, W>(
+    /// The same, in a place of the queue that was kept for that kind if there is one. Gives the
+    /// operation back if it is turned away.
+    #[expect(clippy::result_large_err, reason = "a box would be an allocation per refusal")]
+    pub(crate) fn try_submit<T, W>(
         self: &Arc<Self>,
-        operation: Operation<T, W>,
-        left: &mut Choices<T>,
-    ) -> Result<(OperationId, Arc<Group<T>>, usize), Overloaded>
+        mut operation: Operation<T, W>,
+        place: Option<KindId>,
+    ) -> Result<Taken<T>, (Refused, Operation<T, W>)>
     where
         T: Send + 'static,
         W: Work<T> + Send + 'static,
@@ -288,44 +322,62 @@ impl Shared {
         let asks = operation.asks();
         #[cfg(feature = "lanes")]
         let asks = self.seated(&operation.work, asks);
-        let Operation { kind, work, priority, key, limits, choices } = operation;
-        *left = choices;
-        let key = key.map(|key| ShareKey::new(kind.clone(), key));
-        if let Some(key) = &key {
+        let key = operation.key.take();
+        let key = key.map(|key| ShareKey::new(operation.kind.clone(), key));
+        if let Some(shared) = &key {
             // Who can share needs neither the time nor a runtime.
             let moment = self.moment_for_kept();
-            if let Ok(shared) = self.share(lock(&self.core), key, priority, moment) {
-                return shared;
+            let taken = self.share(lock(&self.core), shared, operation.priority, moment);
+            if let Ok(taken) = taken {
+                if let Some(kind) = place {
+                    lock(&self.core).give_back(kind);
+                }
+                return taken.map_err(|refused| {
+                    operation.key = key.map(Key::from);
+                    (refused, operation)
+                });
             }
-            key.note_in(left);
+            shared.note_in(&mut operation.choices);
         }
         let runtime = Runtime::current();
         let now = self.clock.now();
 
         let mut core = lock(&self.core);
-        if let Some(key) = &key {
-            core = match self.share(core, key, priority, Some(now)) {
-                Ok(shared) => return shared,
+        if let Some(kind) = place {
+            core.give_back(kind);
+        }
+        if let Some(shared) = &key {
+            core = match self.share(core, shared, operation.priority, Some(now)) {
+                Ok(taken) => {
+                    return taken.map_err(|refused| {
+                        operation.key = key.map(Key::from);
+                        (refused, operation)
+                    });
+                }
                 Err(core) => core,
             };
         }
-        let kind = core.kind_named(&kind, || kind.clone());
-        let clocks = Clocks::new(&limits.or(core.kind_settings(kind), self.timeout()));
+        let kind = core.kind_named(&operation.kind, || operation.kind.clone());
+        let clocks = Clocks::new(&operation.limits.or(core.kind_settings(kind), self.timeout()));
         let (start_by, ..) = clocks.start_by(now);
-        let mut submission =
-            Submission::new(kind).priority(priority).timeout(clocks.run()).start_by(start_by);
+        let mut submission = Submission::new(kind)
+            .priority(operation.priority)
+            .timeout(clocks.run())
+            .start_by(start_by);
         submission = submission.asks(asks);
+        let group = Group::new();
+        let start = core.can_start_now(kind, now) && core.has_units_for(&submission);
+        if !start && let Err(refused) = core.check_room(kind) {
+            drop(core);
+            operation.key = key.map(Key::from);
+            return Err((refused, operation));
+        }
         if let Some(ShareKey { key, .. }) = key {
             submission = submission.key(key);
         }
-        let group = Group::new();
-        let start = core.can_start_now(kind, now) && core.has_units_for(&submission);
-        if !start && let Err(overloaded) = core.check_room(kind) {
-            drop(core);
-            return Err(overloaded);
-        }
+        let Operation { work, choices, .. } = operation;
         let supervised = Supervised::new(work, clocks);
-        let submitted = Submitted::new(supervised, left.take(), Arc::clone(&group), kind);
+        let submitted = Submitted::new(supervised, choices, Arc::clone(&group), kind);
         let work: BoxWork = Box::pin(submitted);
         if start {
             let operand = Arc::clone(&group) as Arc<dyn Operand>;
@@ -341,17 +393,13 @@ impl Shared {
         let queued = core.submit(submission, Payload::Waiting(job), now);
         let (alarm, more) = (core.take_alarm(), core.has_next());
         drop(core);
-        match queued {
-            Ok(id) => {
-                self.watch(alarm);
-                if more {
-                    // Its kind is to be asked: the breaker may refuse it, the throttle has a time.
-                    self.dispatch();
-                }
-                Ok((id, group, 0))
-            }
-            Err((overloaded, _)) => Err(overloaded),
+        let Ok(id) = queued else { unreachable!("there was room, and the lock was held") };
+        self.watch(alarm);
+        if more {
+            // Its kind is to be asked: the breaker may refuse it, the throttle has a time.
+            self.dispatch();
         }
+        Ok((id, group, 0))
     }
 
     /// Runs an operation that has started in a task of its own.
@@ -413,18 +461,15 @@ impl Shared {
 
     /// Gives the place of a running operation back. Answers what was kept with it, and whether
     /// another operation can start.
-    pub(super) fn finish(
-        self: &Arc<Self>,
-        id: OperationId,
-        ended: Ended,
-    ) -> (Option<Payload>, bool) {
+    pub(super) fn finish(self: &Arc<Self>, id: OperationId, ended: Ended) -> (Departed<'_>, bool) {
         let now = self.clock.now();
         let mut core = lock(&self.core);
         let finished = self.end(&mut core, id, ended, now);
         let more = core.has_next();
+        core.leave();
         drop(core);
         self.tell();
-        (finished.and_then(|finished| finished.payload), more)
+        (Departed::new(finished.and_then(|finished| finished.payload), Some(&self.core)), more)
     }
 
     /// The same, and starts the next operation at that moment.
@@ -432,11 +477,16 @@ impl Shared {
         self: &Arc<Self>,
         id: OperationId,
         ended: Ended,
-    ) -> (Option<Payload>, Instant, NextJob) {
+    ) -> (Departed<'_>, Instant, NextJob) {
         let now = self.clock.now();
         let mut core = lock(&self.core);
         let finished = self.end(&mut core, id, ended, now);
         let next = next_of(&mut core, now);
+        // Whoever goes on with another operation is still at work in any case.
+        let goes_on = matches!(next, Some(Ok(_)));
+        if !goes_on {
+            core.leave();
+        }
         // The units that one gives back may be enough for several.
         let (alarm, more) = (core.take_alarm(), core.has_next());
         drop(core);
@@ -445,7 +495,8 @@ impl Shared {
         if more {
             self.dispatch();
         }
-        (finished.and_then(|finished| finished.payload), now, next)
+        let payload = finished.and_then(|finished| finished.payload);
+        (Departed::new(payload, (!goes_on).then_some(&self.core)), now, next)
     }
 
     /// Starts the next operation.
@@ -495,7 +546,14 @@ impl Shared {
     /// Ends the waiting of those whose time has passed.
     pub(super) fn tick(self: &Arc<Self>, now: Instant) {
         loop {
-            let expired = lock(&self.core).tick(now);
+            let expired = {
+                let mut core = lock(&self.core);
+                let expired = core.tick(now);
+                if expired.is_some() {
+                    core.leave();
+                }
+                expired
+            };
             match expired {
                 Some((_, Payload::Waiting(job))) => {
                     Unstarted::expired(job).tell(self);
@@ -581,17 +639,18 @@ impl Shared {
 
     fn cancel_locked(
         &self,
-        mut core: crate::sync::MutexGuard<'_, Core>,
+        mut core: CoreGuard<'_>,
         id: OperationId,
         now: Instant,
     ) -> CancelOutcome {
         let (outcome, payload) = core.cancel(id, now);
         if outcome != CancelOutcome::Signalled {
+            let Some(Payload::Waiting(job)) = payload else { return outcome };
+            core.leave();
             drop(core);
-            if let Some(Payload::Waiting(job)) = payload {
-                // Its destructor has run when the caller is told.
-                job.abandon(OperationError::Cancelled, self);
-            }
+            // Its destructor has run when the caller is told.
+            job.abandon(OperationError::Cancelled, self);
+            self.core.note_gone();
             self.tell();
             return outcome;
         }
@@ -617,22 +676,26 @@ impl Shared {
 }
 
 /// Starts the next operation. Drops nothing of the user's, for the lock is held.
-pub(super) fn next_of(core: &mut Scheduler<Payload>, now: Instant) -> NextJob {
-    match core.next(now)? {
+pub(super) fn next_of(core: &mut Core, now: Instant) -> NextJob {
+    let next = match core.next(now)? {
         Next::Start { id, payload: Payload::Waiting(job), queued_at, .. } => {
             let Job { work, runtime } = job;
             let crew = gather(core, id, &work, now).map(Box::new);
             if crew.is_none() {
                 core.set_payload(id, Payload::Running(work.operand()));
             }
-            Some(Ok((runtime, Started { id, work, submitted: queued_at, started: now, crew })))
+            Ok((runtime, Started { id, work, submitted: queued_at, started: now, crew }))
         }
-        Next::Expired { payload: Payload::Waiting(job), .. } => Some(Err(Unstarted::expired(job))),
+        Next::Expired { payload: Payload::Waiting(job), .. } => Err(Unstarted::expired(job)),
         Next::Refused { payload: Payload::Waiting(job), retry_after, .. } => {
-            Some(Err(Unstarted { job, error: OperationError::CircuitOpen { retry_after } }))
+            Err(Unstarted { job, error: OperationError::CircuitOpen { retry_after } })
         }
         _ => unreachable!("an operation that waits has a job"),
+    };
+    if next.is_err() {
+        core.leave();
     }
+    Some(next)
 }
 
 pub(super) fn group_of<T: Send + 'static>(payload: Option<&Payload>) -> Arc<Group<T>> {

@@ -1,12 +1,13 @@
 //! Callers who want what is under way already, or has been made a moment ago.
 
 use super::batch::Taken;
+use super::door::CoreGuard;
 use super::group::Group;
 use super::kept::{Keep, Value};
-use super::shared::{Core, Shared, group_of};
+use super::shared::{Shared, group_of};
 use crate::operation::{Choices, Key};
-use crate::sync::{Arc, MutexGuard};
-use crate::{OperationError, OperationKey, Overloaded, Source};
+use crate::sync::Arc;
+use crate::{OperationError, OperationKey, Refused, Source};
 use perf_core::{Instant, Priority};
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,7 +31,13 @@ impl<T: 'static> ShareKey<T> {
     }
 }
 
-type Locked<'a> = MutexGuard<'a, Core>;
+impl<T> From<ShareKey<T>> for Key<T> {
+    fn from(key: ShareKey<T>) -> Key<T> {
+        Key { name: key.key.into_key(), copy: key.copy }
+    }
+}
+
+type Locked<'a> = CoreGuard<'a>;
 
 impl Shared {
     /// The moment, if any value is kept that might answer; taken without a lock.
@@ -46,12 +53,15 @@ impl Shared {
         key: &ShareKey<T>,
         priority: Priority,
         now: Option<Instant>,
-    ) -> Result<Result<Taken<T>, Overloaded>, Locked<'a>> {
+    ) -> Result<Result<Taken<T>, Refused>, Locked<'a>> {
+        if core.is_closed() {
+            return Err(core);
+        }
         if let Some(id) = core.find(&key.key) {
             let group = group_of::<T>(core.payload(id));
             let Some(number) = group.join(core.queue_limit(), key.copy) else {
                 return match core.kind_of(id) {
-                    Some(kind) => Ok(Err(core.reject(kind))),
+                    Some(kind) => Ok(Err(core.reject(kind).into())),
                     None => Err(core),
                 };
             };

@@ -5,7 +5,7 @@ use super::report::LazyStats;
 use super::slot::{Found, Slot};
 use crate::driver::BoxError;
 use crate::sync::{Arc, AtomicU64, Ordering};
-use crate::{Handle, Manager, Operation, OperationError, Overloaded, TimeoutClock};
+use crate::{Handle, Manager, Operation, OperationError, Refused, TimeoutClock};
 use perf_core::{Instant, Priority};
 use std::borrow::Cow;
 use std::fmt;
@@ -236,7 +236,7 @@ impl<T: Send + Sync + 'static> Inner<T> {
         self: &Arc<Self>,
         generation: u64,
         priority: Priority,
-    ) -> Result<Handle<Arc<T>>, Overloaded> {
+    ) -> Result<Handle<Arc<T>>, Refused> {
         let settings = &self.settings;
         // After a reset nobody joins what was begun before it.
         let key = format!("{}#{}.{generation}", settings.name, self.number);

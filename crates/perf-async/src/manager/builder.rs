@@ -7,8 +7,8 @@ use crate::kind::{MAX_CONCURRENT, MAX_QUEUE, MAX_TIMEOUT, MIN_TIMEOUT, within};
 use crate::lane::LaneSettings;
 use crate::sync::Arc;
 use crate::{
-    Adaptive, ConfigError, DEFAULT_KEPT_LIMIT, DEFAULT_TIMEOUT, Fairness, KindSettings, Pools,
-    SchedulerConfig,
+    Adaptive, ConfigError, DEFAULT_KEPT_LIMIT, DEFAULT_RESULTS_KEPT, DEFAULT_TIMEOUT, Fairness,
+    KindSettings, Pools, SchedulerConfig,
 };
 use perf_core::{Clock, Instant};
 use std::borrow::Cow;
@@ -34,6 +34,7 @@ impl ManagerBuilder {
             #[cfg(feature = "lanes")]
             lanes: LaneSettings::default(),
             kept_limit: DEFAULT_KEPT_LIMIT,
+            results_kept: DEFAULT_RESULTS_KEPT,
             seed: None,
         };
         ManagerBuilder { settings, kinds: Vec::new(), adaptive: None, clock: None }
@@ -180,6 +181,15 @@ impl ManagerBuilder {
         self
     }
 
+    /// How many results of ended operations that were
+    /// [queued by id](Manager::queue_operation) are kept until somebody takes them. The default is
+    /// 1,024; the oldest fall off first.
+    #[must_use]
+    pub fn results_kept(mut self, results: usize) -> ManagerBuilder {
+        self.settings.results_kept = results;
+        self
+    }
+
     /// The clock that waiting and running are measured with. The default is the system's, or tokio's
     /// if that is paused when the manager is built, as in tests. Time-outs are tokio's timers in any case, so the clock must keep its pace.
     #[must_use]
@@ -197,6 +207,7 @@ impl ManagerBuilder {
         within("max_concurrent", scheduler.max_concurrent as u64, 1, MAX_CONCURRENT)?;
         within("queue_limit", scheduler.queue_limit as u64, 0, MAX_QUEUE)?;
         within("kept_limit", self.settings.kept_limit as u64, 0, MAX_FINISHED)?;
+        within("results_kept", self.settings.results_kept as u64, 0, MAX_FINISHED)?;
         within("finished_kept", scheduler.finished_kept as u64, 0, MAX_FINISHED)?;
         within("timeout", *timeout, MIN_TIMEOUT, MAX_TIMEOUT)?;
         #[cfg(feature = "lanes")]

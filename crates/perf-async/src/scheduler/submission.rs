@@ -119,6 +119,12 @@ impl OperationKey {
     pub fn new<T: 'static>(kind: Cow<'static, str>, key: String) -> OperationKey {
         OperationKey { key, kind, value: TypeId::of::<T>() }
     }
+
+    /// The key alone.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn into_key(self) -> String {
+        self.key
+    }
 }
 
 /// What [`Scheduler::next`](crate::Scheduler::next) found.

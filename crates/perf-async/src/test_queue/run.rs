@@ -195,7 +195,7 @@ impl Shared {
         number: usize,
         fingerprint: Option<Fingerprint>,
         stop: &Stopper,
-    ) -> Result<Handle<TestResult>, crate::Overloaded> {
+    ) -> Result<Handle<TestResult>, crate::Refused> {
         let (shared, stop) = (Arc::clone(self), stop.clone());
         let case = &self.cases[number];
         let work = async move {

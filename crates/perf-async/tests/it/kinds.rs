@@ -1,6 +1,7 @@
 use crate::{Alive, assert_idle, ms, nap, settle};
 use perf_async::{
-    Fairness, KindSettings, MAX_KINDS, Manager, Operation, OperationError, Status, Throttle,
+    Fairness, KindSettings, MAX_KINDS, Manager, Operation, OperationError, Refused, Status,
+    Throttle,
 };
 use perf_async::{OperationMetrics, TimeoutClock};
 use perf_core::{Priority, Ratio};
@@ -41,6 +42,7 @@ async fn a_kind_has_a_queue_limit_of_its_own() {
     let fetch = || manager.submit(Operation::infallible("fetch", nap(ms(10))));
     let kept = (fetch().unwrap(), fetch().unwrap());
     let overloaded = fetch().unwrap_err();
+    let Refused::Overloaded(overloaded) = overloaded else { panic!("{overloaded}") };
     assert_eq!((overloaded.waiting, overloaded.limit), (1, 1));
     assert!(manager.submit(Operation::infallible("other", async {})).is_ok());
     assert_eq!(metrics(&manager, "fetch").totals.rejected, 1);

@@ -1,5 +1,5 @@
 use crate::{Alive, assert_idle, manager, ms, nap, settle};
-use perf_async::{Manager, Operation, OperationError, Status};
+use perf_async::{Manager, Operation, OperationError, Refused, Status};
 use std::error::Error;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -75,6 +75,7 @@ async fn a_full_queue_turns_away_and_says_how_full_it_is() {
     let slow = || Operation::infallible("slow", nap(ms(10)));
     let handles: Vec<_> = (0..3).map(|_| manager.submit(slow()).unwrap()).collect();
     let overloaded = manager.submit(slow()).unwrap_err();
+    let Refused::Overloaded(overloaded) = overloaded else { panic!("{overloaded}") };
     assert_eq!((overloaded.waiting, overloaded.limit), (2, 2));
     let error = manager.run(slow()).await.unwrap_err();
     assert!(matches!(error, OperationError::Overloaded(o) if o.limit == 2));

@@ -6,8 +6,11 @@
 mod adaptive;
 mod attempts;
 mod batching;
+mod by_id;
 mod cancelling;
+mod closing;
 mod destructors;
+mod faults;
 mod freed;
 mod keeping;
 mod kinds;
