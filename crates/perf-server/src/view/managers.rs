@@ -155,7 +155,7 @@ fn row(history: &History, component: &str, manager: &Manager, span: analytics::S
     let ended = manager.finished();
     ManagerRow {
         component: component.to_owned(),
-        closed: false,
+        closed: manager.is_closed(),
         pending: stats.pending,
         queue_limit: stats.queue_limit,
         running: stats.running,
