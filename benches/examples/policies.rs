@@ -1,7 +1,7 @@
 //! What retries, circuit breaker, throttle, time-outs and limits add to an operation that does
 //! nothing and succeeds, in time and in allocations.
 //!
-//! Run: `cargo run --release -p perf-async --example policies`
+//! Run: `cargo run --release -p perfkit-benches --example policies`
 //!
 //! Each figure is the best of several rounds, in nanoseconds per operation, all in one process, on
 //! one thread and in turns, so that the differences hold on a noisy machine.
