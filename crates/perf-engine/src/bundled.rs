@@ -6,10 +6,11 @@ use perf_core::Component;
 use std::sync::{Arc, OnceLock};
 
 #[cfg(feature = "operations")]
-use perf_async::{Handle, Manager, Operation, Refused};
+use perf_async::{BatchError, ConfigError, Handle, Manager, Operation, Refused, Work};
 #[cfg(feature = "cache")]
 use perf_core::{ByteSize, Clock, Glob};
-#[cfg(feature = "cache")]
+#[cfg(feature = "operations")]
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The cache that an optimizer brings along: bytes by name.
@@ -113,12 +114,53 @@ impl PerformanceOptimizer {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn queue_operation<T, F>(&self, operation: Operation<T, F>) -> Result<Handle<T>, Refused>
+    pub fn queue_operation<T, W>(&self, operation: Operation<T, W>) -> Result<Handle<T>, Refused>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+        W: Work<T> + Send + 'static,
     {
         self.operations().submit(operation)
+    }
+
+    /// Hands the items of a kind that [batches](Manager::enable_batching) over together: all of
+    /// them, or none if there is no room for all. Answers a handle for each, in their order; `T` is
+    /// what the kind's handler answers for one.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`] if the kind does not batch, its handler works with other types, or as many
+    /// operations wait as may. The items are dropped.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn batch_operations<T, I>(
+        &self,
+        kind: impl Into<Cow<'static, str>>,
+        items: impl IntoIterator<Item = I>,
+    ) -> Result<Vec<Handle<T>>, BatchError>
+    where
+        T: Send + 'static,
+        I: Send + 'static,
+    {
+        self.operations().submit_items(kind, items)
+    }
+
+    /// Sets how long after an operation of that kind started the next one may; zero takes the
+    /// throttle away. Operations that come sooner wait in the queue, and keep nobody of another
+    /// kind waiting. For rates and bursts see
+    /// [`KindSettings::throttle`](perf_async::KindSettings::throttle).
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the time is out of bounds; nothing has changed then.
+    #[doc(alias = "set_async_throttle_ms")]
+    pub fn set_async_throttle(
+        &self,
+        kind: impl Into<Cow<'static, str>>,
+        spacing: Duration,
+    ) -> Result<(), ConfigError> {
+        self.operations().set_operation_throttle(kind, spacing)
     }
 
     /// How many operations wait for their turn.

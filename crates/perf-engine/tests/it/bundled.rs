@@ -1,7 +1,7 @@
 //! The cache and the operations manager that come along.
 
 use crate::pump::{Pump, manual};
-use perf_async::{Manager, Operation};
+use perf_async::{Batch, Manager, Operation};
 use perf_core::{Glob, KnobValue, Turn};
 use perf_engine::PerformanceOptimizer;
 use std::sync::Arc;
@@ -60,6 +60,46 @@ async fn operations_run_and_are_watched() {
     assert_eq!(optimizer.pending_operations_count(), 0);
     let addresses: Vec<String> = optimizer.knobs().iter().map(|k| k.address()).collect();
     assert!(addresses.contains(&"operations/max_concurrent".to_owned()), "{addresses:?}");
+}
+
+#[tokio::test]
+async fn items_of_a_kind_go_together_and_each_has_its_answer() {
+    let optimizer = PerformanceOptimizer::builder().manual_sampling().build().unwrap();
+    let lengths = async |texts: Vec<&'static str>| {
+        texts.iter().map(|text| text.parse::<u32>()).collect::<Vec<_>>()
+    };
+    optimizer.operations().enable_batching("parse", Batch::natural(10), lengths).unwrap();
+    let handles = optimizer.batch_operations::<u32, _>("parse", ["7", "seven", "11"]).unwrap();
+    let mut answers = Vec::new();
+    for handle in handles {
+        answers.push(handle.await.ok());
+    }
+    assert_eq!(answers, [Some(7), None, Some(11)]);
+    let stats = optimizer.operations().batch_stats("parse").unwrap();
+    assert_eq!((stats.batches, stats.items), (1, 3));
+    assert!(optimizer.batch_operations::<u32, _>("alone", ["7"]).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttle_holds_back_its_kind_and_no_other() {
+    let optimizer = PerformanceOptimizer::builder().manual_sampling().build().unwrap();
+    let spacing = Duration::from_millis(200);
+    optimizer.set_async_throttle("fetch", spacing).unwrap();
+    let instant = |kind| {
+        let now = Operation::infallible(kind, async { tokio::time::Instant::now() });
+        optimizer.queue_operation(now).unwrap()
+    };
+    let (first, second, other) = (instant("fetch"), instant("fetch"), instant("parse"));
+    let (first, second, other) =
+        (first.await.unwrap(), second.await.unwrap(), other.await.unwrap());
+    assert!(second - first >= spacing, "{:?}", second - first);
+    assert_eq!(other, first);
+
+    optimizer.set_async_throttle("fetch", Duration::ZERO).unwrap();
+    let (third, fourth) = (instant("fetch"), instant("fetch"));
+    assert_eq!(third.await.unwrap(), fourth.await.unwrap());
+    let error = optimizer.set_async_throttle("fetch", Duration::MAX).unwrap_err();
+    assert!(error.to_string().contains("rate"), "{error}");
 }
 
 #[test]
