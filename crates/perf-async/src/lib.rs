@@ -7,8 +7,9 @@
 //! priority, so that nobody waits for ever. The queue is bounded: beyond it callers are told at
 //! once.
 //!
-//! Not for work that must survive the process, and not a thread pool: an operation that computes
-//! for long without an await holds its thread, as on any async runtime.
+//! Not for work that must survive the process: all of it is in memory. An operation that computes
+//! for long without an await holds its thread, as on any async runtime; the feature `lanes` has
+//! threads for such work.
 //!
 //! ```
 //! # #[cfg(feature = "tokio")]
@@ -38,14 +39,16 @@
 //! # Time-outs
 //!
 //! Three clocks, each with its own name: [`queue_timeout`](Operation::queue_timeout) bounds the
-//! waiting for a turn, [`timeout`](Operation::timeout) the running, and
-//! [`total_timeout`](Operation::total_timeout) both together. An operation whose time passes while
-//! it waits never starts; one whose time passes while it runs is dropped, so it stops working.
+//! waiting for a turn, [`timeout`](Operation::timeout) one attempt, and
+//! [`total_timeout`](Operation::total_timeout) everything from the submission on. An operation whose
+//! time passes while it waits never starts; one whose time passes while it runs is dropped, so it
+//! stops working.
 //!
-//! The clocks never overlap: the first stops when the second starts, at the moment at which the
-//! operation gets its place, and the third runs through both, through every attempt and through the
-//! pauses between attempts. [`OperationError::TimedOut`] names the one that ran out. A fourth
-//! belongs to whoever waits: the time-out of [`Manager::wait_for_operation`] stops no operation.
+//! The first two never overlap: the one stops and the other starts when the operation gets its
+//! place. The third runs through both, through every attempt and through the pauses between
+//! attempts. [`OperationError::TimedOut`] names the one that ran out. Whoever waits may have a clock
+//! of its own: that of [`Manager::wait_for_operation`] or [`Handle::wait_timeout`] stops no
+//! operation.
 //!
 //! # Handles and ids
 //!
@@ -71,7 +74,11 @@
 //! | [`Manager::reserve`] | gives up the wait, or the place in the queue if it has one by then |
 //! | [`Manager::wait_for_operation`] | leaves the operation and its result for others to wait for |
 //! | [`Manager::drain`] | leaves the manager closed, and what it has goes on |
+//! | [`Events::next`] | loses no event: the next call answers it |
 //! | [`Lazy::get`], [`Pages::next_page`], [`Preloader::finished`] | the load goes on for others who wait; the next call takes up where this one was |
+//! | a call of `OperationsService` (feature `tower`) | drops the request's operation, as `run` |
+//! | `TestRun::next_event` (feature `test-queue`) | loses no event |
+//! | `TestRun::finish` (feature `test-queue`) | kills what runs, as dropping the run does |
 //!
 //! # What is bounded
 //!
@@ -81,7 +88,11 @@
 //! | callers who share one operation | the same | the same |
 //! | ended operations that are remembered | [`finished_kept`](ManagerBuilder::finished_kept) | the oldest go, counted as `forgotten` |
 //! | results kept for ids | [`results_kept`](ManagerBuilder::results_kept) | the oldest go, counted by [`Manager::results_forgotten`] |
-//! | kinds that are told apart | [`MAX_KINDS`] | later ones go under `other` |
+//! | values kept for later callers | [`kept_limit`](ManagerBuilder::kept_limit) | those go first whose time passes first, counted as `kept_evicted` |
+//! | kinds that are told apart | [`MAX_KINDS`] | later ones go under `other`, counted as `unnamed` |
+//! | retries and hedges of a kind | its [`retry_budget`](KindSettings::retry_budget) | none is made, counted as `retries_refused` and `hedges_refused` |
+//! | events that somebody who listens has not read | 1,024 | the oldest go, counted by [`Events::lost`] |
+//! | threads of the lanes (feature `lanes`) | a core each to compute, 32 to block; `cpu_threads`, `blocking_threads` | operations wait in the queue |
 //! | tasks that wait for the next operation | 32 | they end |
 //!
 //! # Order

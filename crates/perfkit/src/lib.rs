@@ -52,7 +52,10 @@
 //! | `cache` | values that are costly to make: single flight, bounds, time to live | `cache` |
 //! | `cache::cached` | functions whose answers are kept: `#[cached(ttl = "5m")]` | `macros` |
 //! | `cache::Plain` | types of your own in a `PlainCache`: `#[derive(Plain)]` | `cache`; the derive `macros` |
-//! | `operations` | work that must not all run at once: priorities, limits, time-outs | `operations` |
+//! | `operations` | work that must not all run at once: priorities, limits, time-outs, retries, breakers, batches, pools, lazy values | `operations` |
+//! | `operations::OnThread` | work that computes or blocks, on threads of the manager's own | `lanes`; in parallel within one `rayon` |
+//! | `operations::OperationsLayer` | requests of a tower service as operations | `tower` |
+//! | `operations::test_queue` | test cases and commands by the hundred | `test-queue` |
 //! | `analytics` | what happened lately: windows, percentiles, Prometheus text | `analytics` |
 //! | `guard` | calls that may fail: breaker, rate limit, back-off, retry budget, deadline | `guard` |
 //! | `http` | HTTP services on tower: response cache, codings, ETags, measuring | `http` |
@@ -67,9 +70,9 @@
 //!
 //! # Features
 //!
-//! All but `http`, `macros`, `redis`, `redis-tls` and `bench` are on by default; `http` builds zstd,
+//! `cache`, `operations`, `analytics`, `engine` and `guard` are on by default. `http` builds zstd,
 //! which is C code, and `macros` a parser of the whole language; `redis` adds `cache::remote`, a Redis
-//! or Valkey as a tier of a cache. Without any of them the crate is `perf-core` under another
+//! or Valkey as a tier of a cache; `stream` makes `operations::Pages` a stream. Without any of them the crate is `perf-core` under another
 //! name.
 
 pub use perf_core::*;
