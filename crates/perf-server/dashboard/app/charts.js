@@ -19,7 +19,7 @@ function ink(name, strength = 1) {
   const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g);
   return `rgba(${red},${green},${blue},${strength})`;
 }
-const KNOWN = new Set(["hit", "stale", "revalidated", "miss", "bypass", "error", "disk", "remote", "cdn", "p50", "p95", "p99", "memory", "process", "hit_ratio", "bytes", "capacity"]);
+const KNOWN = new Set(["hit", "stale", "revalidated", "miss", "bypass", "error", "disk", "remote", "cdn", "p50", "p95", "p99", "memory", "process", "hit_ratio", "bytes", "capacity", "completed", "failed", "timed_out", "cancelled", "rejected"]);
 const colourName = (id, i) => (KNOWN.has(id) ? `--s-${id}` : `--s-${["hit", "p95", "memory", "p99", "error", "process"][i % 6]}`);
 const DASHES = { p99: [6, 3], capacity: [4, 4], process: [6, 3], error: [2, 2], stale: [6, 3], cdn: [2, 2] };
 const BINARY = Array.from({ length: 50 }, (_, power) => 2 ** power);

@@ -93,7 +93,7 @@ function KnobRow({ knob }) {
   const done = () => { setEditing(false); requestAnimationFrame(() => button.current?.focus()); };
   return html`<li class="knob ${editing ? "editing" : ""}">
     <div class="knob-head">
-      <h3>${knob.title} <span class="muted">${knob.component}</span></h3>
+      <h3>${knob.title} <span class="muted">${knob.component}${knob.knob.includes(":") ? `, ${knob.knob.slice(knob.knob.indexOf(":") + 1)}` : ""}</span></h3>
       <b class="knob-value" data-knob=${knob.id}>${valueOf(knob.value, knob.kind)}</b>
       ${live.signedIn.value && !editing && html`<button type="button" ref=${button} class="button small" aria-label=${`Change ${knobName(knob)}`} onClick=${() => setEditing(true)}>Change</button>`}
     </div>

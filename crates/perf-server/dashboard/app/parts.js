@@ -185,7 +185,8 @@ export function valueOf(value, kind) {
 const sentence = (name) => name.replaceAll("_", " ");
 /** A knob's address in words: `memory/time_to_live` is "Memory time to live". */
 export function knobName({ component, knob }) {
-  const name = `${sentence(component)} ${sentence(knob)}`;
+  const [what, ...of] = knob.split(":"); // "max_concurrent:page" is of the kind "page"
+  const name = `${sentence(component)} ${sentence(what)}${of.length ? ` of ${of.join(":")}` : ""}`;
   return name[0].toUpperCase() + name.slice(1);
 }
 
