@@ -43,6 +43,6 @@ pub(crate) fn lock<L: Lock>(lock: &L) -> L::Guard<'_> {
 
 #[cfg(feature = "tokio")]
 mod imp {
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
     pub(crate) use std::sync::{OnceLock, Weak};
 }

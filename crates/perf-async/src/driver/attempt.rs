@@ -6,8 +6,9 @@ use super::hedging::InPlace;
 use super::shared::Shared;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
 use crate::work::Steps;
-use crate::{Ended, Hedge, OperationError, OperationId, Work};
+use crate::{Ended, Hedge, KindId, OperationError, OperationId, TimeoutClock, Work};
 use perf_core::Instant;
+use perf_guard::Deadline;
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::future::Future;
@@ -82,19 +83,40 @@ pin_project! {
         #[pin]
         work: Option<W>,
         clocks: Clocks,
+        kind: KindId,
         is_new: bool,
+        // Which clock it waits by for another attempt.
+        resumes: Option<TimeoutClock>,
         // Made only once the attempt has to wait for something.
         sleep: Option<Pin<Box<Sleep>>>,
     }
 }
 
 impl<W> Supervised<W> {
-    pub(crate) fn new(work: W, clocks: Clocks) -> Supervised<W> {
-        Supervised { work: Some(work), clocks, is_new: true, sleep: None }
+    pub(crate) fn new(work: W, clocks: Clocks, kind: KindId) -> Supervised<W> {
+        Supervised { work: Some(work), clocks, kind, is_new: true, resumes: None, sleep: None }
+    }
+
+    pub(crate) fn kind(&self) -> KindId {
+        self.kind
     }
 
     pub(crate) fn clocks(&self) -> &Clocks {
         &self.clocks
+    }
+
+    /// Prepares to wait for another attempt that may start at that moment; answers when it must
+    /// have.
+    pub(crate) fn resume_by(self: Pin<&mut Self>, submitted: Instant, at: Instant) -> Deadline {
+        let this = self.project();
+        let (deadline, clock, _) = this.clocks.resume_by(submitted, at);
+        *this.resumes = Some(clock);
+        deadline
+    }
+
+    /// The error for one whose time passed while it waited.
+    pub(crate) fn expired(&self) -> OperationError {
+        self.resumes.map_or_else(|| self.clocks.expired(), |clock| self.clocks.passed(clock))
     }
 
     /// Drops the work; an error if that panics.

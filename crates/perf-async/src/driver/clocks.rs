@@ -1,17 +1,17 @@
-//! The three clocks of one operation, in 24 bytes: every operation that waits keeps them.
+//! The three clocks of one operation, in 12 bytes: every operation that waits keeps them.
 
+use crate::brief::Brief;
 use crate::operation::Limits;
 use crate::{OperationError, TimeoutClock};
 use perf_core::Instant;
 use perf_guard::Deadline;
 use std::time::Duration;
 
-/// In nanoseconds; `u64::MAX` is as long as it takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clocks {
-    queue: u64,
-    run: u64,
-    total: u64,
+    queue: Brief,
+    run: Brief,
+    total: Brief,
 }
 
 /// A moment, the clock that says so, and the time that this clock gives.
@@ -20,8 +20,8 @@ pub(crate) type Named = (Deadline, TimeoutClock, Duration);
 impl Clocks {
     pub(crate) fn new(limits: &Limits) -> Clocks {
         let Limits { queue, run, total } = *limits;
-        let nanos = |limit: Option<Duration>| limit.map_or(u64::MAX, nanos);
-        Clocks { queue: nanos(queue), run: nanos(run), total: nanos(total) }
+        let brief = |limit: Option<Duration>| limit.map_or(Brief::FOREVER, Brief::new);
+        Clocks { queue: brief(queue), run: brief(run), total: brief(total) }
     }
 
     /// When it must have started, and which clock says so.
@@ -32,7 +32,7 @@ impl Clocks {
 
     /// When its total time has passed.
     pub(crate) fn total_by(&self, submitted: Instant) -> Deadline {
-        Deadline::after(submitted, duration(self.total))
+        Deadline::after(submitted, self.total.duration())
     }
 
     /// When it must have ended, and which clock says so.
@@ -60,16 +60,16 @@ impl Clocks {
             TimeoutClock::Run => self.run,
             TimeoutClock::Total => self.total,
         };
-        OperationError::TimedOut { clock, limit: duration(limit) }
+        OperationError::TimedOut { clock, limit: limit.duration() }
     }
 
     pub(crate) fn run(&self) -> Duration {
-        duration(self.run)
+        self.run.duration()
     }
 }
 
-fn named(from: Instant, clock: TimeoutClock, limit: u64) -> Named {
-    let limit = duration(limit);
+fn named(from: Instant, clock: TimeoutClock, limit: Brief) -> Named {
+    let limit = limit.duration();
     (Deadline::after(from, limit), clock, limit)
 }
 
@@ -79,8 +79,4 @@ fn earlier(first: Named, second: Named) -> Named {
 
 pub(crate) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn duration(nanos: u64) -> Duration {
-    if nanos == u64::MAX { Duration::MAX } else { Duration::from_nanos(nanos) }
 }

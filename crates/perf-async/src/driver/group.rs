@@ -2,7 +2,7 @@
 
 use super::attempt::{contain, panicked};
 use crate::progress::ProgressCell;
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
+use crate::sync::{Arc, AtomicBool, AtomicU8, Mutex, Ordering, lock};
 use crate::{OperationError, Source};
 use std::any::Any;
 use std::fmt;
@@ -34,6 +34,11 @@ pub(crate) struct Group<T> {
     seats: Mutex<Seats<T>>,
     pub(crate) progress: ProgressCell,
     stop_requested: AtomicBool,
+    /// Somebody went away and wants the operation to be done all the same. Used with the lock held,
+    /// and out here for its size, as is the next.
+    detached: AtomicBool,
+    /// Who answered, once it is settled.
+    source: AtomicU8,
 }
 
 struct Seats<T> {
@@ -43,10 +48,6 @@ struct Seats<T> {
     others: Option<Box<Others<T>>>,
     /// Wakes the task that runs the operation, once it has had to wait.
     runner: Option<Waker>,
-    /// Somebody went away and wants the operation to be done all the same.
-    detached: bool,
-    /// Who answered, once it is settled.
-    source: Source,
 }
 
 struct Others<T> {
@@ -86,12 +87,12 @@ impl<T: Send + 'static> Group<T> {
     /// A group with one member, number 0.
     pub(crate) fn new() -> Arc<Group<T>> {
         let first = Member::Waiting(None);
-        let seats =
-            Seats { first, others: None, runner: None, detached: false, source: Source::Fresh };
         Arc::new(Group {
-            seats: Mutex::new(seats),
+            seats: Mutex::new(Seats { first, others: None, runner: None }),
             progress: ProgressCell::default(),
             stop_requested: AtomicBool::new(false),
+            detached: AtomicBool::new(false),
+            source: AtomicU8::new(Source::Fresh as u8),
         })
     }
 
@@ -162,7 +163,13 @@ impl<T: Send + 'static> Group<T> {
 
     /// Who answered, once it is settled.
     pub(crate) fn source(&self) -> Source {
-        lock(&self.seats).source
+        let _seats = lock(&self.seats);
+        match self.source.load(Ordering::Relaxed) {
+            FALLBACK => Source::Fallback,
+            STALE => Source::Stale,
+            KEPT => Source::Kept,
+            _ => Source::Fresh,
+        }
     }
 
     /// Leaves a waker for that member. Answers false if it has its result already.
@@ -185,7 +192,7 @@ impl<T: Send + 'static> Group<T> {
     pub(crate) fn detach(&self, number: usize) {
         let gone = {
             let mut seats = lock(&self.seats);
-            seats.detached = true;
+            self.detached.store(true, Ordering::Relaxed);
             seats.remove(number)
         };
         drop(gone);
@@ -197,8 +204,11 @@ impl<T: Send + 'static> Group<T> {
         let mut seats = lock(&self.seats);
         let gone = seats.remove(number);
         let was_last = matches!(gone, Member::Waiting(_)) && seats.waiting() == 0;
-        let remaining =
-            if was_last && !seats.detached { Remaining::Nobody } else { Remaining::Somebody };
+        let remaining = if was_last && !self.detached.load(Ordering::Relaxed) {
+            Remaining::Nobody
+        } else {
+            Remaining::Somebody
+        };
         (remaining, Gone(gone))
     }
 
@@ -207,7 +217,7 @@ impl<T: Send + 'static> Group<T> {
     /// nobody joins in between.
     pub(crate) fn give_up(&self, number: usize) -> GivenUp {
         let mut seats = lock(&self.seats);
-        let alone = seats.waiting() == 1 && !seats.detached;
+        let alone = seats.waiting() == 1 && !self.detached.load(Ordering::Relaxed);
         let member = seats.get(number);
         let Member::Waiting(waker) = member else { return GivenUp::TooLate };
         if alone {
@@ -226,7 +236,7 @@ impl<T: Send + 'static> Group<T> {
     /// Nobody joins any more: the operation has left the scheduler. Some may still leave.
     pub(crate) fn settle(&self, result: Result<T, OperationError>, source: Source) {
         let mut seats = lock(&self.seats);
-        seats.source = source;
+        self.source.store(source as u8, Ordering::Relaxed);
         let runner = seats.runner.take();
         let many = seats.waiting();
         let Some((others, 1..)) = seats.others.as_ref().map(|others| (others, others.waiting))
@@ -271,6 +281,10 @@ impl<T: Send + 'static> Group<T> {
         drop(runner);
     }
 }
+
+const FALLBACK: u8 = Source::Fallback as u8;
+const STALE: u8 = Source::Stale as u8;
+const KEPT: u8 = Source::Kept as u8;
 
 /// Copies for all but one, the value itself for that one.
 fn share<T>(

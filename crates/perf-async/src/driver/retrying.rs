@@ -77,8 +77,8 @@ impl Shared {
             (After::Again(at), Some(mut work)) => {
                 work.remember(error.clone());
                 let group = Group::new();
-                let supervised = Supervised::new(work, clocks);
-                let work = Submitted::new(supervised, choices, Arc::clone(&group), permit.kind());
+                let supervised = Supervised::new(work, clocks, permit.kind());
+                let work = Submitted::new(supervised, choices, Arc::clone(&group));
                 let id = permit.id();
                 permit.suspend(Box::pin(work), submitted, Again { at, error });
                 Followed::Again(Handle::new(Arc::clone(self), (id, group, 0)))

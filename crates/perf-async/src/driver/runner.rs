@@ -12,7 +12,7 @@ use super::retrying::{After, Again, FailedAttempt};
 use super::shared::Shared;
 use crate::operation::Choices;
 use crate::sync::Arc;
-use crate::{Ended, KindId, OperationError, TimeoutClock, Work};
+use crate::{Ended, KindId, OperationError, Work};
 use perf_core::Instant;
 use perf_guard::Deadline;
 use pin_project_lite::pin_project;
@@ -68,13 +68,18 @@ pub(super) enum Verdict {
 pin_project! {
     pub(super) struct Submitted<T, W> {
         #[pin]
-        supervised: Supervised<W>,
-        result: Option<Result<T, OperationError>>,
+        stage: Stage<T, W>,
         choices: Choices<T>,
         group: Arc<Group<T>>,
-        kind: KindId,
-        // Which clock it waits by for another attempt.
-        resumes: Option<TimeoutClock>,
+    }
+}
+
+pin_project! {
+    // The result takes the place of the work: those that wait would carry both.
+    #[project = StageProjected]
+    enum Stage<T, W> {
+        Working { #[pin] supervised: Supervised<W> },
+        Ended { result: Option<Result<T, OperationError>>, kind: KindId },
     }
 }
 
@@ -83,9 +88,8 @@ impl<T, W> Submitted<T, W> {
         supervised: Supervised<W>,
         choices: Choices<T>,
         group: Arc<Group<T>>,
-        kind: KindId,
     ) -> Submitted<T, W> {
-        Submitted { supervised, result: None, choices, group, kind, resumes: None }
+        Submitted { stage: Stage::Working { supervised }, choices, group }
     }
 }
 
@@ -96,55 +100,73 @@ where
 {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, turn: &Turn<'_>) -> Poll<Verdict> {
         let mut this = self.project();
+        let StageProjected::Working { mut supervised } = this.stage.as_mut().project() else {
+            unreachable!("it is polled until it has ended")
+        };
         let hedge = this.choices.as_ref().and_then(|chosen| chosen.hedge);
         let mut place = GroupPlace { group: this.group, turn, hedge };
-        let Ran { result, again } = ready!(this.supervised.as_mut().poll_in(cx, &mut place));
-        let error = match result {
+        let Ran { result, again } = ready!(supervised.as_mut().poll_in(cx, &mut place));
+        let kind = supervised.kind();
+        let (result, ended) = match result {
             Ok(value) => {
                 turn.shared.keep(turn.id, &value, this.choices);
-                *this.result = Some(Ok(value));
-                return Poll::Ready(Verdict::Ended(Ended::Completed));
+                (Ok(value), Ended::Completed)
             }
-            Err(error) => error,
+            Err(error) => {
+                let after = turn.shared.after(&FailedAttempt {
+                    id: turn.id,
+                    error: &error,
+                    next: again.as_ref().map(W::number),
+                    retry: this.choices.as_ref().and_then(|chosen| chosen.retry.as_ref()),
+                    deadline: supervised.clocks().total_by(turn.submitted),
+                });
+                match (after, again) {
+                    (After::Again(at), Some(mut work)) => {
+                        work.remember(error.clone());
+                        supervised.renew(work);
+                        return Poll::Ready(Verdict::Again(Again { at, error }));
+                    }
+                    (After::Ended(ended), again) => {
+                        // What another attempt would need is the user's as well.
+                        let dropped = contain(|| drop(again));
+                        (Err(dropped.err().unwrap_or(error)), ended)
+                    }
+                    (After::Again(_), None) => {
+                        unreachable!("nothing follows what cannot be done again")
+                    }
+                }
+            }
         };
-        let after = turn.shared.after(&FailedAttempt {
-            id: turn.id,
-            error: &error,
-            next: again.as_ref().map(W::number),
-            retry: this.choices.as_ref().and_then(|chosen| chosen.retry.as_ref()),
-            deadline: this.supervised.clocks().total_by(turn.submitted),
-        });
-        match (after, again) {
-            (After::Again(at), Some(mut work)) => {
-                work.remember(error.clone());
-                this.supervised.renew(work);
-                Poll::Ready(Verdict::Again(Again { at, error }))
-            }
-            (After::Ended(ended), again) => {
-                // What another attempt would need is the user's as well.
-                let dropped = contain(|| drop(again));
-                *this.result = Some(Err(dropped.err().unwrap_or(error)));
-                Poll::Ready(Verdict::Ended(ended))
-            }
-            (After::Again(_), None) => unreachable!("nothing follows what cannot be done again"),
-        }
+        // The work itself has been dropped already.
+        this.stage.set(Stage::Ended { result: Some(result), kind });
+        Poll::Ready(Verdict::Ended(ended))
     }
 
     fn resume_by(self: Pin<&mut Self>, submitted: Instant, at: Instant) -> Deadline {
-        let this = self.project();
-        let (deadline, clock, _) = this.supervised.clocks().resume_by(submitted, at);
-        *this.resumes = Some(clock);
-        deadline
+        match self.project().stage.project() {
+            StageProjected::Working { supervised } => supervised.resume_by(submitted, at),
+            StageProjected::Ended { .. } => unreachable!("another attempt is to follow"),
+        }
     }
 
     fn discard(self: Pin<&mut Self>) -> Result<(), OperationError> {
-        self.project().supervised.discard()
+        match self.project().stage.project() {
+            StageProjected::Working { supervised } => supervised.discard(),
+            StageProjected::Ended { .. } => Ok(()),
+        }
     }
 
     fn settle(self: Pin<&mut Self>, otherwise: OperationError, shared: &Shared) {
         let this = self.project();
-        let result = this.result.take().unwrap_or(Err(otherwise));
-        shared.settle(*this.kind, this.group, result, this.choices.take());
+        let (result, kind) = match this.stage.project() {
+            StageProjected::Working { supervised } => (None, supervised.kind()),
+            StageProjected::Ended { result, kind } => (result.take(), *kind),
+        };
+        let choices = this.choices.take();
+        if result.is_none() && choices.is_none() && Arc::get_mut(this.group).is_some() {
+            return; // Nobody is left to hear of it.
+        }
+        shared.settle(kind, this.group, result.unwrap_or(Err(otherwise)), choices);
     }
 
     fn operand(&self) -> Arc<dyn Operand> {
@@ -152,8 +174,10 @@ where
     }
 
     fn expired(&self) -> OperationError {
-        let clocks = self.supervised.clocks();
-        self.resumes.map_or_else(|| clocks.expired(), |clock| clocks.passed(clock))
+        match &self.stage {
+            Stage::Working { supervised } => supervised.expired(),
+            Stage::Ended { .. } => unreachable!("it waits"),
+        }
     }
 }
 

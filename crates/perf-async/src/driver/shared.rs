@@ -243,7 +243,7 @@ impl Shared {
             Some((permit, clocks)) => {
                 let Operation { work, choices, .. } = operation;
                 let kind = permit.kind();
-                let supervised = Supervised::new(work, clocks);
+                let supervised = Supervised::new(work, clocks, kind);
                 let hedge = choices.as_ref().and_then(|chosen| chosen.hedge);
                 let place = permit.place(now, hedge);
                 let Ran { result, again } = Inline { supervised, place, value: PhantomData }.await;
@@ -376,8 +376,8 @@ impl Shared {
             submission = submission.key(key);
         }
         let Operation { work, choices, .. } = operation;
-        let supervised = Supervised::new(work, clocks);
-        let submitted = Submitted::new(supervised, choices, Arc::clone(&group), kind);
+        let supervised = Supervised::new(work, clocks, kind);
+        let submitted = Submitted::new(supervised, choices, Arc::clone(&group));
         let work: BoxWork = Box::pin(submitted);
         if start {
             let operand = Arc::clone(&group) as Arc<dyn Operand>;
