@@ -44,6 +44,7 @@ pub(crate) fn run(setup: bool, require_all: bool) -> Result<()> {
         None => stages.run(ROCKSDB, || rocksdb(&mut counts)),
         Some(what) => skip(&mut stages, require_all, ROCKSDB, &what),
     }
+    stages.run("examples", || examples(&mut counts));
     stages.run("models (loom)", || models(&mut counts));
     stages.run("cache under steady overwrites", || soak(&mut counts));
     match sanitizer_target() {
@@ -112,6 +113,23 @@ fn unit_and_integration(counts: &mut Counts, servers: [(&str, bool); 4]) -> Resu
 fn doc_tests(counts: &mut Counts) -> Result<()> {
     let features = features::all()?;
     counted(&mut cargo(&["test", "--workspace", "--features", &features, "--doc"]), counts)
+}
+
+/// Some examples print what they promise: our own program runs them and looks.
+fn examples(counts: &mut Counts) -> Result<()> {
+    crate::command::run(program_of_ours()?.args(["run", "docs/suites/examples.toml"]))
+        .context("an example did not run as docs/suites/examples.toml expects")?;
+    counts.passed += 1;
+    Ok(())
+}
+
+/// The program `perfkit`, built as it is by default.
+fn program_of_ours() -> Result<Command> {
+    crate::command::run(&mut cargo(&["build", "--package", "perfkit-cli"]))?;
+    let path = target_dir()?.join("debug/perfkit");
+    let mut command = Command::new(path);
+    command.current_dir(root());
+    Ok(command)
 }
 
 const ROCKSDB: &str = "store over RocksDB";
@@ -210,11 +228,9 @@ fn sanitized(counts: &mut Counts, target: &str) -> Result<()> {
 }
 
 fn browser(counts: &mut Counts) -> Result<()> {
-    let mut build = cargo(&["build", "--package", "perfkit-cli"]);
-    crate::command::run(&mut build)?;
-    let program_path = target_dir()?.join("debug/perfkit");
+    let perfkit = program_of_ours()?;
     let mut node = program("node", &["--test", "--test-reporter=tap"]);
-    node.current_dir(root().join(BROWSER_TEST)).env("PERFKIT_BIN", program_path);
+    node.current_dir(root().join(BROWSER_TEST)).env("PERFKIT_BIN", perfkit.get_program());
     if let Some(browser) = setup::browser() {
         node.env("PERFKIT_CHROMIUM", browser);
     }

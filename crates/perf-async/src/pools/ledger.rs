@@ -156,7 +156,7 @@ impl Ledger {
             let most = state.capacity - others - 1;
             return error(
                 quota.guaranteed,
-                format!("guarantee at most {most}: others need a unit"),
+                format!("guarantee at most {most}, so that other kinds have a unit left"),
             );
         }
         state.guaranteed = others + quota.guaranteed;

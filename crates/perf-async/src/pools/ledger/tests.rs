@@ -127,7 +127,8 @@ fn quotas_that_cannot_be_are_named() {
     let mut ledger = ledger(4, 10);
     let cpu = Pool::Cpu.index();
     let error = ledger.set_quota(0, cpu, Quota::default().guaranteed(4)).unwrap_err();
-    assert_eq!(error.to_string(), "`quota` cannot be 4: guarantee at most 3: others need a unit");
+    let remedy = "guarantee at most 3, so that other kinds have a unit left";
+    assert_eq!(error.to_string(), format!("`quota` cannot be 4: {remedy}"));
     assert!(ledger.set_quota(0, cpu, Quota::default().max(0)).is_err());
     assert!(ledger.set_quota(0, cpu, Quota::default().guaranteed(2).max(1)).is_err());
     assert!(ledger.set_quota(0, Pool::Storage.index(), Quota::default()).is_err());
