@@ -11,6 +11,7 @@ use std::time::Duration;
 pub(crate) struct Brief(u32);
 
 impl Brief {
+    pub(crate) const ZERO: Brief = Brief(0);
     pub(crate) const FOREVER: Brief = Brief(u32::MAX);
 
     #[inline]

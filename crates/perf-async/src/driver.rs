@@ -19,6 +19,7 @@ mod permit;
 mod results;
 mod retrying;
 mod runner;
+mod runtimes;
 mod shared;
 mod sharing;
 mod timer;

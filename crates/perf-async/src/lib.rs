@@ -116,7 +116,6 @@
 mod adaptive;
 #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only the driver calls handlers"))]
 mod batch;
-#[cfg(feature = "tokio")]
 mod brief;
 mod error;
 mod hedge;

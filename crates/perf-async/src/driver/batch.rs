@@ -92,7 +92,7 @@ impl Flight {
 /// Takes those out of the queue that go with this item, which has just started. Call with the
 /// scheduler's lock held; drops nothing of the user's.
 pub(super) fn gather(
-    core: &mut Scheduler<Payload>,
+    core: &mut Core,
     leader: OperationId,
     work: &BoxWork,
     now: Instant,
@@ -115,7 +115,7 @@ pub(super) fn gather(
     let board = |work: &BoxWork| {
         // Relaxed: nobody leaves before the scheduler's lock is free.
         flight.aboard.fetch_add(1, Ordering::Relaxed);
-        Payload::Aboard(work.operand(), Arc::clone(&flight))
+        Payload::Aboard(Box::new((work.operand(), Arc::clone(&flight))))
     };
     core.set_payload(leader, board(work));
     let (mut others, mut expired) = (Vec::with_capacity(taken.len()), Vec::new());
@@ -123,9 +123,13 @@ pub(super) fn gather(
         match next {
             Next::Start { id, payload: Payload::Waiting(job), queued_at, .. } => {
                 core.set_payload(id, board(&job.work));
+                core.runtimes.leave(job.runtime);
                 others.push((id, queued_at, job.work));
             }
-            Next::Expired { payload: Payload::Waiting(job), .. } => expired.push(job),
+            Next::Expired { payload: Payload::Waiting(job), .. } => {
+                core.runtimes.leave(job.runtime);
+                expired.push(job);
+            }
             _ => unreachable!("an operation that waits has a job"),
         }
     }
@@ -461,7 +465,7 @@ impl Shared {
             }
             key.note_in(&mut choices);
         }
-        let runtime = Runtime::current();
+        let mut runtime = Runtime::current();
         let now = self.clock.now();
 
         // After the item, which is the user's, so that it is free again before that is dropped.
@@ -507,7 +511,7 @@ impl Shared {
             self.hand(&runtime, desk, started.board(self));
             return Ok((id, group, 0));
         }
-        let job = Job { work, runtime };
+        let job = Job::new(work, core.runtimes.enter(&mut runtime));
         let queued = core.submit(submission, Payload::Waiting(job), now);
         let (alarm, more) = (core.take_alarm(), core.has_next());
         drop(core);
@@ -526,7 +530,7 @@ impl Shared {
         I: Send + 'static,
         T: Send + 'static,
     {
-        let runtime = Runtime::current();
+        let mut runtime = Runtime::current();
         let now = self.clock.now();
         let (kind, handler, clocks) = {
             let core = lock(&self.core);
@@ -547,7 +551,7 @@ impl Shared {
                 kind,
                 weight: 1,
             };
-            (Job { work: Box::pin(work), runtime: runtime.clone() }, group)
+            (Box::pin(work) as BoxWork, group)
         });
         let jobs: Vec<_> = jobs.collect();
         let mut taken = Vec::with_capacity(jobs.len());
@@ -557,7 +561,8 @@ impl Shared {
                 drop(core); // Before the items, which are the user's.
                 return Err(overloaded.into());
             }
-            for (job, group) in jobs {
+            for (work, group) in jobs {
+                let job = Job::new(work, core.runtimes.enter(&mut runtime));
                 let queued = core.submit(submission.clone(), Payload::Waiting(job), now);
                 let Ok(id) = queued else { unreachable!("there is room for all") };
                 taken.push((id, group, 0));

@@ -6,7 +6,7 @@ use super::group::{Group, Operand};
 use super::parked::Desk;
 use super::retrying::Again;
 use super::runner::{BoxWork, Verdict};
-use super::shared::{Job, NextJob, Payload, Shared};
+use super::shared::{NextJob, Payload, Shared};
 use crate::sync::{Arc, lock};
 use crate::{Ended, Hedge, KindId, OperationError, OperationId};
 use perf_core::Instant;
@@ -69,8 +69,9 @@ impl Permit {
     /// Ends the operation and gives those who wait their result, or this error if there is none.
     /// Answers whether it now holds the place of the next operation, for the same task to run.
     pub(super) fn finish(&mut self, ended: Ended, otherwise: OperationError) -> bool {
+        let here = self.here();
         let Some(mut held) = self.held.take() else { return false };
-        let (payload, now, next) = self.shared.finish_and_next(held.id, ended);
+        let (payload, now, next) = self.shared.finish_and_next(held.id, ended, here);
         held.work.as_mut().settle(otherwise, &self.shared);
         drop((held, payload));
         self.take(now, next)
@@ -83,7 +84,7 @@ impl Permit {
             return false;
         };
         let runtime = Runtime::current();
-        match self.shared.suspend(id, Job::new(work, runtime), submitted, again) {
+        match self.shared.suspend(id, (work, runtime), submitted, again) {
             Ok((payload, now, next)) => {
                 drop(payload);
                 self.take(now, next)
@@ -98,22 +99,24 @@ impl Permit {
 
     /// Takes the place of the next operation for this task, if it belongs here.
     fn take(&mut self, now: Instant, mut next: NextJob) -> bool {
+        let here = self.here();
         loop {
             let (runtime, started) = match next {
                 Some(Ok(next)) => next,
                 Some(Err(unstarted)) => {
                     unstarted.tell(&self.shared);
-                    next = self.shared.next(now);
+                    next = self.shared.next(now, Some(here));
                     continue;
                 }
                 None => return false,
             };
-            if runtime.id() == self.here() {
+            let elsewhere = runtime.filter(|runtime| runtime.id() != here);
+            let Some(runtime) = elsewhere else {
                 self.held = Some(started);
                 return true;
-            }
+            };
             self.shared.spawn(&runtime, started);
-            next = self.shared.next(now);
+            next = self.shared.next(now, Some(here));
         }
     }
 
@@ -228,7 +231,7 @@ impl<'a> InlinePermit<'a> {
     /// Gives the place back until another attempt is to follow, in a task of its own. Those who
     /// wait for the work get its answer.
     pub(crate) fn suspend(mut self, work: BoxWork, submitted: Instant, again: Again) {
-        let job = Job::new(work, Runtime::current()); // Panics while the place is still held.
+        let job = (work, Runtime::current()); // Panics while the place is still held.
         self.held = false;
         match self.shared.suspend(self.id, job, submitted, again) {
             Ok((payload, _, next)) => {

@@ -14,6 +14,7 @@ use perf_core::Instant;
 use perf_guard::{Deadline, Outcome};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use tokio::runtime::Handle as Runtime;
 
 /// An attempt that has failed, panicked or run out of time.
 pub(super) struct FailedAttempt<'a> {
@@ -144,21 +145,22 @@ impl Shared {
     pub(super) fn suspend(
         self: &Arc<Self>,
         id: OperationId,
-        mut job: Job,
+        (mut work, mut runtime): (BoxWork, Runtime),
         submitted: Instant,
         again: Again,
     ) -> Result<(Option<Payload>, Instant, NextJob), (BoxWork, OperationError)> {
         let Again { at, error } = again;
-        let start_by = job.work.as_mut().resume_by(submitted, at);
+        let start_by = work.as_mut().resume_by(submitted, at);
         let now = self.clock.now();
         let mut core = lock(&self.core);
         if matches!(core.payload(id), Some(Payload::Cancelled)) {
             drop(core);
-            return Err((job.work, OperationError::Cancelled));
+            return Err((work, OperationError::Cancelled));
         }
+        let job = Job::new(work, core.runtimes.enter(&mut runtime));
         match core.suspend(id, Payload::Waiting(job), at, start_by, now) {
             Ok(finished) => {
-                let next = next_of(&mut core, now);
+                let next = next_of(&mut core, now, None);
                 let (alarm, more) = (core.take_alarm(), core.has_next());
                 drop(core);
                 self.watch(alarm);
@@ -169,6 +171,7 @@ impl Shared {
                 Ok((finished.payload, now, next))
             }
             Err(Payload::Waiting(job)) => {
+                core.runtimes.leave(job.runtime);
                 drop(core);
                 Err((job.work, error))
             }
@@ -179,7 +182,8 @@ impl Shared {
     /// Starts these operations and all others that there is room for.
     pub(super) fn launch(self: &Arc<Self>, next: NextJob) {
         match next {
-            Some(Ok((runtime, started))) => self.spawn(&runtime, started),
+            Some(Ok((Some(runtime), started))) => self.spawn(&runtime, started),
+            Some(Ok((None, _))) => unreachable!("it was asked for from nowhere"),
             Some(Err(unstarted)) => unstarted.tell(self),
             None => return,
         }

@@ -12,6 +12,7 @@ use super::permit::{InlinePermit, Permit, Started};
 use super::results::Results;
 use super::retrying::{Followed, Random};
 use super::runner::{BoxWork, Runner, Submitted};
+use super::runtimes::{RuntimeAt, Runtimes};
 use super::sharing::ShareKey;
 use super::timer::Timer;
 use crate::fallback::or_degraded;
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
 pub(crate) struct Core {
     pub(super) scheduler: Scheduler<Payload>,
     pub(super) parked: Parked,
+    pub(super) runtimes: Runtimes,
     pub(super) door: Door,
 }
 
@@ -98,7 +100,7 @@ pub(crate) enum Payload {
     /// A task runs it.
     Running(Arc<dyn Operand>),
     /// It is in a batch that runs.
-    Aboard(Arc<dyn Operand>, Arc<Flight>),
+    Aboard(Box<(Arc<dyn Operand>, Arc<Flight>)>),
     /// The future of `run` polls it, and has had to wait at least once.
     Inline(Arc<Stop>),
     /// The future of `run` was cancelled during its first poll; or it was the first of a batch
@@ -109,12 +111,22 @@ pub(crate) enum Payload {
 /// A submitted operation that waits.
 pub(crate) struct Job {
     pub(super) work: BoxWork,
-    pub(super) runtime: Runtime,
+    /// To be given back when it no longer waits.
+    pub(super) runtime: RuntimeAt,
+    _spare: Spare,
+}
+
+/// A byte with one value, so that a payload needs none of its own to say which one it is: with what
+/// the scheduler keeps it then fills one cache line.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Spare {
+    Free,
 }
 
 impl Job {
-    pub(super) fn new(work: BoxWork, runtime: Runtime) -> Job {
-        Job { work, runtime }
+    pub(super) fn new(work: BoxWork, runtime: RuntimeAt) -> Job {
+        Job { work, runtime, _spare: Spare::Free }
     }
 
     /// Drops the work, which was never begun, and gives this error to those who wait for it.
@@ -125,8 +137,8 @@ impl Job {
     }
 }
 
-/// An operation to start in that runtime, or one that never will.
-pub(super) type NextJob = Option<Result<(Runtime, Started), Unstarted>>;
+/// An operation to start in that runtime, or where it was asked for; or one that never will.
+pub(super) type NextJob = Option<Result<(Option<Runtime>, Started), Unstarted>>;
 
 /// An operation that ended while it waited.
 pub(super) struct Unstarted {
@@ -181,6 +193,7 @@ impl Shared {
             core: CoreLock::new(Core {
                 scheduler,
                 parked: Parked::default(),
+                runtimes: Runtimes::default(),
                 door: Door::default(),
             }),
             clock,
@@ -339,7 +352,7 @@ impl Shared {
             }
             shared.note_in(&mut operation.choices);
         }
-        let runtime = Runtime::current();
+        let mut runtime = Runtime::current();
         let now = self.clock.now();
 
         let mut core = lock(&self.core);
@@ -389,7 +402,7 @@ impl Shared {
             self.tell();
             return Ok((id, group, 0));
         }
-        let job = Job { work, runtime };
+        let job = Job::new(work, core.runtimes.enter(&mut runtime));
         let queued = core.submit(submission, Payload::Waiting(job), now);
         let (alarm, more) = (core.take_alarm(), core.has_next());
         drop(core);
@@ -477,11 +490,12 @@ impl Shared {
         self: &Arc<Self>,
         id: OperationId,
         ended: Ended,
+        here: RuntimeId,
     ) -> (Departed<'_>, Instant, NextJob) {
         let now = self.clock.now();
         let mut core = lock(&self.core);
         let finished = self.end(&mut core, id, ended, now);
-        let next = next_of(&mut core, now);
+        let next = next_of(&mut core, now, Some(here));
         // Whoever goes on with another operation is still at work in any case.
         let goes_on = matches!(next, Some(Ok(_)));
         if !goes_on {
@@ -499,10 +513,10 @@ impl Shared {
         (Departed::new(payload, (!goes_on).then_some(&self.core)), now, next)
     }
 
-    /// Starts the next operation.
-    pub(super) fn next(self: &Arc<Self>, now: Instant) -> NextJob {
+    /// Starts the next operation, for whoever is in that runtime.
+    pub(super) fn next(self: &Arc<Self>, now: Instant, here: Option<RuntimeId>) -> NextJob {
         let mut core = lock(&self.core);
-        let next = next_of(&mut core, now);
+        let next = next_of(&mut core, now, here);
         let alarm = core.take_alarm();
         drop(core);
         self.watch(alarm);
@@ -535,9 +549,10 @@ impl Shared {
         // A runtime that shuts down drops what is spawned at once, and dropping it comes back here.
         // The outer call goes on, so that the stack does not grow with the queue.
         let Some(_guard) = Dispatching::enter(self) else { return };
-        while let Some(next) = self.next(self.clock.now()) {
+        while let Some(next) = self.next(self.clock.now(), None) {
             match next {
-                Ok((runtime, started)) => self.spawn(&runtime, started),
+                Ok((Some(runtime), started)) => self.spawn(&runtime, started),
+                Ok((None, _)) => unreachable!("it was asked for from nowhere"),
                 Err(unstarted) => unstarted.tell(self),
             }
         }
@@ -549,7 +564,8 @@ impl Shared {
             let expired = {
                 let mut core = lock(&self.core);
                 let expired = core.tick(now);
-                if expired.is_some() {
+                if let Some((_, Payload::Waiting(job))) = &expired {
+                    core.runtimes.leave(job.runtime);
                     core.leave();
                 }
                 expired
@@ -576,11 +592,7 @@ impl Shared {
     pub(super) fn next_watch(&self, without: &[RuntimeId]) -> Option<(Instant, Runtime)> {
         let mut core = lock(&self.core);
         let moment = core.next_timer()?;
-        let runtime = core.waiting_payloads().find_map(|payload| match payload {
-            Payload::Waiting(job) if !without.contains(&job.runtime.id()) => Some(&job.runtime),
-            _ => None,
-        })?;
-        Some((moment, runtime.clone()))
+        Some((moment, core.runtimes.other_than(without)?))
     }
 
     pub(crate) fn status(&self, id: OperationId) -> Option<Status> {
@@ -646,6 +658,7 @@ impl Shared {
         let (outcome, payload) = core.cancel(id, now);
         if outcome != CancelOutcome::Signalled {
             let Some(Payload::Waiting(job)) = payload else { return outcome };
+            core.runtimes.leave(job.runtime);
             core.leave();
             drop(core);
             // Its destructor has run when the caller is told.
@@ -654,7 +667,8 @@ impl Shared {
             self.tell();
             return outcome;
         }
-        if let Some(Payload::Aboard(operand, flight)) = core.payload(id) {
+        if let Some(Payload::Aboard(aboard)) = core.payload(id) {
+            let (operand, flight) = &**aboard;
             let (operand, flight) = (Arc::clone(operand), Arc::clone(flight));
             let payload = leave_locked(&mut core, id, &flight, Ended::Cancelled, now);
             drop(core);
@@ -675,19 +689,25 @@ impl Shared {
     }
 }
 
-/// Starts the next operation. Drops nothing of the user's, for the lock is held.
-pub(super) fn next_of(core: &mut Core, now: Instant) -> NextJob {
+/// Starts the next operation, for whoever is in that runtime. Drops nothing of the user's, for the
+/// lock is held.
+pub(super) fn next_of(core: &mut Core, now: Instant, here: Option<RuntimeId>) -> NextJob {
     let next = match core.next(now)? {
         Next::Start { id, payload: Payload::Waiting(job), queued_at, .. } => {
-            let Job { work, runtime } = job;
+            let Job { work, runtime, .. } = job;
+            let runtime = core.runtimes.leave_for(runtime, here);
             let crew = gather(core, id, &work, now).map(Box::new);
             if crew.is_none() {
                 core.set_payload(id, Payload::Running(work.operand()));
             }
             Ok((runtime, Started { id, work, submitted: queued_at, started: now, crew }))
         }
-        Next::Expired { payload: Payload::Waiting(job), .. } => Err(Unstarted::expired(job)),
+        Next::Expired { payload: Payload::Waiting(job), .. } => {
+            core.runtimes.leave(job.runtime);
+            Err(Unstarted::expired(job))
+        }
         Next::Refused { payload: Payload::Waiting(job), retry_after, .. } => {
+            core.runtimes.leave(job.runtime);
             Err(Unstarted { job, error: OperationError::CircuitOpen { retry_after } })
         }
         _ => unreachable!("an operation that waits has a job"),
@@ -701,7 +721,8 @@ pub(super) fn next_of(core: &mut Core, now: Instant) -> NextJob {
 pub(super) fn group_of<T: Send + 'static>(payload: Option<&Payload>) -> Arc<Group<T>> {
     let operand = match payload {
         Some(Payload::Waiting(job)) => job.work.operand(),
-        Some(Payload::Running(operand) | Payload::Aboard(operand, _)) => Arc::clone(operand),
+        Some(Payload::Running(operand)) => Arc::clone(operand),
+        Some(Payload::Aboard(aboard)) => Arc::clone(&aboard.0),
         _ => unreachable!("operations with a key are never run inline"),
     };
     operand.into_any().downcast().expect("the key holds the type of the value")
@@ -733,5 +754,15 @@ impl Dispatching {
 impl Drop for Dispatching {
     fn drop(&mut self) {
         DISPATCHING.set(self.before);
+    }
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_with_an_operation_leaves_its_place_one_cache_line() {
+        assert_eq!(size_of::<Option<Payload>>(), 24);
     }
 }

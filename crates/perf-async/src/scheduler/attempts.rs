@@ -5,6 +5,7 @@ use super::slab::{NONE, State};
 use super::{Finished, Happened, Next, Scheduler, is_suspended};
 use crate::OperationId;
 use crate::adaptive::Sample;
+use crate::brief::Brief;
 use perf_core::Instant;
 use perf_guard::{Deadline, Outcome};
 
@@ -39,10 +40,11 @@ impl<P> Scheduler<P> {
         let Some(slot) = self.slab.get_mut(id) else { return Err(payload) };
         let before = slot.payload.replace(payload);
         slot.state = State::Suspended;
-        slot.since = until.max(now);
-        slot.start_by = start_by;
+        let at = until.max(now);
+        slot.later = Brief::new(at - slot.queued_at);
+        slot.moment = start_by;
         self.waiting += 1;
-        let (kind_id, at) = (slot.kind, slot.since);
+        let kind_id = slot.kind;
         let kind = &mut self.kinds[kind_id];
         kind.waiting += 1;
         kind.totals.retried += 1;
@@ -93,7 +95,7 @@ impl<P> Scheduler<P> {
             && let Some(slot) = self.slab.get(id)
             && place_of(slot).is_some()
         {
-            if slot.start_by.expired(now) {
+            if slot.moment.expired(now) {
                 let payload = self.expire(id, now);
                 members.extend(payload.map(|payload| Next::Expired { id, payload }));
             } else if !slot.payload.as_ref().is_some_and(&mut go) {

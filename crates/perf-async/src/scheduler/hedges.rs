@@ -51,7 +51,7 @@ impl<P> Scheduler<P> {
         let slot = self.slab.get(of)?;
         let kind_id = slot.kind;
         let mut submission =
-            Submission::new(kind_id).priority(slot.priority).timeout(slot.timeout());
+            Submission::new(kind_id).priority(slot.priority).timeout(slot.timeout.duration());
         submission.asks = self.asks.get(&of).cloned();
         let has_place = self.can_start_now(kind_id, now) && self.has_units_for(&submission);
         let kind = &mut self.kinds[kind_id];

@@ -8,7 +8,6 @@ use crate::Batch;
 use crate::{KindSettings, OperationId, OperationRecord, Status};
 use perf_core::Instant;
 use std::borrow::Cow;
-use std::time::Duration;
 
 impl<P> Scheduler<P> {
     /// Where an operation stands; `None` if there is none or it has been forgotten. O(1) while it
@@ -172,7 +171,7 @@ impl<P> Scheduler<P> {
             queued_at: slot.queued_at,
             started_at: slot.started_at(),
             ended_at: None,
-            timeout: slot.timeout(),
+            timeout: slot.timeout.duration(),
             error: None,
         }
     }
@@ -186,15 +185,10 @@ impl<P> Scheduler<P> {
             queued_at: ended.queued_at,
             started_at: (ended.started_at != NEVER).then_some(ended.started_at),
             ended_at: Some(ended.ended_at),
-            timeout: duration(ended.timeout),
+            timeout: ended.timeout.duration(),
             error: ended.error.as_deref().map(str::to_owned),
         }
     }
-}
-
-/// The time of that many nanoseconds, which are as many as there can be where there is no limit.
-pub(super) const fn duration(nanos: u64) -> Duration {
-    if nanos == u64::MAX { Duration::MAX } else { Duration::from_nanos(nanos) }
 }
 
 pub(super) const NEVER: Instant = Instant::from_nanos(u64::MAX);

@@ -1,6 +1,7 @@
 //! The last operations that ended.
 
 use super::KindId;
+use crate::brief::Brief;
 use crate::{OperationId, Status};
 use perf_core::{Instant, Priority};
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ pub(super) struct Ring {
     forgotten: u64,
 }
 
-/// An operation that has ended. 64 bytes and the error's text.
+/// An operation that has ended. 56 bytes and the error's text.
 #[derive(Debug)]
 pub(super) struct EndedOperation {
     pub(super) id: OperationId,
@@ -21,8 +22,7 @@ pub(super) struct EndedOperation {
     /// The end of time if it never started.
     pub(super) started_at: Instant,
     pub(super) ended_at: Instant,
-    /// In nanoseconds.
-    pub(super) timeout: u64,
+    pub(super) timeout: Brief,
     pub(super) error: Option<Box<str>>,
     pub(super) kind: KindId,
     pub(super) priority: Priority,

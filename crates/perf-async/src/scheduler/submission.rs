@@ -91,6 +91,7 @@ impl Submission {
         self
     }
 
+    #[cfg(feature = "tokio")]
     pub(crate) fn asks(mut self, asks: Option<Box<Asks>>) -> Submission {
         self.asks = asks;
         self
