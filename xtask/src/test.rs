@@ -148,12 +148,18 @@ fn rocksdb(counts: &mut Counts) -> Result<()> {
     crate::command::run(rest.env("ROCKSDB_LIB_DIR", root()))
 }
 
-/// The protocols of code without locks, in every order in which threads may meet. In a folder of
-/// its own: the flag is part of what every crate is built with.
+/// The protocols between threads, in every order in which they may meet. In a folder of its own:
+/// the flag is part of what every crate is built with.
 fn models(counts: &mut Counts) -> Result<()> {
-    let sources = root().join("crates/perf-cache/src");
-    let written = models_in(&sources).context("cannot read the sources of perf-cache")?;
-    let mut command = cargo(&["test", "--package", "perf-cache", "--release", "--lib", "loom_"]);
+    models_of("perf-cache", counts)?;
+    models_of("perf-async", counts)
+}
+
+fn models_of(package: &str, counts: &mut Counts) -> Result<()> {
+    let sources = root().join("crates").join(package).join("src");
+    let written =
+        models_in(&sources).with_context(|| format!("cannot read the sources of {package}"))?;
+    let mut command = cargo(&["test", "--package", package, "--release", "--lib", "loom_"]);
     command
         .env("RUSTFLAGS", "--cfg perf_loom")
         // Where a model says nothing else. Five turns against the scheduler show nearly every
@@ -163,14 +169,17 @@ fn models(counts: &mut Counts) -> Result<()> {
     let before = counts.passed;
     counted(&mut command, counts)?;
     let ran = counts.passed - before;
-    println!("  {ran} of {written} models ran");
+    println!("  {ran} of {written} models of {package} ran");
     if ran < written {
-        bail!("{written} models are written and {ran} ran: put `loom_` into the names of the rest");
+        bail!(
+            "{package}: {written} models are written and {ran} ran: put `loom_` into the names of \
+             the rest"
+        );
     }
     Ok(())
 }
 
-/// How many models there are below a folder: the tests of each file that runs any.
+/// How many models there are below a folder: the tests of each file that names loom.
 fn models_in(folder: &Path) -> std::io::Result<u64> {
     let mut sum = 0;
     for file in std::fs::read_dir(folder)? {
@@ -179,7 +188,7 @@ fn models_in(folder: &Path) -> std::io::Result<u64> {
             sum += models_in(&file.path())?;
         } else if file.path().extension().is_some_and(|extension| extension == "rs") {
             let text = std::fs::read_to_string(file.path())?;
-            if text.contains("loom::model") {
+            if text.contains("loom::") {
                 sum += text.lines().filter(|line| line.trim() == "#[test]").count() as u64;
             }
         }

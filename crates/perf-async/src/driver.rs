@@ -13,6 +13,8 @@ mod door;
 mod group;
 mod hedging;
 mod kept;
+#[cfg(all(test, perf_loom))]
+mod models;
 mod news;
 mod parked;
 mod permit;

@@ -2,7 +2,7 @@
 
 use super::attempt::contain;
 use super::shared::Core;
-use crate::sync::{Arc, AtomicU64, AtomicUsize, Lock, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{Arc, AtomicU64, AtomicUsize, Lock, Mutex, MutexGuard, Ordering, in_order, lock};
 use crate::{KindId, Refused};
 use perf_core::Instant;
 use std::collections::VecDeque;
@@ -71,6 +71,7 @@ impl CoreLock {
         // SeqCst, and so below: either whoever drains counts this one, or this sees that somebody
         // drains.
         self.gone.fetch_add(1, Ordering::SeqCst);
+        in_order();
         if self.draining.load(Ordering::SeqCst) > 0 {
             drop(lock(self)); // Its end tells whoever drains.
         }
@@ -85,6 +86,7 @@ impl CoreLock {
             }
         }
         self.draining.fetch_add(1, Ordering::SeqCst);
+        in_order();
         let _draining = Draining(&self.draining);
         loop {
             let notified = self.drained.notified();

@@ -11,7 +11,7 @@ use super::permit::{GroupPlace, Permit, Turn};
 use super::retrying::{After, Again, FailedAttempt};
 use super::shared::Shared;
 use crate::operation::Choices;
-use crate::sync::Arc;
+use crate::sync::{Arc, in_order};
 use crate::{Ended, KindId, OperationError, Work};
 use perf_core::Instant;
 use perf_guard::Deadline;
@@ -199,6 +199,7 @@ impl Future for Runner {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        in_order();
         let this = &mut *self;
         if this.permit.is_none()
             && let Some(desk) = &this.desk

@@ -23,7 +23,7 @@ use crate::operation::Key;
 use crate::pools::Lane;
 #[cfg(feature = "lanes")]
 use crate::scheduler::Asks;
-use crate::sync::{Arc, AtomicU64, Ordering, lock};
+use crate::sync::{Arc, AtomicU64, Ordering, in_order, lock};
 use crate::{
     Answered, CancelOutcome, Ended, Finished, Handle, KindId, Next, Operation, OperationError,
     OperationId, Pools, Refused, Scheduler, SchedulerConfig, Status, Submission, Work,
@@ -434,6 +434,7 @@ impl Shared {
                 Err(returned) => permit = returned,
             }
         }
+        in_order();
         runtime.spawn(Runner::new(permit));
     }
 
@@ -739,21 +740,26 @@ struct Dispatching {
     before: *const Shared,
 }
 
+#[cfg(not(perf_loom))]
 thread_local! {
     static DISPATCHING: Cell<*const Shared> = const { Cell::new(ptr::null()) };
+}
+#[cfg(perf_loom)]
+loom::thread_local! {
+    static DISPATCHING: Cell<*const Shared> = Cell::new(ptr::null());
 }
 
 impl Dispatching {
     fn enter(shared: &Arc<Shared>) -> Option<Dispatching> {
         let this = Arc::as_ptr(shared);
-        let before = DISPATCHING.replace(this);
+        let before = DISPATCHING.with(|dispatching| dispatching.replace(this));
         (before != this).then_some(Dispatching { before })
     }
 }
 
 impl Drop for Dispatching {
     fn drop(&mut self) {
-        DISPATCHING.set(self.before);
+        DISPATCHING.with(|dispatching| dispatching.set(self.before));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::report::{LazyState, LazyStats};
 use crate::OperationError;
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{Arc, Mutex, Ordering, StaticU64, lock};
 use perf_core::Instant;
 use std::time::Duration;
 
@@ -191,4 +191,4 @@ impl<T> Drop for Begun<'_, T> {
 }
 
 /// How many lazies of this process have been loaded.
-static ORDER: AtomicU64 = AtomicU64::new(0);
+static ORDER: StaticU64 = StaticU64::new(0);

@@ -4,7 +4,7 @@ use super::Loading;
 use super::report::LazyStats;
 use super::slot::{Found, Slot};
 use crate::driver::BoxError;
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{Arc, Ordering, StaticU64};
 use crate::{Handle, Manager, Operation, OperationError, Refused, TimeoutClock};
 use perf_core::{Instant, Priority};
 use std::borrow::Cow;
@@ -348,4 +348,4 @@ const ASKED: Priority = match Priority::new(9) {
 const ERROR_CHARS: usize = 256;
 
 /// How many lazies this process has made.
-static NUMBER: AtomicU64 = AtomicU64::new(0);
+static NUMBER: StaticU64 = StaticU64::new(0);
