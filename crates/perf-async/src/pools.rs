@@ -26,7 +26,6 @@
 mod builder;
 mod ledger;
 
-#[cfg(feature = "tokio")]
 pub(crate) use builder::MAX_CAPACITY;
 pub use builder::PoolsBuilder;
 pub(crate) use ledger::{Grant, Units};

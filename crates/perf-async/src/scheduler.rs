@@ -205,6 +205,9 @@ impl<P> Scheduler<P> {
                 self.turns.forget();
             }
         }
+        if settings.needs != kind.settings.needs {
+            kind.short = None;
+        }
         kind.first_limit = kind.first_limit.or(settings.max_concurrent);
         adapt::adapt(&mut kind.limiter, settings.adaptive);
         let before = std::mem::replace(&mut kind.settings, settings);

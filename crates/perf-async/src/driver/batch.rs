@@ -204,7 +204,16 @@ where
         let waits = seats.iter().map(|seat| started - seat.submitted);
         lock(&handler.stats).record(flushed, waits);
         let shared = Arc::clone(shared);
-        Box::pin(BatchWork { shared, flight, handler, seats, started, answers: None, sleep: None })
+        Box::pin(BatchWork {
+            shared,
+            flight,
+            handler,
+            seats,
+            started,
+            answers: None,
+            leader_left: false,
+            sleep: None,
+        })
     }
 
     fn into_any(self: Pin<Box<Self>>) -> Box<dyn Any + Send> {
@@ -223,6 +232,8 @@ struct BatchWork<I, T> {
     started: Instant,
     /// What the handler is about to answer, once it has been called.
     answers: Option<Pin<Box<dyn Future<Output = Answers<T>> + Send>>>,
+    /// The first has had its answer before the others.
+    leader_left: bool,
     // Made only once the handler has to wait for something.
     sleep: Option<(Instant, Pin<Box<Sleep>>)>,
 }
@@ -374,11 +385,10 @@ where
         let this = self.get_mut();
         let answers = ready!(this.advance(cx));
         this.hand_out(answers);
+        this.leader_left = !is_aboard(&lock(&this.shared.core), this.flight.leader);
         let leader = this.seats.iter().find(|seat| seat.id == this.flight.leader);
         Poll::Ready(Verdict::Ended(match leader.and_then(|seat| seat.result.as_ref()) {
-            Some(result) if is_aboard(&lock(&this.shared.core), this.flight.leader) => {
-                ended(result)
-            }
+            Some(result) if !this.leader_left => ended(result),
             Some(Err(error @ OperationError::TimedOut { .. })) => ended_by(error),
             _ => Ended::Cancelled,
         }))
@@ -414,9 +424,19 @@ where
                 members.into_iter().map(|(id, ended)| core.finish(id, ended, now)).collect()
             };
             let finished = finish(&mut lock(&shared.core));
-            drop(finished);
+            let mut finished = finished.into_iter();
             for seat in page {
                 let result = seat.result.take().unwrap_or_else(|| Err(otherwise.clone()));
+                let has_left = if seat.id == leader {
+                    this.leader_left
+                } else {
+                    finished.next().flatten().is_none()
+                };
+                if has_left {
+                    // It has had its answer, and nothing else is asked for one.
+                    contain(|| drop((result, seat.choices.take()))).unwrap_or_default();
+                    continue;
+                }
                 shared.settle(seat.kind, &seat.group, result, seat.choices.take());
             }
         }
@@ -486,7 +506,7 @@ impl Shared {
         if let Some(ShareKey { key, .. }) = key {
             submission = submission.key(key);
         }
-        let start = core.can_start_now(kind, now);
+        let start = core.can_start_now(kind, now) && core.has_units_for(&submission);
         if !start && let Err(overloaded) = core.check_room(kind) {
             drop(core);
             return Err(overloaded.into());

@@ -236,9 +236,12 @@ impl<T: Send + 'static> Group<T> {
     /// Nobody joins any more: the operation has left the scheduler. Some may still leave.
     pub(crate) fn settle(&self, result: Result<T, OperationError>, source: Source) {
         let mut seats = lock(&self.seats);
-        self.source.store(source as u8, Ordering::Relaxed);
         let runner = seats.runner.take();
         let many = seats.waiting();
+        if many > 0 {
+            // Else all have their answers, from whoever it was.
+            self.source.store(source as u8, Ordering::Relaxed);
+        }
         let Some((others, 1..)) = seats.others.as_ref().map(|others| (others, others.waiting))
         else {
             let (waker, unwanted) = match seats.first {

@@ -352,7 +352,12 @@ impl Shared {
             }
             shared.note_in(&mut operation.choices);
         }
-        let mut runtime = Runtime::current();
+        let mut runtime = Runtime::try_current().unwrap_or_else(|_| {
+            if let Some(kind) = place {
+                lock(&self.core).give_back(kind);
+            }
+            Runtime::current() // Panics, and says why.
+        });
         let now = self.clock.now();
 
         let mut core = lock(&self.core);
@@ -600,11 +605,39 @@ impl Shared {
         lock(&self.core).status(id)
     }
 
-    pub(crate) fn set_priority(&self, id: OperationId, priority: Priority) -> Option<Priority> {
-        lock(&self.core).set_priority(id, priority)
+    pub(crate) fn set_priority(
+        self: &Arc<Self>,
+        id: OperationId,
+        priority: Priority,
+    ) -> Option<Priority> {
+        let mut core = lock(&self.core);
+        let before = core.set_priority(id, priority);
+        self.go_on(core);
+        before
     }
 
-    pub(crate) fn cancel(&self, id: OperationId) -> CancelOutcome {
+    /// Lets those start that no longer have anybody in their way, after somebody has moved or left.
+    pub(super) fn go_on(self: &Arc<Self>, mut core: CoreGuard<'_>) {
+        let (alarm, more) = (core.take_alarm(), core.has_next());
+        drop(core);
+        if alarm.is_some() {
+            self.watch(alarm);
+        }
+        if more {
+            self.dispatch();
+        }
+    }
+
+    pub(crate) fn cancel(self: &Arc<Self>, id: OperationId) -> CancelOutcome {
+        let (outcome, more) = self.cancel_only(id);
+        if more {
+            self.dispatch();
+        }
+        outcome
+    }
+
+    /// The same, and answers whether others can start now whom it was in the way of.
+    pub(crate) fn cancel_only(self: &Arc<Self>, id: OperationId) -> (CancelOutcome, bool) {
         let now = self.clock.now();
         let core = lock(&self.core);
         self.cancel_locked(core, id, now)
@@ -612,7 +645,7 @@ impl Shared {
 
     /// Cancels for one of those who wait: the operation itself only if nobody else wants it.
     pub(crate) fn cancel_member<T: Send + 'static>(
-        &self,
+        self: &Arc<Self>,
         id: OperationId,
         group: &Group<T>,
         number: usize,
@@ -620,7 +653,13 @@ impl Shared {
         let now = self.clock.now();
         let core = lock(&self.core);
         match group.give_up(number) {
-            GivenUp::ByAll => self.cancel_locked(core, id, now),
+            GivenUp::ByAll => {
+                let (outcome, more) = self.cancel_locked(core, id, now);
+                if more {
+                    self.dispatch();
+                }
+                outcome
+            }
             GivenUp::TooLate => CancelOutcome::AlreadyFinished,
             GivenUp::ByOne(waker) => {
                 drop(core);
@@ -634,7 +673,7 @@ impl Shared {
 
     /// One of those who wait goes away; the operation ends if nobody else wants it.
     pub(crate) fn leave<T: Send + 'static>(
-        &self,
+        self: &Arc<Self>,
         id: OperationId,
         group: &Group<T>,
         number: usize,
@@ -643,30 +682,35 @@ impl Shared {
         let core = lock(&self.core);
         let (remaining, gone) = group.leave(number);
         if remaining == Remaining::Nobody {
-            self.cancel_locked(core, id, now);
+            let (_, more) = self.cancel_locked(core, id, now);
+            if more {
+                self.dispatch();
+            }
         } else {
             drop(core);
         }
         drop(gone);
     }
 
+    /// Answers also whether others can start now.
     fn cancel_locked(
-        &self,
+        self: &Arc<Self>,
         mut core: CoreGuard<'_>,
         id: OperationId,
         now: Instant,
-    ) -> CancelOutcome {
+    ) -> (CancelOutcome, bool) {
         let (outcome, payload) = core.cancel(id, now);
         if outcome != CancelOutcome::Signalled {
-            let Some(Payload::Waiting(job)) = payload else { return outcome };
+            let Some(Payload::Waiting(job)) = payload else { return (outcome, false) };
             core.runtimes.leave(job.runtime);
             core.leave();
+            let (alarm, more) = (core.take_alarm(), core.has_next());
             drop(core);
             // Its destructor has run when the caller is told.
             job.abandon(OperationError::Cancelled, self);
             self.core.note_gone();
-            self.tell();
-            return outcome;
+            self.watch(alarm);
+            return (outcome, more);
         }
         if let Some(Payload::Aboard(aboard)) = core.payload(id) {
             let (operand, flight) = &**aboard;
@@ -676,7 +720,7 @@ impl Shared {
             drop(payload);
             flight.leave();
             operand.give_up_on(OperationError::Cancelled);
-            return outcome;
+            return (outcome, false);
         }
         // Seen by an attempt that fails at this moment, so that no other follows.
         let running = core.set_payload(id, Payload::Cancelled);
@@ -686,7 +730,7 @@ impl Shared {
             Some(Payload::Inline(stop)) => stop.request(),
             Some(_) | None => {}
         }
-        outcome
+        (outcome, false)
     }
 }
 

@@ -48,7 +48,7 @@ impl Shared {
     /// Joins the operation with that key, or answers with the value that one has left. The lock
     /// comes back if there is neither.
     pub(super) fn share<'a, T: Send + 'static>(
-        &self,
+        self: &Arc<Self>,
         mut core: Locked<'a>,
         key: &ShareKey<T>,
         priority: Priority,
@@ -66,6 +66,7 @@ impl Shared {
                 };
             };
             core.join(id, priority);
+            self.go_on(core);
             return Ok(Ok((id, group, number)));
         }
         let Some((id, value)) = now.and_then(|now| self.kept.get(&key.key, now)) else {

@@ -65,7 +65,7 @@ impl Manager {
         let waits = |status| matches!(status, Status::Queued | Status::Batching);
         for ids in [self.ids(waits), self.ids(|status| !status.is_finished())] {
             for id in ids {
-                let outcome = self.shared.cancel(id);
+                let (outcome, _) = self.shared.cancel_only(id);
                 cancelled += usize::from(matches!(
                     outcome,
                     CancelOutcome::Removed | CancelOutcome::Signalled

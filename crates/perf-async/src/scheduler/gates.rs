@@ -164,7 +164,7 @@ impl<P> Scheduler<P> {
         } else {
             None
         };
-        if first.is_none() && kind.short.is_some() {
+        if first.is_none() && kind.wants_units {
             self.withdraw(id);
         }
         let kind = &mut self.kinds[id];
@@ -186,6 +186,22 @@ impl<P> Scheduler<P> {
             let kind = &mut self.kinds[id];
             self.virtual_time = kind.virtual_start.max(self.virtual_time);
             kind.virtual_start = self.virtual_time + START / u64::from(kind.settings.weight);
+            if self.virtual_time >= LATE {
+                self.begin_time_anew();
+            }
+        }
+    }
+
+    /// Lets virtual time begin anew, and all kinds stand to each other as they did.
+    #[cold]
+    fn begin_time_anew(&mut self) {
+        let past = std::mem::take(&mut self.virtual_time);
+        for (_, kind) in self.kinds.iter_mut() {
+            kind.virtual_start = kind.virtual_start.saturating_sub(past);
+        }
+        let kinds: Vec<KindId> = self.kinds.iter().map(|(kind, _)| kind).collect();
+        for kind in kinds {
+            self.refresh(kind);
         }
     }
 
@@ -247,3 +263,5 @@ impl super::kinds::Kind {
 
 /// What a start of a kind with weight 1 costs in virtual time.
 const START: u64 = 1 << 32;
+/// No later than this may virtual time be, or a start would take it beyond what it can count.
+const LATE: u64 = 1 << 63;

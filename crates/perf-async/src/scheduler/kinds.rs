@@ -54,6 +54,8 @@ pub(super) struct Kind {
     pub(super) limiter: Option<Box<Limiter>>,
     /// The next one, if there was no room in the pools when it had its turn.
     pub(super) short: Option<OperationId>,
+    /// Whether the ledger of the pools counts it as waiting.
+    pub(super) wants_units: bool,
     pub(super) retries: Retries,
     pub(super) usual: Usual,
     /// None of them starts before.
@@ -85,6 +87,7 @@ impl Kind {
             breaker: None,
             limiter: None,
             short: None,
+            wants_units: false,
             retries: Retries::default(),
             usual: Usual::default(),
             blocked: None,

@@ -1,6 +1,7 @@
 mod aging;
 mod counts;
 mod model;
+mod weights;
 
 use super::*;
 use crate::{Batch, Batching, Throttle};

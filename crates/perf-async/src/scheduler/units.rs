@@ -12,7 +12,7 @@ use crate::OperationId;
 use crate::lane::Seat;
 #[cfg(feature = "lanes")]
 use crate::pools::Lane;
-use crate::pools::{Grant, Units};
+use crate::pools::{Grant, MAX_CAPACITY, Units};
 use crate::{ConfigError, KindSettings, Needs, Pool, Pools, Quota};
 #[cfg(feature = "lanes")]
 use std::sync::Arc;
@@ -53,12 +53,12 @@ impl<P> Scheduler<P> {
         &self.pools
     }
 
-    /// Sets how many units a pool has, but leaves it one more than it guarantees. Those that run go
+    /// Sets how many units a pool has, at most 2^50, but leaves it one more than it guarantees. Those that run go
     /// on; call [`next`](Scheduler::next) to fill the room that has been made. Answers how many it
     /// has now, `None` if there is no such pool.
     pub fn set_pool_capacity(&mut self, pool: Pool, units: u64) -> Option<u64> {
         self.pools.stats(pool)?;
-        self.pools.ledger.set_capacity(pool.index(), units);
+        self.pools.ledger.set_capacity(pool.index(), units.min(MAX_CAPACITY));
         self.recall();
         Some(self.pools.stats(pool)?.capacity)
     }
@@ -120,6 +120,7 @@ impl<P> Scheduler<P> {
         let Some(asked) = asked else { return Ok(None) };
         let granted = self.pools.ledger.acquire(kind.index(), asked);
         let of_kind = &mut self.kinds[kind];
+        of_kind.wants_units = granted.is_none();
         if granted.is_some() {
             of_kind.short = None;
             return Ok(granted);
@@ -141,7 +142,8 @@ impl<P> Scheduler<P> {
 
     /// The kind has nothing to start for now, so it does not wait for units either.
     pub(super) fn withdraw(&mut self, kind: KindId) {
-        self.kinds[kind].short = None;
+        let of_kind = &mut self.kinds[kind];
+        (of_kind.short, of_kind.wants_units) = (None, false);
         let kept = self.pools.ledger.reserved_for() == Some(kind.index());
         self.pools.ledger.withdraw(kind.index());
         if kept {

@@ -26,6 +26,7 @@ mod pages;
 mod pools;
 mod preloading;
 mod random;
+mod room;
 mod sharing;
 #[cfg(feature = "test-queue")]
 mod test_queue;
