@@ -140,7 +140,8 @@ impl<T, W> Operation<T, W> {
     }
 
     /// How long it may run once its turn has come. The default is its kind's, or else the manager's;
-    /// [`Duration::MAX`] means as long as it takes.
+    /// [`Duration::MAX`] means as long as it takes. Limits of more than a second are kept to the
+    /// microsecond, of more than 17 minutes to the millisecond, rounded up.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Operation<T, W> {
         self.limits.run = Some(limit);
