@@ -12,6 +12,7 @@ mod closing;
 mod destructors;
 mod faults;
 mod freed;
+mod going_away;
 mod keeping;
 mod kinds;
 mod knobs;
