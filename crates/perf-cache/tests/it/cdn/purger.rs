@@ -140,9 +140,10 @@ fn what_fails_is_tried_again_until_it_is_taken() {
             *left -= 1;
             Err(kind)
         });
-        let purger = builder.build().unwrap();
+        // Nothing goes before both are there.
+        let purger = builder.gather(Duration::from_secs(10)).build().unwrap();
         purger.purge_many([url(1), url(2)]).unwrap();
-        eventually("it is taken", || purger.stats().sent == 2);
+        assert!(purger.flush(PATIENCE));
         assert_eq!(seen.calls(), vec![vec![url(1), url(2)]; 3]);
         let stats = purger.stats();
         assert_eq!((stats.retried, stats.lost, stats.last_error), (2, 0, None));
