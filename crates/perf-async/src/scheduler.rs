@@ -211,6 +211,7 @@ impl<P> Scheduler<P> {
         kind.first_limit = kind.first_limit.or(settings.max_concurrent);
         adapt::adapt(&mut kind.limiter, settings.adaptive);
         let before = std::mem::replace(&mut kind.settings, settings);
+        kind.look_at_gates();
         self.gather(id, now);
         self.refresh(id);
         Ok(before)
@@ -225,6 +226,7 @@ impl<P> Scheduler<P> {
     /// Whether an operation of that kind submitted now would start at once: there is room, nobody
     /// is to start before it, and every gate of its kind lets it through. Takes nothing. What it
     /// needs of pools is another question: [`has_units_for`](Scheduler::has_units_for).
+    #[inline]
     #[must_use]
     pub fn can_start_now(&self, kind: KindId, now: Instant) -> bool {
         let kind = &self.kinds[kind];
@@ -233,7 +235,6 @@ impl<P> Scheduler<P> {
             && !self.turns.is_due(now)
             && !self.wakes.is_due(now)
             && kind.line.len() == 0
-            && kind.settings.batch_rule().is_none_or(|rule| rule.due(1, now).is_none())
             && kind.is_open(now)
             && self.slab.has_room()
     }
@@ -241,6 +242,7 @@ impl<P> Scheduler<P> {
     /// Takes on an operation that runs from now, without queueing it. For use after
     /// [`can_start_now`](Scheduler::can_start_now), at the same moment: the gates are passed without
     /// asking again.
+    #[inline]
     pub fn start_now(
         &mut self,
         submission: Submission,
@@ -481,6 +483,7 @@ impl<P> Scheduler<P> {
         self.queue_limit = operations;
     }
 
+    #[inline]
     fn insert(
         &mut self,
         submission: Submission,
@@ -551,19 +554,25 @@ impl<P> Scheduler<P> {
     ) -> Option<Duration> {
         let slot = self.slab.get_mut(id).filter(|slot| !slot.state.waits())?;
         let (state, kind_id) = (slot.state, slot.kind);
-        let ran = now - slot.since();
+        let nanos = now.as_nanos().saturating_sub(slot.since().as_nanos());
+        let ran = Duration::from_nanos(nanos);
         let held = std::mem::replace(&mut slot.link, NONE);
+        // One place more only matters to a kind that had none, or whose limit is about to move.
+        let kind = &self.kinds[kind_id];
+        let was_full = kind.limiter.is_some() || !kind.has_place();
         self.release(kind_id, held, outcome, now);
         if state == State::Running {
             self.sampled(kind_id, sample, ran, now);
         }
         let kind = &mut self.kinds[kind_id];
-        kind.runs.record_duration(ran);
+        kind.runs.record(nanos);
         kind.running -= 1;
         if state == State::Running {
             kind.places -= 1;
             self.places -= 1;
-            self.refresh(kind_id);
+            if was_full {
+                self.refresh(kind_id);
+            }
         }
         Some(ran)
     }

@@ -116,12 +116,14 @@ impl Lock for CoreLock {
 impl Deref for CoreGuard<'_> {
     type Target = Core;
 
+    #[inline]
     fn deref(&self) -> &Core {
         self.core.as_deref().expect("there until it is dropped")
     }
 }
 
 impl DerefMut for CoreGuard<'_> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut Core {
         self.core.as_deref_mut().expect("there until it is dropped")
     }
@@ -158,6 +160,7 @@ impl CoreLock {
 
 impl Core {
     /// Whether an operation of that kind submitted now would start at once.
+    #[inline]
     pub(super) fn can_start_now(&self, kind: KindId, now: Instant) -> bool {
         !self.door.closed && self.scheduler.can_start_now(kind, now)
     }

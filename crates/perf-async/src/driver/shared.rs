@@ -358,6 +358,8 @@ impl Shared {
             }
             Runtime::current() // Panics, and says why.
         });
+        // Allocates, so before the lock is taken.
+        let group = Group::new();
         let now = self.clock.now();
 
         let mut core = lock(&self.core);
@@ -383,7 +385,6 @@ impl Shared {
             .timeout(clocks.run())
             .start_by(start_by);
         submission = submission.asks(asks);
-        let group = Group::new();
         let start = core.can_start_now(kind, now) && core.has_units_for(&submission);
         if !start && let Err(refused) = core.check_room(kind) {
             drop(core);
@@ -484,11 +485,16 @@ impl Shared {
         let now = self.clock.now();
         let mut core = lock(&self.core);
         let finished = self.end(&mut core, id, ended, now);
+        let payload = finished.and_then(|finished| finished.payload);
         let more = core.has_next();
-        core.leave();
+        // One that has left nothing here was dropped before, where it stood.
+        let owes = payload.is_some();
+        if owes {
+            core.leave();
+        }
         drop(core);
         self.tell();
-        (Departed::new(finished.and_then(|finished| finished.payload), Some(&self.core)), more)
+        (Departed::new(payload, owes.then_some(&self.core)), more)
     }
 
     /// The same, and starts the next operation at that moment.

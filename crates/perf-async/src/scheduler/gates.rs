@@ -65,6 +65,9 @@ impl<P> Scheduler<P> {
     /// places have been looked at before: a kind without a place has no turn.
     pub(super) fn pass(&mut self, id: KindId, operation: OperationId, now: Instant) -> Gate {
         let kind = &mut self.kinds[id];
+        if kind.is_plain && self.asks.is_empty() {
+            return Gate::Open(NONE);
+        }
         // Asked first, so that a kind that has to wait is told nothing else meanwhile.
         let wait = kind.throttle.as_ref().map_or(Duration::ZERO, |throttle| throttle.wait(now));
         if !wait.is_zero() {
@@ -93,7 +96,15 @@ impl<P> Scheduler<P> {
     }
 
     /// As [`pass`](Scheduler::pass) where it is known that the gates are open.
+    #[inline]
     pub(super) fn pass_unasked(&mut self, id: KindId, asks: Option<&Asks>, now: Instant) -> u32 {
+        if asks.is_none() && self.kinds[id].is_plain {
+            return NONE;
+        }
+        self.pass_gates(id, asks, now)
+    }
+
+    fn pass_gates(&mut self, id: KindId, asks: Option<&Asks>, now: Instant) -> u32 {
         let asked = self.asked(id, asks);
         // One for which there is no room starts without, and keeps nothing for itself.
         let asked = asked.filter(|asked| self.can_take(id, asked));
@@ -122,6 +133,9 @@ impl<P> Scheduler<P> {
         outcome: Option<Outcome>,
         now: Instant,
     ) {
+        if held == NONE {
+            return;
+        }
         let Some(hold) = self.holds.take(held) else { return };
         self.give_units(hold.units);
         if let (Some(permit), Some(outcome), Some(breaker)) =

@@ -39,6 +39,9 @@ pub(super) struct Kinds {
 pub(super) struct Kind {
     pub(super) name: Cow<'static, str>,
     pub(super) settings: KindSettings,
+    /// Whether nothing but places keeps its operations waiting: no throttle, no breaker, no needs
+    /// of pools, no batches.
+    pub(super) is_plain: bool,
     /// The limit on places that was set first: the default of its knob.
     pub(super) first_limit: Option<usize>,
     pub(super) line: Line,
@@ -78,6 +81,7 @@ impl Kind {
         Kind {
             name,
             settings: KindSettings::default(),
+            is_plain: true,
             first_limit: None,
             line: Line::new(),
             waiting: 0,
@@ -102,6 +106,7 @@ impl Kind {
     }
 
     /// Whether it may take one more place.
+    #[inline]
     pub(super) fn has_place(&self) -> bool {
         self.places < self.settings.places()
             && self.limiter.as_deref().is_none_or(|limiter| self.places < limiter.limit())
@@ -117,9 +122,22 @@ impl Kind {
         }
     }
 
+    /// Looks at its gates after they have been set.
+    pub(super) fn look_at_gates(&mut self) {
+        self.is_plain = self.throttle.is_none()
+            && self.breaker.is_none()
+            && self.settings.needs.is_none()
+            && self.settings.batch.is_none();
+    }
+
     /// Whether all its gates let one through at this moment. Takes nothing.
+    #[inline]
     pub(super) fn is_open(&self, now: Instant) -> bool {
-        self.has_place()
+        self.has_place() && (self.is_plain || self.lets_through(now))
+    }
+
+    fn lets_through(&self, now: Instant) -> bool {
+        self.settings.batch_rule().is_none_or(|rule| rule.due(1, now).is_none())
             && self.blocked.is_none_or(|until| until <= now)
             && self.throttle.as_ref().is_none_or(|throttle| throttle.wait(now).is_zero())
             && self
@@ -135,16 +153,23 @@ impl Kinds {
     }
 
     /// The kind of that name, which is made if it is new and there is room, or else `other`.
+    #[inline]
     pub(super) fn intern(
         &mut self,
         name: &str,
         keep: impl FnOnce() -> Cow<'static, str>,
     ) -> KindId {
-        if let Some(kind) = self.all.get(self.last.index())
-            && kind.name == name
-        {
-            return self.last;
+        if let Some(kind) = self.all.get(self.last.index()) {
+            let last: &str = &kind.name;
+            // Most names are one literal, found again where it was.
+            if std::ptr::eq(last, name) || last == name {
+                return self.last;
+            }
         }
+        self.look_up(name, keep)
+    }
+
+    fn look_up(&mut self, name: &str, keep: impl FnOnce() -> Cow<'static, str>) -> KindId {
         self.last = match self.find(name) {
             Ok(kind) => kind,
             Err(at) if self.all.len() < MAX_KINDS => self.add(at, keep()),

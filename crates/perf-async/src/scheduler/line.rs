@@ -45,6 +45,8 @@ pub(super) struct Line {
     lifted: [u32; LEVELS],
     /// The best of each level and of the moved.
     heads: [Rank; LEVELS + 1],
+    /// One bit for each of these that is somebody.
+    occupied: u16,
     /// The best of all.
     first: Rank,
     len: usize,
@@ -68,6 +70,7 @@ impl Line {
             listed: [0; LEVELS],
             lifted: [0; LEVELS],
             heads: [NOBODY; LEVELS + 1],
+            occupied: 0,
             first: NOBODY,
             len: 0,
             #[cfg(test)]
@@ -114,6 +117,7 @@ impl Line {
         self.len += 1;
         if self.heads[level] == NOBODY {
             self.heads[level] = rank;
+            self.occupied |= 1 << level;
             self.first = self.first.min(rank);
         }
         self.touch(1);
@@ -141,6 +145,7 @@ impl Line {
         self.lifted[level] += 1;
         self.len += 1;
         self.heads[LEVELS] = self.heads[LEVELS].min(rank);
+        self.occupied |= 1 << LEVELS;
         self.first = self.first.min(rank);
         self.touch(u64::from(usize::BITS - self.moved.len().leading_zeros()));
     }
@@ -175,13 +180,19 @@ impl Line {
                 self.skip_moved(slab);
             }
         }
-        self.first = self.heads.iter().min().copied().unwrap_or(NOBODY);
+        self.first = NOBODY;
+        let mut rest = self.occupied;
+        while rest != 0 {
+            self.first = self.first.min(self.heads[rest.trailing_zeros() as usize]);
+            rest &= rest - 1;
+        }
         true
     }
 
     /// Lets the first of a level be one that waits.
     fn skip<P>(&mut self, level: usize, slab: &Slab<P>, aging: Aging) {
         self.heads[level] = NOBODY;
+        self.occupied &= !(1 << level);
         if self.listed[level] == 0 {
             self.levels[level].clear();
             return;
@@ -191,6 +202,7 @@ impl Line {
                 && slot.state == State::Listed
             {
                 self.heads[level] = aging.rank(slot);
+                self.occupied |= 1 << level;
                 return;
             }
             self.levels[level].pop_front();
@@ -200,6 +212,7 @@ impl Line {
 
     fn skip_moved<P>(&mut self, slab: &Slab<P>) {
         self.heads[LEVELS] = NOBODY;
+        self.occupied &= !(1 << LEVELS);
         if self.lifted.iter().all(|count| *count == 0) {
             self.moved.clear();
             return;
@@ -207,6 +220,7 @@ impl Line {
         while let Some(Reverse(moved)) = self.moved.peek() {
             if is_moved(slab, *moved) {
                 self.heads[LEVELS] = moved.rank;
+                self.occupied |= 1 << LEVELS;
                 return;
             }
             self.touch(u64::from(usize::BITS - self.moved.len().leading_zeros()));

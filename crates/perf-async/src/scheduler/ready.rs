@@ -36,8 +36,10 @@ impl Ready {
             }
             (Some(at), Some(turn)) => {
                 self.heap[usize::from(at)].0 = turn;
-                let at = self.up(usize::from(at));
-                self.down(at);
+                if self.heap.len() > 1 {
+                    let at = self.up(usize::from(at));
+                    self.down(at);
+                }
             }
             (Some(at), None) => {
                 let at = usize::from(at);

@@ -65,9 +65,13 @@ impl<P> Scheduler<P> {
 
     /// Whether the pools have what that operation asks for. To be asked together with
     /// [`can_start_now`](Scheduler::can_start_now). Takes nothing.
+    #[inline]
     #[must_use]
     pub fn has_units_for(&self, submission: &Submission) -> bool {
         let kind = submission.kind;
+        if submission.asks.is_none() && self.kinds[kind].is_plain {
+            return true;
+        }
         let asked = self.asked(kind, submission.asks.as_deref());
         asked.is_none_or(|asked| self.can_take(kind, &asked))
     }
