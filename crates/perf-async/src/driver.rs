@@ -8,6 +8,7 @@
 
 mod attempt;
 mod batch;
+mod cancelling;
 mod clocks;
 mod door;
 mod group;
@@ -15,6 +16,7 @@ mod hedging;
 mod kept;
 #[cfg(all(test, perf_loom))]
 mod models;
+mod moments;
 mod news;
 mod parked;
 mod permit;

@@ -62,6 +62,11 @@ impl Runtimes {
         (Some(runtime.id()) != here).then(|| runtime.clone())
     }
 
+    /// Whether that is one of these.
+    pub(super) fn is_among(&self, at: RuntimeAt, these: &[RuntimeId]) -> bool {
+        these.contains(&self.all[at.0 as usize].runtime.id())
+    }
+
     /// One that something waits for, other than these.
     pub(super) fn other_than(&self, without: &[RuntimeId]) -> Option<Runtime> {
         let waited = self.all.iter().filter(|entry| entry.waiting > 0);

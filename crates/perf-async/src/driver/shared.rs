@@ -1,10 +1,10 @@
 //! What the handles of one manager share.
 
 use super::attempt::{Inline, Ran, Stop, Supervised};
-use super::batch::{Flight, Taken, gather, leave_locked};
+use super::batch::{Flight, Taken, gather};
 use super::clocks::{Clocks, nanos};
 use super::door::{CoreGuard, CoreLock, Door};
-use super::group::{GivenUp, Group, Operand, Remaining};
+use super::group::{Group, Operand};
 use super::kept::Kept;
 use super::news::Listeners;
 use super::parked::{Desk, Parked};
@@ -25,8 +25,8 @@ use crate::pools::Lane;
 use crate::scheduler::Asks;
 use crate::sync::{Arc, AtomicU64, Ordering, in_order, lock};
 use crate::{
-    Answered, CancelOutcome, Ended, Finished, Handle, KindId, Next, Operation, OperationError,
-    OperationId, Pools, Refused, Scheduler, SchedulerConfig, Status, Submission, Work,
+    Answered, Ended, Finished, Handle, KindId, Next, Operation, OperationError, OperationId, Pools,
+    Refused, Scheduler, SchedulerConfig, Status, Submission, Work,
 };
 use perf_core::{Clock, Instant, Priority};
 use std::cell::Cell;
@@ -542,20 +542,6 @@ impl Shared {
         }
     }
 
-    /// Tells those who listen, and sees to it that the timer looks no later than at that moment.
-    pub(super) fn watch(self: &Arc<Self>, alarm: Option<Instant>) {
-        self.tell();
-        let Some(moment) = alarm else { return };
-        match Runtime::try_current() {
-            Ok(runtime) => self.timer.watch(self, &runtime, moment),
-            Err(_) => {
-                if let Some((moment, runtime)) = self.next_watch(&[]) {
-                    self.timer.watch(self, &runtime, moment);
-                }
-            }
-        }
-    }
-
     /// Starts operations as long as there is room.
     pub(crate) fn dispatch(self: &Arc<Self>) {
         // A runtime that shuts down drops what is spawned at once, and dropping it comes back here.
@@ -568,43 +554,6 @@ impl Shared {
                 Err(unstarted) => unstarted.tell(self),
             }
         }
-    }
-
-    /// Ends the waiting of those whose time has passed.
-    pub(super) fn tick(self: &Arc<Self>, now: Instant) {
-        loop {
-            let expired = {
-                let mut core = lock(&self.core);
-                let expired = core.tick(now);
-                if let Some((_, Payload::Waiting(job))) = &expired {
-                    core.runtimes.leave(job.runtime);
-                    core.leave();
-                }
-                expired
-            };
-            match expired {
-                Some((_, Payload::Waiting(job))) => {
-                    Unstarted::expired(job).tell(self);
-                    self.tell();
-                }
-                Some(_) => unreachable!("an operation that waits has a job"),
-                None => break,
-            }
-        }
-        // Others may have their turn now.
-        self.dispatch();
-    }
-
-    /// When the timer has to look next.
-    pub(super) fn next_timer(&self) -> Option<Instant> {
-        lock(&self.core).next_timer()
-    }
-
-    /// When the timer has to look next, and a runtime that waits for something, other than these.
-    pub(super) fn next_watch(&self, without: &[RuntimeId]) -> Option<(Instant, Runtime)> {
-        let mut core = lock(&self.core);
-        let moment = core.next_timer()?;
-        Some((moment, core.runtimes.other_than(without)?))
     }
 
     pub(crate) fn status(&self, id: OperationId) -> Option<Status> {
@@ -632,111 +581,6 @@ impl Shared {
         if more {
             self.dispatch();
         }
-    }
-
-    pub(crate) fn cancel(self: &Arc<Self>, id: OperationId) -> CancelOutcome {
-        let (outcome, more) = self.cancel_only(id);
-        if more {
-            self.dispatch();
-        }
-        outcome
-    }
-
-    /// The same, and answers whether others can start now whom it was in the way of.
-    pub(crate) fn cancel_only(self: &Arc<Self>, id: OperationId) -> (CancelOutcome, bool) {
-        let now = self.clock.now();
-        let core = lock(&self.core);
-        self.cancel_locked(core, id, now)
-    }
-
-    /// Cancels for one of those who wait: the operation itself only if nobody else wants it.
-    pub(crate) fn cancel_member<T: Send + 'static>(
-        self: &Arc<Self>,
-        id: OperationId,
-        group: &Group<T>,
-        number: usize,
-    ) -> CancelOutcome {
-        let now = self.clock.now();
-        let core = lock(&self.core);
-        match group.give_up(number) {
-            GivenUp::ByAll => {
-                let (outcome, more) = self.cancel_locked(core, id, now);
-                if more {
-                    self.dispatch();
-                }
-                outcome
-            }
-            GivenUp::TooLate => CancelOutcome::AlreadyFinished,
-            GivenUp::ByOne(waker) => {
-                drop(core);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
-                CancelOutcome::Left
-            }
-        }
-    }
-
-    /// One of those who wait goes away; the operation ends if nobody else wants it.
-    pub(crate) fn leave<T: Send + 'static>(
-        self: &Arc<Self>,
-        id: OperationId,
-        group: &Group<T>,
-        number: usize,
-    ) {
-        let now = self.clock.now();
-        let core = lock(&self.core);
-        let (remaining, gone) = group.leave(number);
-        if remaining == Remaining::Nobody {
-            let (_, more) = self.cancel_locked(core, id, now);
-            if more {
-                self.dispatch();
-            }
-        } else {
-            drop(core);
-        }
-        drop(gone);
-    }
-
-    /// Answers also whether others can start now.
-    fn cancel_locked(
-        self: &Arc<Self>,
-        mut core: CoreGuard<'_>,
-        id: OperationId,
-        now: Instant,
-    ) -> (CancelOutcome, bool) {
-        let (outcome, payload) = core.cancel(id, now);
-        if outcome != CancelOutcome::Signalled {
-            let Some(Payload::Waiting(job)) = payload else { return (outcome, false) };
-            core.runtimes.leave(job.runtime);
-            core.leave();
-            let (alarm, more) = (core.take_alarm(), core.has_next());
-            drop(core);
-            // Its destructor has run when the caller is told.
-            job.abandon(OperationError::Cancelled, self);
-            self.core.note_gone();
-            self.watch(alarm);
-            return (outcome, more);
-        }
-        if let Some(Payload::Aboard(aboard)) = core.payload(id) {
-            let (operand, flight) = &**aboard;
-            let (operand, flight) = (Arc::clone(operand), Arc::clone(flight));
-            let payload = leave_locked(&mut core, id, &flight, Ended::Cancelled, now);
-            drop(core);
-            drop(payload);
-            flight.leave();
-            operand.give_up_on(OperationError::Cancelled);
-            return (outcome, false);
-        }
-        // Seen by an attempt that fails at this moment, so that no other follows.
-        let running = core.set_payload(id, Payload::Cancelled);
-        drop(core);
-        match running {
-            Some(Payload::Running(operand)) => operand.request_stop(),
-            Some(Payload::Inline(stop)) => stop.request(),
-            Some(_) | None => {}
-        }
-        (outcome, false)
     }
 }
 

@@ -69,8 +69,8 @@ async fn watch(mut alive: Alive, changed: Arc<Notify>) {
 }
 
 /// Where the task did not end by itself, its runtime shut down: then another runtime takes over, out
-/// of those whose operations wait. If there is none, the next operation with a time limit starts
-/// another task.
+/// of those whose operations wait. If there is none, what waits was to run in runtimes that are gone
+/// (for another attempt, for a batch, for a throttle), and is cancelled.
 struct Alive {
     shared: Weak<Shared>,
     here: RuntimeId,
@@ -90,6 +90,8 @@ impl Drop for Alive {
             if let Some((moment, runtime)) = shared.next_watch(&dead) {
                 // Comes back here at once if that one has shut down as well.
                 shared.timer.watch_on(&shared, &runtime, moment, dead);
+            } else {
+                shared.give_up(&dead);
             }
         }
     }

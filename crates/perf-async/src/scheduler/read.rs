@@ -39,6 +39,20 @@ impl<P> Scheduler<P> {
         (live, (to < self.slab.places()).then_some(to))
     }
 
+    /// As [`page`](Scheduler::page), the ids alone of those that wait and whose payload is wanted.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn waiting_page(
+        &self,
+        from: usize,
+        len: usize,
+        wanted: impl Fn(&P) -> bool,
+    ) -> (Vec<OperationId>, Option<usize>) {
+        let to = from.saturating_add(len);
+        let slots = self.slab.range(from, to).filter(|slot| slot.state.waits());
+        let found = slots.filter(|slot| slot.payload.as_ref().is_some_and(&wanted));
+        (found.map(|slot| slot.id).collect(), (to < self.slab.places()).then_some(to))
+    }
+
     /// The ended operations that are remembered, oldest first.
     pub fn finished(&self) -> impl Iterator<Item = OperationRecord> {
         self.finished.iter().map(|ended| self.ended_record(ended))

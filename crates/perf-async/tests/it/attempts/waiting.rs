@@ -3,7 +3,8 @@
 use super::{Calls, succeeds_at, within};
 use crate::{Alive, assert_idle, manager, ms, nap, settle};
 use perf_async::{
-    Attempt, CancelOutcome, Manager, Operation, OperationError, Retry, Status, TimeoutClock, Work,
+    Attempt, Batch, CancelOutcome, Manager, Operation, OperationError, Retry, Status, Throttle,
+    TimeoutClock, Work,
 };
 use perf_core::Priority;
 use std::sync::{Arc, Mutex};
@@ -158,7 +159,7 @@ async fn the_clocks_of_the_queue_hold_for_each_wait() {
 }
 
 #[test]
-fn a_runtime_that_shuts_down_ends_what_backs_off_there_in_its_time() {
+fn a_runtime_that_shuts_down_ends_what_backs_off_there() {
     let manager = manager(1);
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -171,12 +172,36 @@ fn a_runtime_that_shuts_down_ends_what_backs_off_there_in_its_time() {
     first.block_on(settle());
     assert_eq!(handle.status(), Some(Status::Queued));
     drop(first);
-    // Another runtime's timer looks after what is left, once it has something to look after.
-    second.block_on(async {
-        let other = manager.submit(succeeds_at(2).retry(within(1, ms(1_000)))).unwrap();
-        assert_eq!(other.await.unwrap(), 2);
-        let answer = timeout(ms(10_000), handle).await.unwrap();
-        assert!(matches!(answer, Err(OperationError::Cancelled)));
+    // Nobody else has to do anything for it.
+    let answer = second.block_on(handle);
+    assert!(matches!(answer, Err(OperationError::Cancelled)));
+    assert_idle(&manager);
+}
+
+#[test]
+fn a_runtime_that_shuts_down_ends_what_waits_there_for_a_moment() {
+    let manager = Manager::builder()
+        .max_concurrent(10)
+        .kind("spaced", |kind| kind.throttle(Throttle::spacing(ms(60_000))))
+        .build()
+        .unwrap();
+    manager
+        .enable_batching("batch", Batch::window(10, ms(60_000)), async |items: Vec<u8>| {
+            items.into_iter().map(Ok::<u8, std::io::Error>).collect()
+        })
+        .unwrap();
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let (first, second) = (runtime().unwrap(), runtime().unwrap());
+    let (spaced, batched) = first.block_on(async {
+        manager.run(Operation::infallible("spaced", async {})).await.unwrap();
+        let spaced = manager.submit(Operation::infallible("spaced", async {})).unwrap();
+        let batched = manager.submit_item::<u8, u8>("batch", 1).unwrap();
+        settle().await;
+        (spaced, batched)
     });
+    drop(first);
+    assert!(matches!(second.block_on(spaced), Err(OperationError::Cancelled)));
+    assert!(matches!(second.block_on(batched), Err(OperationError::Cancelled)));
     assert_idle(&manager);
 }
