@@ -10,6 +10,7 @@ mod attempt;
 mod batch;
 mod cancelling;
 mod clocks;
+mod dispatching;
 mod door;
 mod group;
 mod hedging;

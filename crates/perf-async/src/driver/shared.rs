@@ -3,6 +3,7 @@
 use super::attempt::{Inline, Ran, Stop, Supervised};
 use super::batch::{Flight, Taken, gather};
 use super::clocks::{Clocks, nanos};
+use super::dispatching::Dispatching;
 use super::door::{CoreGuard, CoreLock, Door};
 use super::group::{Group, Operand};
 use super::kept::Kept;
@@ -29,11 +30,9 @@ use crate::{
     Refused, Scheduler, SchedulerConfig, Status, Submission, Work,
 };
 use perf_core::{Clock, Instant, Priority};
-use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::ptr;
 use std::time::Duration;
 use tokio::runtime::{Handle as Runtime, Id as RuntimeId};
 
@@ -626,34 +625,6 @@ pub(super) fn group_of<T: Send + 'static>(payload: Option<&Payload>) -> Arc<Grou
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
-    }
-}
-
-/// Marks this thread as starting operations of one manager.
-struct Dispatching {
-    before: *const Shared,
-}
-
-#[cfg(not(perf_loom))]
-thread_local! {
-    static DISPATCHING: Cell<*const Shared> = const { Cell::new(ptr::null()) };
-}
-#[cfg(perf_loom)]
-loom::thread_local! {
-    static DISPATCHING: Cell<*const Shared> = Cell::new(ptr::null());
-}
-
-impl Dispatching {
-    fn enter(shared: &Arc<Shared>) -> Option<Dispatching> {
-        let this = Arc::as_ptr(shared);
-        let before = DISPATCHING.with(|dispatching| dispatching.replace(this));
-        (before != this).then_some(Dispatching { before })
-    }
-}
-
-impl Drop for Dispatching {
-    fn drop(&mut self) {
-        DISPATCHING.with(|dispatching| dispatching.set(self.before));
     }
 }
 
