@@ -220,7 +220,7 @@ fn submitting_outside_a_runtime_panics_and_leaves_nothing_behind() {
     assert_idle(&manager);
 }
 
-/// A million operations: what is kept is bounded, whatever ran.
+/// A hundred thousand operations: what is kept is bounded, whatever ran.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_operations_leave_nothing_behind() {
     let manager = Manager::builder().max_concurrent(64).queue_limit(1_000).build().unwrap();
